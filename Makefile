@@ -1,0 +1,63 @@
+# A thin front for Meson and the test runner: see `make help`. Every target first makes sure of its dependencies
+# (tools/deps.sh, which does nothing when they are there).
+BUILD ?= build
+CC ?= gcc
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+PREFIX ?= /usr/local
+SECONDS ?= 600
+PYTHON := .deps/venv/bin/python
+sources = $(shell git ls-files --cached --others --exclude-standard -- '*.c' '*.h')
+
+.PHONY: help deps build demo run test bench fuzz soak format lint install clean
+
+help:
+	@echo "make deps      install what is missing (Debian packages, DuckDB, a Python environment, the demo's data)"
+	@echo "make build     build into $(BUILD)/"
+	@echo "make demo      the tour: start a node, replay real flights, query them meanwhile, kill it, lose nothing"
+	@echo "make run       a server on ./pyralog-data and the usual ports, until Ctrl-C"
+	@echo "make test      every suite of tests/suites.toml (SUITE=name for one, V=1 to see its output)"
+	@echo "make bench     measure, as docs/PERFORMANCE.md tells"
+	@echo "make fuzz      the fuzz targets, SECONDS=$(SECONDS) each"
+	@echo "make soak      simulations, kill -9 rounds and TSan for SECONDS=$(SECONDS)"
+	@echo "make format    clang-format in place;  make lint  the rules of the repository and clang-tidy"
+	@echo "make install   into PREFIX=$(PREFIX);  make clean  remove $(BUILD)/"
+
+deps:
+	@tools/deps.sh
+
+build: deps
+	@test -f $(BUILD)/build.ninja || CC=$(CC) meson setup $(BUILD) --prefix $(PREFIX) >$(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@rm -f $(BUILD).log
+	@ninja -C $(BUILD) $(if $(V),-v,--quiet)
+
+demo: build
+	@$(PYTHON) tools/demo.py $(BUILD)
+
+run: build
+	@exec $(BUILD)/src/cli/pyralog server
+
+test: deps
+	@$(PYTHON) tests/run $(if $(V),--verbose) $(SUITE)
+
+bench: build
+	@$(PYTHON) bench/run.py $(BUILD)
+
+fuzz: deps
+	@$(PYTHON) tests/run --seconds $(SECONDS) fuzz
+
+soak: deps
+	@$(PYTHON) tests/run --soak --seconds $(SECONDS)
+
+format: deps
+	@clang-format-14 -i $(sources)
+
+lint: deps
+	@$(PYTHON) tests/run rules tidy
+
+install: build
+	@meson install -C $(BUILD) --no-rebuild --quiet
+
+clean:
+	@rm -rf build

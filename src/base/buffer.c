@@ -1,0 +1,73 @@
+/* Reference-counted bytes (see buffer.h). The block and its header are one allocation. Any thread. */
+#include "base/buffer.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct base_buffer *base_buffer_new(size_t capacity)
+{
+	if (capacity > SIZE_MAX - sizeof(struct base_buffer))
+		return NULL;
+	struct base_buffer *buffer = malloc(sizeof *buffer + capacity);
+	if (!buffer)
+		return NULL;
+	atomic_init(&buffer->references, 1);
+	buffer->capacity = capacity;
+	buffer->data = (uint8_t *)(buffer + 1);
+	return buffer;
+}
+
+struct base_buffer *base_buffer_ref(struct base_buffer *buffer)
+{
+	unsigned before = atomic_fetch_add_explicit(&buffer->references, 1, memory_order_relaxed);
+	assert(before > 0);
+	(void)before;
+	return buffer;
+}
+
+void base_buffer_unref(struct base_buffer *buffer)
+{
+	if (!buffer)
+		return;
+	unsigned before = atomic_fetch_sub_explicit(&buffer->references, 1, memory_order_acq_rel);
+	assert(before > 0);
+	if (before == 1)
+		free(buffer);
+}
+
+struct base_slice base_slice_of(struct base_buffer *buffer, size_t from, size_t bytes)
+{
+	assert(from <= buffer->capacity && bytes <= buffer->capacity - from);
+	return (struct base_slice){.owner = base_buffer_ref(buffer), .data = buffer->data + from, .bytes = bytes};
+}
+
+struct base_slice base_slice_ref(struct base_slice slice)
+{
+	if (slice.owner)
+		base_buffer_ref(slice.owner);
+	return slice;
+}
+
+struct base_slice base_slice_sub(struct base_slice slice, size_t from, size_t bytes)
+{
+	assert(from <= slice.bytes && bytes <= slice.bytes - from);
+	struct base_slice sub = {.owner = slice.owner, .data = slice.data + from, .bytes = bytes};
+	return base_slice_ref(sub);
+}
+
+void base_slice_release(struct base_slice *slice)
+{
+	base_buffer_unref(slice->owner);
+	*slice = (struct base_slice){0};
+}
+
+struct base_slice base_slice_copy(const void *data, size_t bytes)
+{
+	struct base_buffer *buffer = base_buffer_new(bytes);
+	if (!buffer)
+		return (struct base_slice){0};
+	if (bytes > 0)
+		memcpy(buffer->data, data, bytes);
+	return (struct base_slice){.owner = buffer, .data = buffer->data, .bytes = bytes};
+}

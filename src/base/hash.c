@@ -1,0 +1,31 @@
+/* Hashes (see hash.h). Pure; any thread. */
+#include "base/hash.h"
+
+#include <blake3.h>
+
+void base_blake3(const struct base_bytes *parts, size_t part_count, uint8_t ret_hash[BASE_BLAKE3_BYTES])
+{
+	blake3_hasher hasher;
+	blake3_hasher_init(&hasher);
+	for (size_t i = 0; i < part_count; i++)
+		blake3_hasher_update(&hasher, parts[i].data, parts[i].bytes);
+	blake3_hasher_finalize(&hasher, ret_hash, BASE_BLAKE3_BYTES);
+}
+
+uint64_t base_hash_u64(uint64_t value)
+{
+	value ^= value >> 30;
+	value *= 0xbf58476d1ce4e5b9u;
+	value ^= value >> 27;
+	value *= 0x94d049bb133111ebu;
+	return value ^ value >> 31;
+}
+
+uint64_t base_hash_bytes(const void *data, size_t bytes)
+{
+	const uint8_t *at = data;
+	uint64_t hash = 0xcbf29ce484222325u;
+	for (size_t i = 0; i < bytes; i++)
+		hash = (hash ^ at[i]) * 0x100000001b3u;
+	return base_hash_u64(hash);
+}

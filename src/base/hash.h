@@ -1,0 +1,18 @@
+/* BLAKE3 (the official C implementation, behind this header) and a seeded 64-bit hash for tables in memory. */
+#ifndef PYRALOG_BASE_HASH_H
+#define PYRALOG_BASE_HASH_H
+
+#include "base/buffer.h"
+
+#include <stdint.h>
+
+enum { BASE_BLAKE3_BYTES = 32 };
+
+/* The BLAKE3 hash of the concatenation of `parts`. */
+void base_blake3(const struct base_bytes *parts, size_t part_count, uint8_t ret_hash[BASE_BLAKE3_BYTES]);
+
+/* For hash tables only (FNV-1a with a final mix): not for anything stored or hostile beyond a bounded table. */
+uint64_t base_hash_bytes(const void *data, size_t bytes);
+uint64_t base_hash_u64(uint64_t value);
+
+#endif

@@ -1,0 +1,124 @@
+/* The catalog: which topics there are, with which partitions and settings.
+ *
+ * A view of the log: every change is a record there, applied when durable, so what a client was told exists after any
+ * crash. It also hands out producer ids. Versioned: each applied change raises the version. Owned by the log's thread.
+ * Every change and look-up names a principal and passes authorize(); today it allows everything.
+ */
+#ifndef PYRALOG_CATALOG_CATALOG_H
+#define PYRALOG_CATALOG_CATALOG_H
+
+#include "base/error.h"
+#include "base/table.h"
+#include "log/log.h"
+
+#include <stdint.h>
+
+struct catalog;
+
+enum { CATALOG_NAME_MAX = 249, CATALOG_UUID_BYTES = 16, CATALOG_PARTITIONS_MAX = 10000 };
+
+/* Who asks. `name` is borrowed for the time of the call. */
+struct catalog_principal {
+	const char *name; /* "anonymous" until there are users */
+};
+
+enum catalog_action { CATALOG_READ, CATALOG_WRITE, CATALOG_CREATE, CATALOG_DELETE, CATALOG_ALTER, CATALOG_DESCRIBE };
+
+/* The one gate. `object` is a topic's name, or NULL for the node. PYR_NOT_AUTHORIZED. */
+pyr_result catalog_authorize(const struct catalog *catalog, const struct catalog_principal *principal,
+                             enum catalog_action action, const char *object);
+
+/* Every topic setting once: field, Kafka's name, type, default, what it means. The table makes parser, defaults and
+ * DescribeConfigs. Types: I64 (a number), ENUM (one of names in catalog.c). */
+#define CATALOG_TOPIC_SETTINGS(X)                                                                                      \
+	X(durability, "pyralog.durability", DURABILITY, LOG_DURABILITY_FSYNC,                                          \
+	  "when a write is answered: fsync (after the sync), interval or os")                                          \
+	X(retention_ms, "retention.ms", I64, 604800000, "records older than this may be deleted; -1 keeps them")       \
+	X(retention_bytes, "retention.bytes", I64, -1, "a partition larger than this loses its oldest segments; -1: no limit") \
+	X(segment_bytes, "segment.bytes", I64, 268435456, "size at which a segment of one partition is full")          \
+	X(max_message_bytes, "max.message.bytes", I64, 16777216, "the largest record batch accepted")                  \
+	X(timestamp_type, "message.timestamp.type", TIMESTAMP_TYPE, 0, "CreateTime or LogAppendTime")                  \
+	X(cleanup_policy, "cleanup.policy", CLEANUP, 0, "delete (compact comes later and is refused)")                 \
+	X(compression_type, "compression.type", COMPRESSION, 0, "producer: batches are kept as they came")             \
+	X(min_insync_replicas, "min.insync.replicas", I64, 1, "replicas that must have a write before it is answered")
+
+struct catalog_topic_config {
+#define X(field, name, type, value, text) int64_t field;
+	CATALOG_TOPIC_SETTINGS(X)
+#undef X
+	uint32_t set; /* bit i: setting i was given, and is not the default */
+};
+
+/* Settings by position, for DescribeConfigs and parsing. */
+struct catalog_setting {
+	const char *name;
+	const char *text;
+};
+
+size_t catalog_setting_count(void);
+struct catalog_setting catalog_setting_at(size_t i);
+struct catalog_topic_config catalog_topic_config_default(void);
+/* The value as Kafka writes it ("604800000", "producer"), at most 31 characters. */
+void catalog_setting_format(const struct catalog_topic_config *config, size_t i, char ret_text[32]);
+/* Sets one by name. PYR_INVALID_CONFIG with a sentence. */
+pyr_result catalog_setting_parse(struct catalog_topic_config *config, const char *name, const char *value,
+                                 struct pyr_error *error);
+
+struct catalog_topic {
+	struct base_table_node by_name, by_uuid; /* the catalog's */
+	char name[CATALOG_NAME_MAX + 1];
+	uint8_t uuid[CATALOG_UUID_BYTES];
+	uint32_t partition_count;
+	uint32_t first_partition; /* log partition id of partition 0; the others follow */
+	uint32_t schema_id; /* 0: raw bytes */
+	uint64_t version; /* of the catalog when it last changed */
+	struct catalog_topic_config config;
+};
+
+/* Makes the catalog; give catalog_observer() to log_open(), then catalog_attach() the log. */
+pyr_result catalog_new(struct os_loop *loop, struct catalog **ret_catalog);
+void catalog_free(struct catalog *catalog);
+struct log_observer catalog_observer(struct catalog *catalog);
+/* Creates the log's partitions for every topic known. */
+pyr_result catalog_attach(struct catalog *catalog, struct log *log);
+
+uint64_t catalog_version(const struct catalog *catalog);
+const uint8_t *catalog_cluster_uuid(const struct catalog *catalog); /* CATALOG_UUID_BYTES */
+size_t catalog_topic_count(const struct catalog *catalog);
+/* NULL: there is none. Valid until the loop goes on. */
+const struct catalog_topic *catalog_topic_find(const struct catalog *catalog, const char *name, size_t name_bytes);
+const struct catalog_topic *catalog_topic_find_uuid(const struct catalog *catalog,
+                                                    const uint8_t uuid[CATALOG_UUID_BYTES]);
+/* In any order; NULL starts and ends; no change in between. */
+const struct catalog_topic *catalog_topic_next(const struct catalog *catalog, const struct catalog_topic *topic);
+/* The log's partition, or 0 when the index is out of range. */
+uint32_t catalog_topic_partition(const struct catalog_topic *topic, int32_t index);
+
+/* Letters, digits, '.', '_', '-'; not "." or ".."; at most 249. PYR_INVALID_TOPIC. */
+pyr_result catalog_topic_name_check(const char *name, size_t name_bytes);
+
+/* A change under way: embedded by the caller, kept until done(). Changes of one name are carried out in order. */
+struct catalog_change {
+	struct log_append append; /* the catalog's */
+	struct catalog *catalog;
+	char name[CATALOG_NAME_MAX + 1]; /* create, delete, alter */
+	uint32_t partition_count; /* create */
+	struct catalog_topic_config config; /* create, alter: whole, as the topic shall have it */
+	void (*done)(struct catalog_change *change);
+	uint32_t block_first;
+
+	pyr_result result;
+	uint8_t uuid[CATALOG_UUID_BYTES]; /* create: the new topic's (of the existing one with PYR_TOPIC_EXISTS) */
+	int64_t producer_id; /* first of the block of CATALOG_PRODUCER_BLOCK */
+};
+
+enum { CATALOG_PRODUCER_BLOCK = 1000 };
+
+/* done() always follows, from the loop. PYR_TOPIC_EXISTS, PYR_INVALID_TOPIC, PYR_INVALID_PARTITIONS, the log's. */
+void catalog_topic_create(struct catalog *catalog, struct catalog_change *change);
+void catalog_topic_delete(struct catalog *catalog, struct catalog_change *change); /* PYR_UNKNOWN_PARTITION */
+void catalog_topic_alter(struct catalog *catalog, struct catalog_change *change);
+/* A block of producer ids that nobody was ever given. */
+void catalog_producer_block(struct catalog *catalog, struct catalog_change *change);
+
+#endif

@@ -1,0 +1,137 @@
+/* Files, as the log needs them. Blocking: called from executor threads and at start-up, never from a shard's loop.
+ *
+ * Paths are relative to the disk's root directory. Positions and lengths are in bytes. Any thread may use a disk; a file
+ * may be used by several threads at once (all I/O is positional). A failed os_file_sync() is final for its caller: the
+ * kernel may have dropped the pages, so trying again proves nothing.
+ * Errors: PYR_IO, PYR_DISK_FULL, PYR_NOT_FOUND, PYR_EXISTS.
+ */
+#ifndef PYRALOG_OS_DISK_H
+#define PYRALOG_OS_DISK_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct os_disk;
+struct os_file;
+
+enum os_open_flags {
+	OS_OPEN_READ = 0,
+	OS_OPEN_WRITE = 1, /* and read */
+	OS_OPEN_CREATE = 2, /* make it if it is not there */
+	OS_OPEN_EXCLUSIVE = 4, /* with CREATE: it must not be there */
+};
+
+struct os_disk_ops {
+	pyr_result (*open)(struct os_disk *disk, const char *path, unsigned flags, struct os_file **ret_file);
+	void (*close)(struct os_file *file);
+	pyr_result (*read)(struct os_file *file, uint64_t position, void *ret_bytes, size_t bytes, size_t *ret_read);
+	pyr_result (*write)(struct os_file *file, uint64_t position, const struct base_bytes *parts, size_t part_count);
+	pyr_result (*sync)(struct os_file *file);
+	pyr_result (*allocate)(struct os_file *file, uint64_t position, uint64_t bytes);
+	pyr_result (*truncate)(struct os_file *file, uint64_t bytes);
+	pyr_result (*size)(struct os_file *file, uint64_t *ret_bytes);
+	pyr_result (*rename)(struct os_disk *disk, const char *from, const char *to);
+	pyr_result (*remove)(struct os_disk *disk, const char *path);
+	pyr_result (*make_directory)(struct os_disk *disk, const char *path);
+	pyr_result (*sync_directory)(struct os_disk *disk, const char *path);
+	pyr_result (*list)(struct os_disk *disk, const char *path, void (*found)(void *context, const char *name),
+	                   void *context);
+	pyr_result (*lock)(struct os_disk *disk, const char *path);
+};
+
+struct os_disk {
+	const struct os_disk_ops *ops;
+};
+
+/* What every file starts with. */
+struct os_file {
+	struct os_disk *disk;
+};
+
+static inline pyr_result os_file_open(struct os_disk *disk, const char *path, unsigned flags, struct os_file **ret_file)
+{
+	return disk->ops->open(disk, path, flags, ret_file);
+}
+
+static inline void os_file_close(struct os_file *file)
+{
+	if (file)
+		file->disk->ops->close(file);
+}
+
+/* Reads up to `bytes`; fewer only at the end of the file. */
+static inline pyr_result os_file_read(struct os_file *file, uint64_t position, void *ret_bytes, size_t bytes,
+                                      size_t *ret_read)
+{
+	return file->disk->ops->read(file, position, ret_bytes, bytes, ret_read);
+}
+
+/* Writes all parts, one behind the other. Durable only after os_file_sync(). */
+static inline pyr_result os_file_write(struct os_file *file, uint64_t position, const struct base_bytes *parts,
+                                       size_t part_count)
+{
+	return file->disk->ops->write(file, position, parts, part_count);
+}
+
+/* Makes data and size durable (fdatasync). */
+static inline pyr_result os_file_sync(struct os_file *file)
+{
+	return file->disk->ops->sync(file);
+}
+
+/* Reserves space that reads as zeros, growing the file to position + bytes if it is shorter. */
+static inline pyr_result os_file_allocate(struct os_file *file, uint64_t position, uint64_t bytes)
+{
+	return file->disk->ops->allocate(file, position, bytes);
+}
+
+static inline pyr_result os_file_truncate(struct os_file *file, uint64_t bytes)
+{
+	return file->disk->ops->truncate(file, bytes);
+}
+
+static inline pyr_result os_file_size(struct os_file *file, uint64_t *ret_bytes)
+{
+	return file->disk->ops->size(file, ret_bytes);
+}
+
+/* Replaces `to`. Names are durable after os_directory_sync() of their directory. */
+static inline pyr_result os_file_rename(struct os_disk *disk, const char *from, const char *to)
+{
+	return disk->ops->rename(disk, from, to);
+}
+
+static inline pyr_result os_file_remove(struct os_disk *disk, const char *path)
+{
+	return disk->ops->remove(disk, path);
+}
+
+/* An existing directory is fine. */
+static inline pyr_result os_directory_make(struct os_disk *disk, const char *path)
+{
+	return disk->ops->make_directory(disk, path);
+}
+
+/* "" is the root. */
+static inline pyr_result os_directory_sync(struct os_disk *disk, const char *path)
+{
+	return disk->ops->sync_directory(disk, path);
+}
+
+/* Calls `found` with the name of every file in the directory, in any order. */
+static inline pyr_result os_directory_list(struct os_disk *disk, const char *path,
+                                           void (*found)(void *context, const char *name), void *context)
+{
+	return disk->ops->list(disk, path, found, context);
+}
+
+/* Takes an exclusive lock that lasts until the disk is closed or the process dies. PYR_BUSY: another process has it. */
+static inline pyr_result os_disk_lock(struct os_disk *disk, const char *path)
+{
+	return disk->ops->lock(disk, path);
+}
+
+#endif

@@ -1,0 +1,27 @@
+/* The real world: libuv's loop and TCP, the system's clock, chance and files. */
+#ifndef PYRALOG_OS_REAL_REAL_H
+#define PYRALOG_OS_REAL_REAL_H
+
+#include "os/disk.h"
+#include "os/loop.h"
+#include "os/net.h"
+
+/* A loop for the calling thread, which becomes its owner when it calls os_real_loop_run(). NULL: memory is out. */
+struct os_loop *os_real_loop_new(void);
+void os_real_loop_free(struct os_loop *loop); /* executors, connections and listeners must be gone */
+/* Runs until os_real_loop_stop(). */
+void os_real_loop_run(struct os_loop *loop);
+void os_real_loop_stop(struct os_loop *loop); /* from the loop's thread */
+
+/* TCP on that loop. */
+struct os_net *os_real_net_new(struct os_loop *loop);
+void os_real_net_free(struct os_net *net);
+
+/* The files below `root`, which is made if it is not there. PYR_IO with a sentence. */
+pyr_result os_real_disk_new(const char *root, struct os_disk **ret_disk, struct pyr_error *error);
+void os_real_disk_free(struct os_disk *disk);
+
+/* Calls `interrupted` on the loop's thread at SIGINT or SIGTERM; the second one ends the process at once. */
+pyr_result os_real_on_interrupt(struct os_loop *loop, void (*interrupted)(void *context), void *context);
+
+#endif

@@ -1,0 +1,125 @@
+/* Threads for blocking work. A thread is started when work waits and none is idle, up to the limit, and stays.
+ *
+ * Lock: executor->lock, taken alone. Everything in the struct but `base` is under it.
+ */
+#include "os/real/real_priv.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdlib.h>
+
+struct real_executor {
+	struct os_executor base;
+	const char *name;
+	size_t stack_bytes;
+	unsigned threads_max;
+	pthread_t *threads;
+	unsigned thread_count;
+	unsigned idle;
+	size_t queued;
+	bool stopping;
+	struct os_mutex lock;
+	struct os_condition work;
+	struct base_list queue;
+};
+
+static void finish_job(struct os_task *task)
+{
+	struct os_job *job = (struct os_job *)(void *)task;
+	job->done(job);
+}
+
+static struct os_job *next_job(struct real_executor *executor)
+{
+	struct base_list *node = NULL;
+	os_mutex_lock(&executor->lock);
+	executor->idle += 1;
+	while (!(node = base_list_pop(&executor->queue)) && !executor->stopping)
+		os_condition_wait(&executor->work, &executor->lock);
+	executor->idle -= 1;
+	if (node)
+		executor->queued -= 1;
+	os_mutex_unlock(&executor->lock);
+	return node ? (struct os_job *)(void *)node : NULL;
+}
+
+static void *work(void *argument)
+{
+	struct real_executor *executor = argument;
+	struct os_job *job;
+	pthread_setname_np(pthread_self(), executor->name);
+	while ((job = next_job(executor))) {
+		job->run(job);
+		job->task.run = finish_job;
+		os_loop_post(job->loop, &job->task);
+	}
+	return NULL;
+}
+
+/* Signals belong to the loop's thread: a worker blocks them all. */
+static bool start_thread(struct real_executor *executor)
+{
+	pthread_attr_t attributes;
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, executor->stack_bytes);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int failed = pthread_create(&executor->threads[executor->thread_count], &attributes, work, executor);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	executor->thread_count += failed == 0;
+	return failed == 0;
+}
+
+struct os_executor *real_executor_new(struct os_loop *loop, const char *name, unsigned threads_max, size_t stack_bytes)
+{
+	assert(threads_max > 0 && stack_bytes >= 65536);
+	struct real_executor *executor = calloc(1, sizeof *executor);
+	if (!executor)
+		return NULL;
+	executor->base.loop = loop;
+	executor->name = name;
+	executor->stack_bytes = stack_bytes;
+	executor->threads_max = threads_max;
+	os_mutex_init(&executor->lock);
+	os_condition_init(&executor->work);
+	base_list_init(&executor->queue);
+	executor->threads = calloc(threads_max, sizeof *executor->threads);
+	/* One thread from the start, so that submitted work always runs. */
+	if (!executor->threads || !start_thread(executor)) {
+		free(executor->threads);
+		free(executor);
+		return NULL;
+	}
+	return &executor->base;
+}
+
+void real_submit(struct os_executor *base, struct os_job *job)
+{
+	struct real_executor *executor = (struct real_executor *)base;
+	os_mutex_lock(&executor->lock);
+	assert(!executor->stopping);
+	base_list_append(&executor->queue, &job->task.node);
+	executor->queued += 1;
+	/* A failure to start one more thread is no failure: those that run take the work. */
+	if (executor->queued > executor->idle && executor->thread_count < executor->threads_max)
+		(void)start_thread(executor);
+	os_condition_signal(&executor->work);
+	os_mutex_unlock(&executor->lock);
+}
+
+void real_executor_free(struct os_executor *base)
+{
+	struct real_executor *executor = (struct real_executor *)base;
+	os_mutex_lock(&executor->lock);
+	executor->stopping = true;
+	os_condition_broadcast(&executor->work);
+	os_mutex_unlock(&executor->lock);
+	for (unsigned i = 0; i < executor->thread_count; i++)
+		pthread_join(executor->threads[i], NULL);
+	os_condition_deinit(&executor->work);
+	os_mutex_deinit(&executor->lock);
+	free(executor->threads);
+	free(executor);
+}

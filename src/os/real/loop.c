@@ -1,0 +1,191 @@
+/* The real loop: libuv turns, our heap keeps the timers, a mutex guards only the list of posted tasks.
+ *
+ * Invariant: the wake-up is sent when the posted list turns non-empty, so none is lost and a burst costs one.
+ */
+#include "os/real/real_priv.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+static struct real_loop *real_of(struct os_loop *loop)
+{
+	return (struct real_loop *)loop;
+}
+
+static uint64_t now_us(struct os_loop *loop)
+{
+	struct timespec now;
+	(void)loop;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static int64_t wall_ms(struct os_loop *loop)
+{
+	struct timespec now;
+	(void)loop;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void fill_random(struct os_loop *loop, void *ret_bytes, size_t bytes)
+{
+	(void)loop;
+	for (size_t done = 0; done < bytes;) {
+		ssize_t got = getrandom((char *)ret_bytes + done, bytes - done, 0);
+		if (got > 0)
+			done += (size_t)got;
+	}
+}
+
+static void on_clock(uv_timer_t *clock);
+
+static void arm_clock(struct real_loop *real)
+{
+	uint64_t due_us;
+	if (!os_timers_next_us(&real->timers, &due_us)) {
+		uv_timer_stop(&real->clock);
+		return;
+	}
+	uint64_t now = now_us(&real->base);
+	uint64_t delay_ms = due_us <= now ? 0 : (due_us - now + 999) / 1000;
+	uv_update_time(&real->uv);
+	uv_timer_start(&real->clock, on_clock, delay_ms, 0);
+}
+
+static void on_clock(uv_timer_t *clock)
+{
+	struct real_loop *real = clock->data;
+	struct os_timer *timer;
+	uint64_t now = now_us(&real->base);
+	while ((timer = os_timers_pop(&real->timers, now)))
+		timer->fire(timer);
+	arm_clock(real);
+}
+
+static void timer_start(struct os_loop *loop, struct os_timer *timer, uint64_t delay_us)
+{
+	struct real_loop *real = real_of(loop);
+	os_timers_start(&real->timers, timer, now_us(loop) + delay_us);
+	if (real->timers.heap[0] == timer)
+		arm_clock(real);
+}
+
+static void timer_stop(struct os_loop *loop, struct os_timer *timer)
+{
+	os_timers_stop(&real_of(loop)->timers, timer);
+}
+
+static void post(struct os_loop *loop, struct os_task *task)
+{
+	struct real_loop *real = real_of(loop);
+	os_mutex_lock(&real->lock);
+	bool first = base_list_empty(&real->posted);
+	base_list_append(&real->posted, &task->node);
+	os_mutex_unlock(&real->lock);
+	if (first)
+		uv_async_send(&real->wake);
+}
+
+static void on_wake(uv_async_t *wake)
+{
+	struct real_loop *real = wake->data;
+	struct base_list batch;
+	base_list_init(&batch);
+	os_mutex_lock(&real->lock);
+	base_list_splice(&batch, &real->posted);
+	os_mutex_unlock(&real->lock);
+	for (struct base_list *node; (node = base_list_pop(&batch));) {
+		struct os_task *task = (struct os_task *)(void *)node;
+		task->run(task);
+	}
+}
+
+static const struct os_loop_ops real_loop_ops = {
+	.now_us = now_us,
+	.wall_ms = wall_ms,
+	.random = fill_random,
+	.timer_start = timer_start,
+	.timer_stop = timer_stop,
+	.post = post,
+	.executor_new = real_executor_new,
+	.executor_free = real_executor_free,
+	.submit = real_submit,
+};
+
+struct os_loop *os_real_loop_new(void)
+{
+	struct real_loop *real = calloc(1, sizeof *real);
+	if (!real)
+		return NULL;
+	real->base.ops = &real_loop_ops;
+	if (uv_loop_init(&real->uv) != 0) {
+		free(real);
+		return NULL;
+	}
+	uv_timer_init(&real->uv, &real->clock);
+	real->clock.data = real;
+	uv_async_init(&real->uv, &real->wake, on_wake);
+	real->wake.data = real;
+	os_mutex_init(&real->lock);
+	base_list_init(&real->posted);
+	return &real->base;
+}
+
+static void close_handle(uv_handle_t *handle, void *context)
+{
+	(void)context;
+	if (!uv_is_closing(handle))
+		uv_close(handle, NULL);
+}
+
+void os_real_loop_free(struct os_loop *loop)
+{
+	struct real_loop *real = real_of(loop);
+	if (!real)
+		return;
+	uv_walk(&real->uv, close_handle, NULL);
+	uv_run(&real->uv, UV_RUN_DEFAULT);
+	int busy = uv_loop_close(&real->uv);
+	assert(busy == 0);
+	(void)busy;
+	os_timers_deinit(&real->timers);
+	os_mutex_deinit(&real->lock);
+	free(real);
+}
+
+void os_real_loop_run(struct os_loop *loop)
+{
+	uv_run(&real_of(loop)->uv, UV_RUN_DEFAULT);
+}
+
+void os_real_loop_stop(struct os_loop *loop)
+{
+	uv_stop(&real_of(loop)->uv);
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+	struct real_loop *real = handle->data;
+	if (real->interrupts++ > 0)
+		_exit(128 + number);
+	real->interrupted(real->interrupted_context);
+}
+
+pyr_result os_real_on_interrupt(struct os_loop *loop, void (*interrupted)(void *context), void *context)
+{
+	static const int numbers[2] = {SIGINT, SIGTERM};
+	struct real_loop *real = real_of(loop);
+	real->interrupted = interrupted;
+	real->interrupted_context = context;
+	for (int i = 0; i < 2; i++) {
+		uv_signal_init(&real->uv, &real->signals[i]);
+		real->signals[i].data = real;
+		if (uv_signal_start(&real->signals[i], on_signal, numbers[i]) != 0)
+			return pyr_result_of(PYR_INTERNAL);
+	}
+	return pyr_ok();
+}

@@ -1,0 +1,31 @@
+/* Shared by the files of the real world: the loop's insides. */
+#ifndef PYRALOG_OS_REAL_REAL_PRIV_H
+#define PYRALOG_OS_REAL_REAL_PRIV_H
+
+#include "os/real/real.h"
+#include "os/thread.h"
+#include "os/timers.h"
+
+#include <uv.h>
+
+struct real_loop {
+	struct os_loop base;
+	uv_loop_t uv;
+	uv_timer_t clock; /* fires when the first of `timers` is due */
+	struct os_timers timers;
+	uv_signal_t signals[2];
+	void (*interrupted)(void *context);
+	void *interrupted_context;
+	unsigned interrupts;
+
+	/* Written by any thread, under the lock. */
+	uv_async_t wake;
+	struct os_mutex lock;
+	struct base_list posted;
+};
+
+struct os_executor *real_executor_new(struct os_loop *loop, const char *name, unsigned threads_max, size_t stack_bytes);
+void real_executor_free(struct os_executor *executor);
+void real_submit(struct os_executor *executor, struct os_job *job);
+
+#endif

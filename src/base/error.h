@@ -16,7 +16,7 @@
 	X(PYR_INTERNAL, -1, "XX000", false, "an internal error: please report it")                                     \
 	X(PYR_OUT_OF_MEMORY, -1, "53200", true, "out of memory")                                                       \
 	X(PYR_OFFSET_OUT_OF_RANGE, 1, "22003", false, "the offset lies outside the partition")                         \
-	X(PYR_CORRUPT_MESSAGE, 2, "XX001", true, "the record batch fails its checksum or is malformed")               \
+	X(PYR_CORRUPT_MESSAGE, 2, "XX001", true, "the record batch fails its checksum or is malformed")                \
 	X(PYR_UNKNOWN_PARTITION, 3, "42P01", true, "no such topic or partition")                                       \
 	X(PYR_NOT_LEADER, 6, "57P03", true, "this node does not lead the partition")                                   \
 	X(PYR_TIMED_OUT, 7, "57014", true, "the time allowed for the request ran out")                                 \

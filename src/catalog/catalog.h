@@ -34,7 +34,8 @@ pyr_result catalog_authorize(const struct catalog *catalog, const struct catalog
 	X(durability, "pyralog.durability", DURABILITY, LOG_DURABILITY_FSYNC,                                          \
 	  "when a write is answered: fsync (after the sync), interval or os")                                          \
 	X(retention_ms, "retention.ms", I64, 604800000, "records older than this may be deleted; -1 keeps them")       \
-	X(retention_bytes, "retention.bytes", I64, -1, "a partition larger than this loses its oldest segments; -1: no limit") \
+	X(retention_bytes, "retention.bytes", I64, -1,                                                                 \
+	  "a partition larger than this loses its oldest segments; -1: no limit")                                      \
 	X(segment_bytes, "segment.bytes", I64, 268435456, "size at which a segment of one partition is full")          \
 	X(max_message_bytes, "max.message.bytes", I64, 16777216, "the largest record batch accepted")                  \
 	X(timestamp_type, "message.timestamp.type", TIMESTAMP_TYPE, 0, "CreateTime or LogAppendTime")                  \

@@ -14,6 +14,7 @@
 #include "base/buffer.h"
 #include "base/cursor.h"
 #include "base/error.h"
+#include "codec/compress.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,8 +25,6 @@ enum {
 	CODEC_BATCH_LENGTH_AT = 8,
 	CODEC_BATCH_OVERHEAD_BYTES = 12, /* base offset and length, which the length does not count */
 };
-
-enum codec_compression { CODEC_NONE, CODEC_GZIP, CODEC_SNAPPY, CODEC_LZ4, CODEC_ZSTD, CODEC_COMPRESSION_COUNT };
 
 struct codec_batch {
 	int64_t base_offset;

@@ -207,7 +207,7 @@ static pyr_result inflate_zstd_frames(ZSTD_DCtx *context, struct base_bytes byte
 		hint = ZSTD_decompressStream(context, &out, &in);
 		if (ZSTD_isError(hint))
 			return pyr_result_of(ZSTD_getErrorCode(hint) == ZSTD_error_memory_allocation ? PYR_OUT_OF_MEMORY
-			                                                                             : PYR_CORRUPT_MESSAGE);
+																						 : PYR_CORRUPT_MESSAGE);
 		output->bytes += out.pos;
 		if (out.pos == 0 && in.pos == before) /* no progress: cut short */
 			return pyr_result_of(PYR_CORRUPT_MESSAGE);
@@ -252,7 +252,7 @@ static pyr_result copy(struct base_bytes bytes, struct output *output)
 }
 
 static pyr_result run(transform *const *transforms, int compression, struct base_bytes bytes, size_t limit,
-                      struct base_slice *ret_bytes)
+					  struct base_slice *ret_bytes)
 {
 	if (compression < 0 || compression >= CODEC_COMPRESSION_COUNT)
 		return pyr_result_of(PYR_UNSUPPORTED_COMPRESSION);

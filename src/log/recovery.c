@@ -307,6 +307,14 @@ static bool is_in_manifest(const struct recovery *recovery, const struct log_gro
 	return frame->kind == LOG_FRAME_RECORD || frame->index < partition->durable_index;
 }
 
+/* A record may have been refused when it was first applied (a second creation of one name): then it is again. */
+static pyr_result replay_record(struct log *log, struct base_bytes record)
+{
+	pyr_result applied = log_record_apply(log, record);
+	bool fatal = applied.code == PYR_CORRUPT || applied.code == PYR_OUT_OF_MEMORY || applied.code == PYR_UNSUPPORTED_FEATURE;
+	return fatal ? applied : pyr_ok();
+}
+
 static pyr_result apply_frame(struct recovery *recovery, const struct log_group_header *group,
                               const struct log_frame *frame, struct base_bytes payload)
 {
@@ -324,7 +332,7 @@ static pyr_result apply_frame(struct recovery *recovery, const struct log_group_
 	case LOG_FRAME_REFERENCE:
 		return apply_reference(recovery, partition, group, frame, payload);
 	case LOG_FRAME_RECORD:
-		return log_record_apply(log, payload);
+		return replay_record(log, payload);
 	case LOG_FRAME_TRUNCATE:
 		discard_from(partition, frame->base_offset, frame->index + 1);
 		return pyr_ok();

@@ -110,19 +110,26 @@ void log_segment_drop(struct log_segment *segment)
 
 /* ---- reading ---- */
 
+static pyr_result decode_index(const struct log_part *part, const uint8_t *raw, size_t bytes, struct log_block *blocks)
+{
+	struct base_reader reader = base_reader_init(raw, bytes);
+	if (base_crc32c(0, raw, bytes) != part->index_crc)
+		return pyr_result_of(PYR_CORRUPT);
+	for (uint32_t i = 0; i < part->block_count; i++)
+		PYR_TRY(log_block_decode(&reader, &blocks[i]));
+	return pyr_ok();
+}
+
 pyr_result log_segment_read_index(struct os_pool_file *file, const struct log_part *part, struct log_block **ret_blocks)
 {
 	size_t bytes = (size_t)part->block_count * LOG_BLOCK_ENTRY_BYTES;
 	uint8_t *raw = malloc(bytes);
-	struct log_block *blocks = malloc(part->block_count * sizeof *blocks);
-	pyr_result result = pyr_result_of(raw && blocks ? PYR_OK : PYR_OUT_OF_MEMORY);
-	if (result.code == PYR_OK)
+	struct log_block *blocks = calloc(part->block_count, sizeof *blocks);
+	pyr_result result = pyr_result_of(PYR_OUT_OF_MEMORY);
+	if (raw && blocks)
 		result = os_pool_file_read(file, part->index_position, raw, bytes);
-	if (result.code == PYR_OK && base_crc32c(0, raw, bytes) != part->index_crc)
-		result = pyr_result_of(PYR_CORRUPT);
-	struct base_reader reader = base_reader_init(raw, result.code == PYR_OK ? bytes : 0);
-	for (uint32_t i = 0; i < part->block_count && result.code == PYR_OK; i++)
-		result = log_block_decode(&reader, &blocks[i]);
+	if (result.code == PYR_OK)
+		result = decode_index(part, raw, bytes, blocks);
 	free(raw);
 	if (result.code == PYR_OK)
 		*ret_blocks = blocks;

@@ -179,7 +179,8 @@ static pyr_result open_log(struct log *log, struct pyr_error *error)
 	PYR_TRY(start_threads(log));
 	PYR_TRY(prepare_directory(log, error));
 	PYR_TRY(begin_incarnation(log, error));
-	return log_recover(log, error);
+	PYR_TRY(log_recover(log, error));
+	return pyr_result_of(log_partition_need(log, LOG_PARTITION_SYSTEM) ? PYR_OK : PYR_OUT_OF_MEMORY);
 }
 
 pyr_result log_open(struct os_loop *loop, struct os_disk *disk, const struct log_options *options,

@@ -53,6 +53,7 @@ void log_ring_file_free(struct log_ring_file *file)
 	if (!file)
 		return;
 	base_list_remove(&file->node);
+	os_pool_file_deinit(&file->file);
 	os_file_close(file->write);
 	free(file);
 }

@@ -45,6 +45,7 @@ void log_segment_free(struct log_segment *segment)
 {
 	base_table_remove(&segment->log->segments, &segment->node);
 	segment->log->metrics.segment_files -= 1;
+	os_pool_file_deinit(&segment->file);
 	free(segment);
 }
 

@@ -86,6 +86,16 @@ static struct os_file *take_open(struct os_file_pool *pool, struct os_pool_file 
 	return open;
 }
 
+void os_pool_file_deinit(struct os_pool_file *file)
+{
+	if (!file->pool)
+		return;
+	os_mutex_lock(&file->pool->lock);
+	struct os_file *open = take_open(file->pool, file);
+	os_mutex_unlock(&file->pool->lock);
+	os_file_close(open);
+}
+
 void os_pool_file_unref(struct os_pool_file *file)
 {
 	if (!file || atomic_fetch_sub_explicit(&file->references, 1, memory_order_acq_rel) != 1)

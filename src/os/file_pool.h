@@ -40,6 +40,8 @@ void os_pool_file_init(struct os_pool_file *file, struct os_file_pool *pool, con
                        void (*released)(struct os_task *task));
 struct os_pool_file *os_pool_file_ref(struct os_pool_file *file);
 void os_pool_file_unref(struct os_pool_file *file);
+/* Closes it whoever refers to it: its owner is about to free it, and nobody else will read. NULL-safe. */
+void os_pool_file_deinit(struct os_pool_file *file);
 /* Reads exactly `bytes`. PYR_CORRUPT when the file is shorter. Blocks. */
 pyr_result os_pool_file_read(struct os_pool_file *file, uint64_t position, void *ret_bytes, size_t bytes);
 

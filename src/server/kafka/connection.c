@@ -212,19 +212,22 @@ static bool on_space(void *context, uint8_t **ret_at, size_t *ret_bytes)
 {
 	struct kafka_connection *connection = context;
 	struct kafka_server *server = connection->server;
+	if (server->shared_lent_to == connection)
+		server->shared_lent_to = NULL;
 	if (connection->own_wanted > 0) {
 		assert(connection->own && connection->own_bytes < connection->own->capacity);
 		*ret_at = connection->own->data + connection->own_bytes;
 		*ret_bytes = connection->own->capacity - connection->own_bytes;
 		return true;
 	}
-	if (connection->length_bytes > 0 || server->shared_lent_to) {
+	if (connection->length_bytes > 0) {
 		*ret_at = connection->length + connection->length_bytes;
 		*ret_bytes = sizeof connection->length - connection->length_bytes;
 		return true;
 	}
 	if (!shared_ready(server))
 		return false;
+	/* Whoever had it before received nothing: space() is asked for anew before each received(). */
 	server->shared_lent_to = connection;
 	*ret_at = server->shared->data + server->shared_used;
 	*ret_bytes = server->shared->capacity - server->shared_used;

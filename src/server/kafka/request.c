@@ -76,12 +76,13 @@ void kafka_request_free(struct kafka_request *request)
 	struct kafka_server *server = request->server;
 	base_list_remove(&request->node);
 	response_free(request);
-	codec_arena_deinit(&request->arena);
-	base_slice_release(&request->bytes);
+	/* Before the arena, into which it points. */
 	if (request->work_free)
 		request->work_free(request->work);
 	else
 		free(request->work);
+	codec_arena_deinit(&request->arena);
+	base_slice_release(&request->bytes);
 	server->metrics.requests_in_flight -= 1;
 	kafka_memory_give(server, request->memory_bytes);
 	free(request);

@@ -79,6 +79,11 @@ static void format_uuid(const uint8_t uuid[CATALOG_UUID_BYTES], char ret_text[KA
 	ret_text[at] = 0;
 }
 
+void kafka_cluster_id(const struct kafka_server *server, char ret_text[KAFKA_CLUSTER_ID_BYTES + 1])
+{
+	format_uuid(catalog_cluster_uuid(server->options.catalog), ret_text);
+}
+
 /* Connections that stand still are found here. */
 static void on_tick(struct os_timer *timer)
 {
@@ -137,7 +142,6 @@ pyr_result kafka_server_new(const struct kafka_server_options *options, struct k
 	base_list_init(&server->orphans);
 	base_list_init(&server->memory_waiters);
 	base_list_init(&server->producer_waiters);
-	format_uuid(catalog_cluster_uuid(options->catalog), server->cluster_id);
 	pyr_result result = listen_for_clients(server, error);
 	if (result.code != PYR_OK) {
 		server_free(server);
@@ -187,6 +191,7 @@ void kafka_server_abandon(struct kafka_server *server)
 	if (!server)
 		return;
 	server->closing = false; /* nobody waits to hear of it */
+	os_listener_close(server->listener);
 	while ((node = base_list_pop(&server->connections)))
 		kafka_connection_free(BASE_CONTAINER(node, struct kafka_connection, node));
 	while ((node = base_list_pop(&server->orphans)))

@@ -95,6 +95,7 @@ struct kafka_server {
 	uint16_t advertised_port;
 	struct os_listener *listener;
 	struct os_timer tick;
+	uint32_t lines; /* logged since the last tick */
 	struct os_timer memory_timer; /* at once: memory was given back while somebody waited for it */
 
 	struct base_list connections;

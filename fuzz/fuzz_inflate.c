@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		return 0;
 	struct base_bytes in = {data + 1, bytes - 1};
 	if (codec_inflate(data[0] % CODEC_COMPRESSION_COUNT, in, INFLATED_MAX, &out).code == PYR_OK &&
-		out.bytes > INFLATED_MAX)
+	    out.bytes > INFLATED_MAX)
 		abort();
 	base_slice_release(&out);
 	return 0;

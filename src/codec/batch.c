@@ -49,7 +49,7 @@ pyr_result codec_batch_parse(struct base_bytes bytes, struct codec_batch *ret_ba
 		return pyr_result_of(PYR_CORRUPT_MESSAGE);
 	uint32_t length = base_load_u32be(bytes.data + CODEC_BATCH_LENGTH_AT);
 	if (length < CODEC_BATCH_HEADER_BYTES - CODEC_BATCH_OVERHEAD_BYTES || length > INT32_MAX ||
-		length > bytes.bytes - CODEC_BATCH_OVERHEAD_BYTES)
+	    length > bytes.bytes - CODEC_BATCH_OVERHEAD_BYTES)
 		return pyr_result_of(PYR_CORRUPT_MESSAGE);
 	bytes.bytes = (size_t)length + CODEC_BATCH_OVERHEAD_BYTES;
 	read_header(bytes, &batch);
@@ -76,12 +76,13 @@ static pyr_result validate_header(const struct codec_batch *batch, struct pyr_er
 	if (batch->record_count < 1)
 		return pyr_fail(error, PYR_INVALID_RECORD, "the batch holds no records");
 	if (batch->last_offset_delta != batch->record_count - 1)
-		return pyr_fail(error, PYR_INVALID_RECORD, "%d records, but a last offset delta of %d", batch->record_count,
-						batch->last_offset_delta);
+		return pyr_fail(error, PYR_INVALID_RECORD, "%d records, but a last offset delta of %d",
+		                batch->record_count, batch->last_offset_delta);
 	if (codec_batch_is_control(batch))
 		return pyr_fail(error, PYR_INVALID_RECORD, "clients may not write control batches");
 	if (codec_batch_is_append_time(batch))
-		return pyr_fail(error, PYR_BAD_TIMESTAMP, "only the server may mark a batch as LogAppendTime: send CreateTime");
+		return pyr_fail(error, PYR_BAD_TIMESTAMP,
+		                "only the server may mark a batch as LogAppendTime: send CreateTime");
 	if (batch->producer_id >= 0 && (batch->producer_epoch < 0 || batch->base_sequence < 0))
 		return pyr_fail(error, PYR_INVALID_RECORD, "a producer id needs an epoch and a sequence");
 	if (codec_batch_is_transactional(batch) && batch->producer_id < 0)
@@ -96,9 +97,10 @@ static pyr_result validate_records(struct codec_record_reader *reader, struct py
 	for (int32_t i = 0; codec_record_next(reader, &record); i++) {
 		if (record.offset != reader->batch.base_offset + i)
 			return pyr_fail(error, PYR_INVALID_RECORD, "record %d has the offset delta %lld", i,
-							(long long)(record.offset - reader->batch.base_offset));
+			                (long long)(record.offset - reader->batch.base_offset));
 		if (record.timestamp_ms > reader->batch.max_timestamp_ms)
-			return pyr_fail(error, PYR_INVALID_RECORD, "record %d is later than the batch's max timestamp", i);
+			return pyr_fail(error, PYR_INVALID_RECORD, "record %d is later than the batch's max timestamp",
+			                i);
 		struct base_reader headers = base_reader_init(record.headers.data, record.headers.bytes);
 		uint32_t header_count = 0;
 		while (codec_header_next(&headers, &header))
@@ -117,9 +119,11 @@ pyr_result codec_batch_validate(const struct codec_batch *batch, size_t inflated
 	PYR_TRY(validate_header(batch, error));
 	pyr_result result = codec_record_reader_init(&reader, batch, inflated_max);
 	if (result.code == PYR_UNSUPPORTED_COMPRESSION)
-		return pyr_fail(error, result.code, "compression codec %d is not known", codec_batch_compression(batch));
+		return pyr_fail(error, result.code, "compression codec %d is not known",
+		                codec_batch_compression(batch));
 	if (result.code == PYR_CORRUPT_MESSAGE)
-		return pyr_fail(error, result.code, "the records do not decompress, or to more than %zu bytes", inflated_max);
+		return pyr_fail(error, result.code, "the records do not decompress, or to more than %zu bytes",
+		                inflated_max);
 	if (result.code != PYR_OK)
 		return pyr_fail(error, result.code, "%s", pyr_code_text(result.code));
 	result = validate_records(&reader, error);

@@ -112,7 +112,7 @@ struct codec_record_reader {
 /* Decompresses if need be. The batch's bytes must stay. PYR_UNSUPPORTED_COMPRESSION, PYR_CORRUPT_MESSAGE (also when more
  * than inflated_max bytes come out), PYR_OUT_OF_MEMORY. */
 pyr_result codec_record_reader_init(struct codec_record_reader *reader, const struct codec_batch *batch,
-									size_t inflated_max);
+                                    size_t inflated_max);
 void codec_record_reader_deinit(struct codec_record_reader *reader);
 /* False: no more, or malformed: ask codec_record_reader_check(). Bytes live until deinit. */
 bool codec_record_next(struct codec_record_reader *reader, struct codec_record *ret_record);
@@ -138,7 +138,7 @@ void codec_batch_builder_init(struct codec_batch_builder *builder, enum codec_co
 void codec_batch_builder_deinit(struct codec_batch_builder *builder);
 /* key, value: data NULL is null. */
 void codec_batch_builder_add(struct codec_batch_builder *builder, int64_t timestamp_ms, struct base_bytes key,
-							 struct base_bytes value, const struct codec_header *headers, size_t header_count);
+                             struct base_bytes value, const struct codec_header *headers, size_t header_count);
 /* The finished batch with base offset 0; the builder is empty again. */
 pyr_result codec_batch_builder_take(struct codec_batch_builder *builder, struct base_slice *ret_batch);
 

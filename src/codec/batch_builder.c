@@ -67,14 +67,14 @@ static void begin(struct codec_batch_builder *builder, int64_t timestamp_ms)
 }
 
 void codec_batch_builder_add(struct codec_batch_builder *builder, int64_t timestamp_ms, struct base_bytes key,
-							 struct base_bytes value, const struct codec_header *headers, size_t header_count)
+                             struct base_bytes value, const struct codec_header *headers, size_t header_count)
 {
 	struct base_writer *writer = &builder->writer;
 	if (builder->record_count == 0)
 		begin(builder, timestamp_ms);
 	int64_t timestamp_delta = timestamp_ms - builder->base_timestamp_ms;
 	size_t body_bytes = 1 + varint_bytes(timestamp_delta) + varint_bytes(builder->record_count) + field_bytes(key) +
-						field_bytes(value) + headers_bytes(headers, header_count);
+	                    field_bytes(value) + headers_bytes(headers, header_count);
 	base_write_varint(writer, (int64_t)body_bytes);
 	base_write_u8(writer, 0);
 	base_write_varint(writer, timestamp_delta);

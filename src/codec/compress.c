@@ -146,7 +146,8 @@ static pyr_result deflate_snappy(struct base_bytes bytes, struct output *output)
 {
 	size_t length = snappy_max_compressed_length(bytes.bytes);
 	PYR_TRY(output_reserve(output, length));
-	snappy_status status = snappy_compress((const char *)bytes.data, bytes.bytes, (char *)output_at(output), &length);
+	snappy_status status =
+		snappy_compress((const char *)bytes.data, bytes.bytes, (char *)output_at(output), &length);
 	assert(status == SNAPPY_OK);
 	(void)status;
 	output->bytes += length;
@@ -187,7 +188,8 @@ static pyr_result deflate_lz4(struct base_bytes bytes, struct output *output)
 	/* Independent blocks: what Kafka's own reader insists on. */
 	LZ4F_preferences_t preferences = {.frameInfo = {.blockMode = LZ4F_blockIndependent}};
 	PYR_TRY(output_reserve(output, LZ4F_compressFrameBound(bytes.bytes, &preferences)));
-	size_t length = LZ4F_compressFrame(output_at(output), output_room(output), bytes.data, bytes.bytes, &preferences);
+	size_t length =
+		LZ4F_compressFrame(output_at(output), output_room(output), bytes.data, bytes.bytes, &preferences);
 	if (LZ4F_isError(length))
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	output->bytes += length;
@@ -206,8 +208,9 @@ static pyr_result inflate_zstd_frames(ZSTD_DCtx *context, struct base_bytes byte
 		size_t before = in.pos;
 		hint = ZSTD_decompressStream(context, &out, &in);
 		if (ZSTD_isError(hint))
-			return pyr_result_of(ZSTD_getErrorCode(hint) == ZSTD_error_memory_allocation ? PYR_OUT_OF_MEMORY
-																						 : PYR_CORRUPT_MESSAGE);
+			return pyr_result_of(ZSTD_getErrorCode(hint) == ZSTD_error_memory_allocation
+			                             ? PYR_OUT_OF_MEMORY
+			                             : PYR_CORRUPT_MESSAGE);
 		output->bytes += out.pos;
 		if (out.pos == 0 && in.pos == before) /* no progress: cut short */
 			return pyr_result_of(PYR_CORRUPT_MESSAGE);
@@ -252,7 +255,7 @@ static pyr_result copy(struct base_bytes bytes, struct output *output)
 }
 
 static pyr_result run(transform *const *transforms, int compression, struct base_bytes bytes, size_t limit,
-					  struct base_slice *ret_bytes)
+                      struct base_slice *ret_bytes)
 {
 	if (compression < 0 || compression >= CODEC_COMPRESSION_COUNT)
 		return pyr_result_of(PYR_UNSUPPORTED_COMPRESSION);

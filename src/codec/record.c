@@ -16,7 +16,7 @@ static inline int32_t varint32(struct base_reader *reader)
 }
 
 pyr_result codec_record_reader_init(struct codec_record_reader *reader, const struct codec_batch *batch,
-									size_t inflated_max)
+                                    size_t inflated_max)
 {
 	*reader = (struct codec_record_reader){.batch = *batch};
 	if (codec_batch_compression(batch) == CODEC_NONE) {
@@ -53,8 +53,8 @@ static bool read_body(const struct codec_batch *batch, struct base_reader body, 
 	int32_t offset_delta = varint32(&body);
 	bool stamped = codec_batch_is_append_time(batch);
 	/* Unsigned, as a hostile delta may wrap. */
-	ret_record->timestamp_ms =
-		stamped ? batch->max_timestamp_ms : (int64_t)((uint64_t)batch->base_timestamp_ms + (uint64_t)timestamp_delta);
+	ret_record->timestamp_ms = stamped ? batch->max_timestamp_ms
+	                                   : (int64_t)((uint64_t)batch->base_timestamp_ms + (uint64_t)timestamp_delta);
 	ret_record->offset = (int64_t)((uint64_t)batch->base_offset + (uint64_t)(int64_t)offset_delta);
 	ret_record->key = read_field(&body);
 	ret_record->value = read_field(&body);

@@ -203,7 +203,8 @@ static void every_shortened_batch_is_refused(void **state)
 	struct codec_batch batch;
 	struct base_slice golden = from_hex(golden_hex);
 	for (size_t bytes = 0; bytes < golden.bytes; bytes++)
-		assert_int_equal(codec_batch_check((struct base_bytes){golden.data, bytes}, &batch).code, PYR_CORRUPT_MESSAGE);
+		assert_int_equal(codec_batch_check((struct base_bytes){golden.data, bytes}, &batch).code,
+		                 PYR_CORRUPT_MESSAGE);
 	golden.owner->data[16] = 1;
 	assert_int_equal(codec_batch_check(bytes_of(golden), &batch).code, PYR_UNSUPPORTED_FORMAT);
 	base_slice_release(&golden);
@@ -252,7 +253,8 @@ static void output_is_bounded_to_the_byte(void **state)
 		assert_int_equal(plain.bytes, BYTES);
 		assert_memory_equal(plain.data, zeros, BYTES);
 		base_slice_release(&plain);
-		assert_int_equal(codec_inflate(compression, bytes_of(packed), BYTES - 1, &plain).code, PYR_CORRUPT_MESSAGE);
+		assert_int_equal(codec_inflate(compression, bytes_of(packed), BYTES - 1, &plain).code,
+		                 PYR_CORRUPT_MESSAGE);
 		for (size_t cut = 1; compression != CODEC_NONE && cut < packed.bytes; cut += 1 + cut / 8) {
 			struct base_bytes prefix = {packed.data, packed.bytes - cut};
 			assert_int_equal(codec_inflate(compression, prefix, BYTES, &plain).code, PYR_CORRUPT_MESSAGE);

@@ -39,7 +39,7 @@ static struct base_slice encoded(const struct codec_kafka_message *message, int 
 }
 
 static pyr_result decode(const struct codec_kafka_message *message, int version, struct base_bytes bytes,
-						 struct codec_arena *arena, void *to, size_t *ret_left)
+                         struct codec_arena *arena, void *to, size_t *ret_left)
 {
 	struct base_reader reader = base_reader_init(bytes.data, bytes.bytes);
 	codec_arena_init(arena, ARENA_BYTES);
@@ -215,7 +215,8 @@ static void unknown_tags_are_skipped(void **state)
 	assert_int_equal(codec_kafka_api_versions_request_decode(&reader, 3, &arena, &request).code, PYR_OK);
 	assert_int_equal(base_reader_left(&reader), 0);
 	reader = hex_reader("01010163046162", buffer);
-	assert_int_equal(codec_kafka_api_versions_request_decode(&reader, 3, &arena, &request).code, PYR_INVALID_REQUEST);
+	assert_int_equal(codec_kafka_api_versions_request_decode(&reader, 3, &arena, &request).code,
+	                 PYR_INVALID_REQUEST);
 	codec_arena_deinit(&arena);
 }
 

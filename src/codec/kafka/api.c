@@ -51,7 +51,7 @@ void codec_kafka_request_header_encode(struct base_writer *writer, const struct 
 }
 
 void codec_kafka_response_header_encode(struct base_writer *writer, int16_t api_key, int16_t api_version,
-										int32_t correlation_id)
+                                        int32_t correlation_id)
 {
 	base_write_u32be(writer, (uint32_t)correlation_id);
 	if (api_key != CODEC_KAFKA_API_VERSIONS && is_flexible(api_key, api_version))
@@ -59,7 +59,7 @@ void codec_kafka_response_header_encode(struct base_writer *writer, int16_t api_
 }
 
 pyr_result codec_kafka_response_header_decode(struct base_reader *reader, int16_t api_key, int16_t api_version,
-											  int32_t *ret_correlation_id)
+                                              int32_t *ret_correlation_id)
 {
 	struct codec_kafka_decoder decoder = {.reader = reader};
 	int32_t correlation_id = codec_kafka_read_int32(&decoder);

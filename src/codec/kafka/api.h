@@ -45,9 +45,9 @@ void codec_kafka_request_header_encode(struct base_writer *writer, const struct 
 /* Header of the response to a request of that key and version: without tags for ApiVersions, whatever the version, since
  * its reader can't know yet what the server speaks (KIP-511). */
 void codec_kafka_response_header_encode(struct base_writer *writer, int16_t api_key, int16_t api_version,
-										int32_t correlation_id);
+                                        int32_t correlation_id);
 /* The same, read by a client; correlation id, or PYR_INVALID_REQUEST. */
 pyr_result codec_kafka_response_header_decode(struct base_reader *reader, int16_t api_key, int16_t api_version,
-											  int32_t *ret_correlation_id);
+                                              int32_t *ret_correlation_id);
 
 #endif

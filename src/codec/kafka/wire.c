@@ -82,7 +82,7 @@ struct codec_kafka_records codec_kafka_read_records(struct codec_kafka_decoder *
 }
 
 void *codec_kafka_read_array(struct codec_kafka_decoder *decoder, bool may_be_null, size_t wire_bytes_min,
-							 size_t element_bytes, size_t *ret_count)
+                             size_t element_bytes, size_t *ret_count)
 {
 	assert(wire_bytes_min > 0);
 	*ret_count = 0;
@@ -188,7 +188,7 @@ void codec_kafka_write_string(struct codec_kafka_encoder *encoder, bool may_be_n
 }
 
 void codec_kafka_write_records(struct codec_kafka_encoder *encoder, bool may_be_null,
-							   const struct codec_kafka_records *value)
+                               const struct codec_kafka_records *value)
 {
 	assert(value->data || value->ret_gap_at || value->bytes == 0);
 	write_length(encoder, may_be_null && !value->data && !value->ret_gap_at, value->bytes, false);

@@ -46,7 +46,7 @@ struct codec_kafka_records codec_kafka_read_records(struct codec_kafka_decoder *
 /* Room for the elements, whose count is checked against the bytes left (each takes at least wire_bytes_min). NULL: the
  * array is null, or it failed; *ret_count is 0 then. */
 void *codec_kafka_read_array(struct codec_kafka_decoder *decoder, bool may_be_null, size_t wire_bytes_min,
-							 size_t element_bytes, size_t *ret_count);
+                             size_t element_bytes, size_t *ret_count);
 
 /* Walks the tagged fields; between two steps the reader is confined to one field. */
 struct codec_kafka_tags {
@@ -75,7 +75,7 @@ void codec_kafka_write_uuid(struct codec_kafka_encoder *encoder, const uint8_t u
 /* NULL data where null is not allowed is written as empty. */
 void codec_kafka_write_string(struct codec_kafka_encoder *encoder, bool may_be_null, const struct base_bytes *value);
 void codec_kafka_write_records(struct codec_kafka_encoder *encoder, bool may_be_null,
-							   const struct codec_kafka_records *value);
+                               const struct codec_kafka_records *value);
 void codec_kafka_write_array(struct codec_kafka_encoder *encoder, bool may_be_null, const void *elements, size_t count);
 bool codec_kafka_uuid_is_zero(const uint8_t uuid[CODEC_KAFKA_UUID_BYTES]);
 

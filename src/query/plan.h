@@ -21,6 +21,8 @@ enum query_kind {
 	QUERY_KIND_BEGIN,
 	QUERY_KIND_COMMIT,
 	QUERY_KIND_ROLLBACK,
+	QUERY_KIND_DEALLOCATE, /* of `name`, or of all */
+	QUERY_KIND_DISCARD, /* whatever the session keeps */
 	QUERY_KIND_COMMAND, /* anything else that does nothing: SET */
 };
 
@@ -44,6 +46,7 @@ struct query_plan {
 	enum query_kind kind;
 	const char *tag; /* of the command: static */
 	char *sql; /* for the engine; NULL when it has nothing to do */
+	const char *name; /* DEALLOCATE: borrowed from the parse; NULL: all */
 	struct query_scan scans[QUERY_TOPICS_MAX];
 	size_t scan_count;
 	struct query_bound bounds[QUERY_BOUNDS_MAX];

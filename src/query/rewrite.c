@@ -672,9 +672,9 @@ static pyr_result plan_transaction(struct query_rewrite *rewrite, json_t *body)
 	return query_fail(rewrite->error, "0A000", "savepoints and two-phase commit are not supported yet");
 }
 
-static pyr_result plan_command(struct query_rewrite *rewrite, const char *tag)
+static pyr_result plan_command(struct query_rewrite *rewrite, enum query_kind kind, const char *tag)
 {
-	rewrite->plan->kind = QUERY_KIND_COMMAND;
+	rewrite->plan->kind = kind;
 	rewrite->plan->tag = tag;
 	return pyr_ok();
 }
@@ -683,7 +683,13 @@ static pyr_result plan_set(struct query_rewrite *rewrite, json_t *body)
 {
 	const char *kind = query_node_string(body, "kind");
 	PYR_TRY(query_setting_check(body, rewrite->error));
-	return plan_command(rewrite, is(kind, "VAR_RESET") || is(kind, "VAR_RESET_ALL") ? "RESET" : "SET");
+	return plan_command(rewrite, QUERY_KIND_COMMAND, is(kind, "VAR_RESET") || is(kind, "VAR_RESET_ALL") ? "RESET" : "SET");
+}
+
+static pyr_result plan_deallocate(struct query_rewrite *rewrite, json_t *body)
+{
+	rewrite->plan->name = query_node_string(body, "name");
+	return plan_command(rewrite, QUERY_KIND_DEALLOCATE, rewrite->plan->name ? "DEALLOCATE" : "DEALLOCATE ALL");
 }
 
 static pyr_result plan_statement(struct query_rewrite *rewrite, json_t *statement)
@@ -700,8 +706,14 @@ static pyr_result plan_statement(struct query_rewrite *rewrite, json_t *statemen
 		return plan_set(rewrite, body);
 	if (is(kind, "TransactionStmt"))
 		return plan_transaction(rewrite, body);
+	if (is(kind, "DeallocateStmt"))
+		return plan_deallocate(rewrite, body);
+	if (is(kind, "DiscardStmt"))
+		return plan_command(rewrite, QUERY_KIND_DISCARD, "DISCARD ALL");
+	if (is(kind, "ClosePortalStmt") && !query_node_string(body, "portalname"))
+		return plan_command(rewrite, QUERY_KIND_COMMAND, "CLOSE CURSOR ALL");
 	if (is(kind, "UnlistenStmt"))
-		return plan_command(rewrite, "UNLISTEN");
+		return plan_command(rewrite, QUERY_KIND_COMMAND, "UNLISTEN");
 	if (is(kind, "InsertStmt") || is(kind, "UpdateStmt") || is(kind, "DeleteStmt") || is(kind, "MergeStmt"))
 		return query_fail(rewrite->error, "0A000",
 		                  "writing by SQL is not supported yet: produce to the topic with a Kafka client");

@@ -277,6 +277,11 @@ const char *query_statement_tag(const struct query_statement *statement)
 	return statement->plan->tag;
 }
 
+const char *query_statement_name(const struct query_statement *statement)
+{
+	return statement->plan->name;
+}
+
 size_t query_statement_parameter_count(const struct query_statement *statement)
 {
 	return statement->plan->parameter_count;

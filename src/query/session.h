@@ -60,6 +60,7 @@ pyr_result query_statement_new(struct query_session *session, struct query_scrip
 void query_statement_free(struct query_statement *statement); /* ends its run; NULL is fine */
 enum query_kind query_statement_kind(const struct query_statement *statement);
 const char *query_statement_tag(const struct query_statement *statement); /* "SELECT", "SET" */
+const char *query_statement_name(const struct query_statement *statement); /* DEALLOCATE: of what; NULL: all */
 size_t query_statement_parameter_count(const struct query_statement *statement);
 uint32_t query_statement_parameter_type(const struct query_statement *statement, size_t i); /* from 0 */
 size_t query_statement_column_count(const struct query_statement *statement); /* 0: it gives no rows */

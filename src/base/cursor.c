@@ -147,6 +147,7 @@ static uint8_t *reserve(struct base_writer *writer, size_t bytes)
 		return NULL;
 	}
 	size_t needed = writer->bytes + bytes;
+	assert(writer->bytes == 0 || writer->buffer);
 	if (!writer->buffer || needed > writer->buffer->capacity) {
 		struct base_buffer *bigger = base_buffer_new(grown_capacity(writer, needed));
 		if (!bigger) {

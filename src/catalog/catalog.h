@@ -106,7 +106,6 @@ struct catalog_change {
 	uint32_t partition_count; /* create */
 	struct catalog_topic_config config; /* create, alter: whole, as the topic shall have it */
 	void (*done)(struct catalog_change *change);
-	uint32_t block_first;
 
 	pyr_result result;
 	uint8_t uuid[CATALOG_UUID_BYTES]; /* create: the new topic's (of the existing one with PYR_TOPIC_EXISTS) */
@@ -119,6 +118,8 @@ enum { CATALOG_PRODUCER_BLOCK = 1000 };
 void catalog_topic_create(struct catalog *catalog, struct catalog_change *change);
 void catalog_topic_delete(struct catalog *catalog, struct catalog_change *change); /* PYR_UNKNOWN_PARTITION */
 void catalog_topic_alter(struct catalog *catalog, struct catalog_change *change);
+/* Gives a new cluster its id; without effect when it has one. */
+void catalog_cluster_begin(struct catalog *catalog, struct catalog_change *change);
 /* A block of producer ids that nobody was ever given. */
 void catalog_producer_block(struct catalog *catalog, struct catalog_change *change);
 

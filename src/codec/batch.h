@@ -72,6 +72,9 @@ static inline int64_t codec_batch_last_offset(const struct codec_batch *batch)
  * PYR_CORRUPT_MESSAGE: cut short or lengths that can't be; PYR_UNSUPPORTED_FORMAT: magic is not 2. */
 pyr_result codec_batch_parse(struct base_bytes bytes, struct codec_batch *ret_batch);
 
+/* A header alone, its records being elsewhere: `records` is of no use, and bytes says how long the whole is. */
+pyr_result codec_batch_parse_header(const uint8_t at[CODEC_BATCH_HEADER_BYTES], struct codec_batch *ret_batch);
+
 /* The same, and the CRC: what every batch from network or disk passes before anything else believes it. */
 pyr_result codec_batch_check(struct base_bytes bytes, struct codec_batch *ret_batch);
 

@@ -36,6 +36,7 @@ struct log_partition_config {
 	int64_t retention_bytes;
 	uint64_t segment_bytes; /* a sealed segment of this partition alone grows no further */
 	bool append_time; /* message.timestamp.type=LogAppendTime: the log stamps the batch */
+	bool manual_commit; /* durable is not yet readable: log_partition_commit() says what is (replication) */
 };
 
 struct log_options {
@@ -80,6 +81,9 @@ void log_partition_configure(struct log *log, uint32_t partition, const struct l
 /* Waiting appends and reads are answered PYR_UNKNOWN_PARTITION; files go when nothing refers to them. */
 void log_partition_delete(struct log *log, uint32_t partition);
 
+/* Deletes what recovery found but nobody created since: partitions of topics that are gone. */
+void log_partitions_sweep(struct log *log);
+
 struct log_partition_info {
 	int64_t log_start_offset; /* first offset that can be read */
 	int64_t high_watermark; /* first offset that can't be read yet */
@@ -98,7 +102,6 @@ pyr_result log_partition_get(struct log *log, uint32_t partition, struct log_par
 
 /* One record batch on its way to the disk: embedded by the caller, who keeps it until `done`. */
 struct log_append {
-	struct base_list node; /* the log's, from log_append() to done() */
 	uint32_t partition;
 	/* A whole batch of format 2 whose CRC was checked (codec_batch_check); the log writes base offset, leader epoch
 	 * and, with append_time, the time stamp into it, so its buffer must be the caller's own. Released by the log. */
@@ -109,6 +112,23 @@ struct log_append {
 	int64_t base_offset; /* of a duplicate: the original's */
 	int64_t append_time_ms; /* -1 unless append_time */
 	int64_t log_start_offset;
+
+	struct log_append_state {
+		struct base_list node; /* in the queue, the group under way, or an original's waiters */
+		struct base_list waiters; /* duplicates that want this append's answer */
+		struct os_task answer;
+		uint8_t kind; /* enum log_frame_kind */
+		bool synced; /* durability is fsync */
+		uint32_t record_count;
+		bool sync_later; /* durability is interval */
+		bool truncated; /* log_truncate() took it back */
+		int64_t producer_id;
+		uint64_t index;
+		uint64_t hlc;
+		int64_t min_timestamp_ms, max_timestamp_ms;
+		uint64_t position; /* of the payload: in its group, then in its file */
+		bool in_extent;
+	} state; /* the log's, from log_append() to done() */
 };
 
 /* Checks the producer's sequence, assigns offsets and queues the batch. Errors come through done(): PYR_BUSY,
@@ -118,6 +138,9 @@ void log_append(struct log *log, struct log_append *append);
 
 /* A record for the observer, durable and applied before `done`: the same struct, partition ignored. */
 void log_append_record(struct log *log, struct log_append *append);
+
+/* With manual_commit: everything below `offset` that is durable may be read. */
+void log_partition_commit(struct log *log, uint32_t partition, int64_t offset);
 
 /* Discards everything from `offset` on, as a new leader's log demands; not below the high watermark of a partition
  * whose records were acknowledged. Takes effect in memory at once, on disk with the next group. */
@@ -132,9 +155,6 @@ enum { LOG_READ_SLICES_MAX = 64 };
 
 /* A read of one partition: embedded by the caller. */
 struct log_read {
-	struct os_job job; /* the log's */
-	struct log *log;
-	void *unit;
 	uint32_t partition;
 	int64_t offset; /* the batch that holds it comes first, whole */
 	size_t bytes_max; /* soft: the first batch comes even if larger, when whole_batch_first */
@@ -147,6 +167,9 @@ struct log_read {
 	size_t slice_count; /* 0: nothing there yet */
 	size_t bytes;
 };
+
+/* At the end of an answered read: drops what the caller did not take. */
+void log_read_release(struct log_read *read);
 
 /* True: answered on the spot, done() will not be called. False: done() follows. */
 bool log_read(struct log *log, struct log_read *read);
@@ -166,7 +189,6 @@ void log_watch_remove(struct log_watch *watch);
 
 /* The first record with a time stamp >= timestamp_ms: offset -1 when there is none. Embedded by the caller. */
 struct log_time_query {
-	struct log_read read; /* the log's */
 	uint32_t partition;
 	int64_t timestamp_ms; /* LOG_TIME_MAX: the record with the largest time stamp instead */
 	void (*done)(struct log_time_query *query);
@@ -174,6 +196,10 @@ struct log_time_query {
 	pyr_result result;
 	int64_t found_offset;
 	int64_t found_timestamp_ms;
+
+	struct log_read read; /* the log's */
+	struct os_task answer; /* the log's */
+	struct log *log;
 };
 
 #define LOG_TIME_MAX INT64_MAX

@@ -21,6 +21,9 @@ struct log_bounds log_bounds_all(void);
 /* Of `partitions` (unknown ones are empty), on the log's thread. PYR_OUT_OF_MEMORY. */
 pyr_result log_snapshot_take(struct log *log, const uint32_t *partitions, size_t partition_count,
                              const struct log_bounds *bounds, struct log_snapshot **ret_snapshot);
+/* Reads the indexes of the sealed segments that the bounds touch and lays out the runs. Once, on the reader's thread,
+ * before anything below. Blocks. PYR_CORRUPT, PYR_IO, PYR_OUT_OF_MEMORY. */
+pyr_result log_snapshot_load(struct log_snapshot *snapshot, struct pyr_error *error);
 void log_snapshot_release(struct log_snapshot *snapshot); /* any thread; NULL is fine */
 
 /* A run: consecutive batches of one partition, read and verified together (up to about 1 MiB, or one larger batch). */

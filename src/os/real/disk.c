@@ -3,7 +3,7 @@
  * Any thread. Failure modes: errno becomes PYR_IO, PYR_DISK_FULL, PYR_NOT_FOUND or PYR_EXISTS; nothing is retried after
  * a failed sync.
  */
-#include "os/real/real.h"
+#include "os/real.h"
 
 #include <assert.h>
 #include <dirent.h>

@@ -2,7 +2,7 @@
 #ifndef PYRALOG_OS_REAL_REAL_PRIV_H
 #define PYRALOG_OS_REAL_REAL_PRIV_H
 
-#include "os/real/real.h"
+#include "os/real.h"
 #include "os/thread.h"
 #include "os/timers.h"
 

@@ -1,6 +1,6 @@
 /* The real world: libuv's loop and TCP, the system's clock, chance and files. */
-#ifndef PYRALOG_OS_REAL_REAL_H
-#define PYRALOG_OS_REAL_REAL_H
+#ifndef PYRALOG_OS_REAL_H
+#define PYRALOG_OS_REAL_H
 
 #include "os/disk.h"
 #include "os/loop.h"

@@ -1,0 +1,327 @@
+/* The catalog as a view of the log (see catalog.h): events in, topics out.
+ *
+ * Invariants: a topic is in both tables or in none; partition ids are never given twice; the version rises with every
+ * event. Failure modes: an event that can't be decoded is corruption, and the log says so at open.
+ */
+#include "base/hash.h"
+#include "catalog/catalog_priv.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { FIRST_PARTITION = 16, FORMAT = 1, SNAPSHOT_BYTES_MAX = 1 << 28 };
+
+/* ---- tables ---- */
+
+struct name_key {
+	const char *name;
+	size_t bytes;
+};
+
+static bool equal_name(const struct base_table_node *node, const void *key)
+{
+	const struct catalog_topic *topic = BASE_CONTAINER(node, struct catalog_topic, by_name);
+	const struct name_key *wanted = key;
+	return strlen(topic->name) == wanted->bytes && memcmp(topic->name, wanted->name, wanted->bytes) == 0;
+}
+
+static bool equal_uuid(const struct base_table_node *node, const void *key)
+{
+	return memcmp(BASE_CONTAINER(node, struct catalog_topic, by_uuid)->uuid, key, CATALOG_UUID_BYTES) == 0;
+}
+
+struct catalog_topic *catalog_find(const struct catalog *catalog, const char *name, size_t name_bytes)
+{
+	struct name_key key = {name, name_bytes};
+	struct base_table_node *node =
+		base_table_find(&catalog->by_name, base_hash_bytes(name, name_bytes), equal_name, &key);
+	return node ? BASE_CONTAINER(node, struct catalog_topic, by_name) : NULL;
+}
+
+const struct catalog_topic *catalog_topic_find(const struct catalog *catalog, const char *name, size_t name_bytes)
+{
+	return catalog_find(catalog, name, name_bytes);
+}
+
+const struct catalog_topic *catalog_topic_find_uuid(const struct catalog *catalog,
+                                                    const uint8_t uuid[CATALOG_UUID_BYTES])
+{
+	struct base_table_node *node =
+		base_table_find(&catalog->by_uuid, base_hash_bytes(uuid, CATALOG_UUID_BYTES), equal_uuid, uuid);
+	return node ? BASE_CONTAINER(node, struct catalog_topic, by_uuid) : NULL;
+}
+
+const struct catalog_topic *catalog_topic_next(const struct catalog *catalog, const struct catalog_topic *topic)
+{
+	struct base_table_node *node = base_table_next(&catalog->by_name, topic ? &topic->by_name : NULL);
+	return node ? BASE_CONTAINER(node, struct catalog_topic, by_name) : NULL;
+}
+
+uint32_t catalog_topic_partition(const struct catalog_topic *topic, int32_t index)
+{
+	return index >= 0 && (uint32_t)index < topic->partition_count ? topic->first_partition + (uint32_t)index : 0;
+}
+
+size_t catalog_topic_count(const struct catalog *catalog)
+{
+	return catalog->by_name.count;
+}
+
+uint64_t catalog_version(const struct catalog *catalog)
+{
+	return catalog->version;
+}
+
+const uint8_t *catalog_cluster_uuid(const struct catalog *catalog)
+{
+	return catalog->cluster_uuid;
+}
+
+pyr_result catalog_authorize(const struct catalog *catalog, const struct catalog_principal *principal,
+                             enum catalog_action action, const char *object)
+{
+	assert(principal && principal->name);
+	(void)catalog;
+	(void)action;
+	(void)object;
+	return pyr_ok();
+}
+
+/* ---- events ---- */
+
+void catalog_event_encode(const struct catalog_event *event, struct base_writer *writer)
+{
+	const struct catalog_topic *topic = &event->topic;
+	base_write_u8(writer, FORMAT);
+	base_write_u8(writer, event->kind);
+	base_write_u16le(writer, (uint16_t)strlen(topic->name));
+	base_write_bytes(writer, topic->name, strlen(topic->name));
+	base_write_bytes(writer, topic->uuid, CATALOG_UUID_BYTES);
+	base_write_u32le(writer, topic->partition_count);
+	base_write_u32le(writer, topic->first_partition);
+	base_write_u32le(writer, topic->schema_id);
+	base_write_u64le(writer, (uint64_t)event->producer_id);
+	base_write_u32le(writer, topic->config.set);
+#define X(field, name, type, value, text) base_write_u64le(writer, (uint64_t)topic->config.field);
+	CATALOG_TOPIC_SETTINGS(X)
+#undef X
+}
+
+static void decode_topic(struct base_reader *reader, struct catalog_topic *topic)
+{
+	uint16_t name_bytes = base_read_u16le(reader);
+	const uint8_t *name = name_bytes <= CATALOG_NAME_MAX ? base_read_bytes(reader, name_bytes) : NULL;
+	if (name)
+		memcpy(topic->name, name, name_bytes);
+	else
+		reader->failed = true;
+	const uint8_t *uuid = base_read_bytes(reader, CATALOG_UUID_BYTES);
+	if (uuid)
+		memcpy(topic->uuid, uuid, CATALOG_UUID_BYTES);
+	topic->partition_count = base_read_u32le(reader);
+	topic->first_partition = base_read_u32le(reader);
+	topic->schema_id = base_read_u32le(reader);
+}
+
+pyr_result catalog_event_decode(struct base_reader *reader, struct catalog_event *ret_event)
+{
+	*ret_event = (struct catalog_event){0};
+	if (base_read_u8(reader) != FORMAT)
+		return pyr_result_of(PYR_CORRUPT);
+	ret_event->kind = base_read_u8(reader);
+	decode_topic(reader, &ret_event->topic);
+	ret_event->producer_id = (int64_t)base_read_u64le(reader);
+	ret_event->topic.config.set = base_read_u32le(reader);
+#define X(field, name, type, value, text) ret_event->topic.config.field = (int64_t)base_read_u64le(reader);
+	CATALOG_TOPIC_SETTINGS(X)
+#undef X
+	bool possible = ret_event->topic.partition_count <= CATALOG_PARTITIONS_MAX;
+	return possible ? base_reader_check(reader, PYR_CORRUPT) : pyr_result_of(PYR_CORRUPT);
+}
+
+struct log_partition_config catalog_partition_config(const struct catalog_topic_config *config)
+{
+	return (struct log_partition_config){
+		.durability = (enum log_durability)config->durability,
+		.retention_ms = config->retention_ms,
+		.retention_bytes = config->retention_bytes,
+		.segment_bytes = config->segment_bytes > 0 ? (uint64_t)config->segment_bytes : UINT64_MAX / 2,
+		.append_time = config->timestamp_type == 1,
+	};
+}
+
+static pyr_result create_partitions(struct catalog *catalog, const struct catalog_topic *topic)
+{
+	struct log_partition_config config = catalog_partition_config(&topic->config);
+	for (uint32_t i = 0; catalog->log && i < topic->partition_count; i++)
+		PYR_TRY(log_partition_create(catalog->log, topic->first_partition + i, &config));
+	return pyr_ok();
+}
+
+static pyr_result apply_created(struct catalog *catalog, const struct catalog_event *event)
+{
+	if (catalog_find(catalog, event->topic.name, strlen(event->topic.name)))
+		return pyr_result_of(PYR_TOPIC_EXISTS);
+	struct catalog_topic *topic = malloc(sizeof *topic);
+	if (!topic)
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	*topic = event->topic;
+	topic->version = catalog->version;
+	if (!base_table_insert(&catalog->by_name, &topic->by_name, base_hash_bytes(topic->name, strlen(topic->name)))) {
+		free(topic);
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	}
+	if (!base_table_insert(&catalog->by_uuid, &topic->by_uuid, base_hash_bytes(topic->uuid, CATALOG_UUID_BYTES))) {
+		base_table_remove(&catalog->by_name, &topic->by_name);
+		free(topic);
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	}
+	uint32_t behind = topic->first_partition + topic->partition_count;
+	if (behind > catalog->next_partition)
+		catalog->next_partition = behind;
+	return create_partitions(catalog, topic);
+}
+
+static void apply_deleted(struct catalog *catalog, struct catalog_topic *topic)
+{
+	base_table_remove(&catalog->by_name, &topic->by_name);
+	base_table_remove(&catalog->by_uuid, &topic->by_uuid);
+	for (uint32_t i = 0; catalog->log && i < topic->partition_count; i++)
+		log_partition_delete(catalog->log, topic->first_partition + i);
+	free(topic);
+}
+
+static void apply_altered(struct catalog *catalog, struct catalog_topic *topic, const struct catalog_event *event)
+{
+	struct log_partition_config config = catalog_partition_config(&event->topic.config);
+	topic->config = event->topic.config;
+	topic->version = catalog->version;
+	for (uint32_t i = 0; catalog->log && i < topic->partition_count; i++)
+		log_partition_configure(catalog->log, topic->first_partition + i, &config);
+}
+
+pyr_result catalog_event_apply(struct catalog *catalog, const struct catalog_event *event)
+{
+	struct catalog_topic *topic = catalog_find(catalog, event->topic.name, strlen(event->topic.name));
+	catalog->version += 1;
+	switch (event->kind) {
+	case CATALOG_EVENT_CREATED:
+		return apply_created(catalog, event);
+	case CATALOG_EVENT_DELETED:
+		if (!topic)
+			return pyr_result_of(PYR_UNKNOWN_PARTITION);
+		apply_deleted(catalog, topic);
+		return pyr_ok();
+	case CATALOG_EVENT_ALTERED:
+		if (!topic)
+			return pyr_result_of(PYR_UNKNOWN_PARTITION);
+		apply_altered(catalog, topic, event);
+		return pyr_ok();
+	case CATALOG_EVENT_PRODUCERS:
+		if (event->producer_id > catalog->next_producer_id)
+			catalog->next_producer_id = event->producer_id;
+		return pyr_ok();
+	case CATALOG_EVENT_CLUSTER:
+		memcpy(catalog->cluster_uuid, event->topic.uuid, CATALOG_UUID_BYTES);
+		return pyr_ok();
+	default:
+		return pyr_result_of(PYR_UNSUPPORTED_FEATURE);
+	}
+}
+
+/* ---- as the log's observer ---- */
+
+static pyr_result restore(void *context, struct base_bytes snapshot)
+{
+	struct catalog *catalog = context;
+	if (snapshot.bytes == 0)
+		return pyr_ok();
+	struct base_reader reader = base_reader_init(snapshot.data, snapshot.bytes);
+	uint64_t version = base_read_u64le(&reader);
+	catalog->next_partition = base_read_u32le(&reader);
+	uint32_t count = base_read_u32le(&reader);
+	for (uint32_t i = 0; i < count; i++) {
+		struct catalog_event event;
+		PYR_TRY(catalog_event_decode(&reader, &event));
+		PYR_TRY(catalog_event_apply(catalog, &event));
+	}
+	catalog->version = version;
+	return base_reader_check(&reader, PYR_CORRUPT);
+}
+
+static pyr_result apply(void *context, struct base_bytes record)
+{
+	struct catalog_event event;
+	struct base_reader reader = base_reader_init(record.data, record.bytes);
+	PYR_TRY(catalog_event_decode(&reader, &event));
+	return catalog_event_apply(context, &event);
+}
+
+/* The events that would make this state. */
+static pyr_result snapshot(void *context, struct base_slice *ret_bytes)
+{
+	struct catalog *catalog = context;
+	struct base_writer writer;
+	struct catalog_event event = {.kind = CATALOG_EVENT_PRODUCERS, .producer_id = catalog->next_producer_id};
+	base_writer_init(&writer, SNAPSHOT_BYTES_MAX);
+	base_write_u64le(&writer, catalog->version);
+	base_write_u32le(&writer, catalog->next_partition);
+	base_write_u32le(&writer, (uint32_t)catalog->by_name.count + 2);
+	catalog_event_encode(&event, &writer);
+	event = (struct catalog_event){.kind = CATALOG_EVENT_CLUSTER};
+	memcpy(event.topic.uuid, catalog->cluster_uuid, CATALOG_UUID_BYTES);
+	catalog_event_encode(&event, &writer);
+	const struct catalog_topic *topic = NULL;
+	while ((topic = catalog_topic_next(catalog, topic))) {
+		event = (struct catalog_event){.kind = CATALOG_EVENT_CREATED, .topic = *topic};
+		catalog_event_encode(&event, &writer);
+	}
+	pyr_result taken = base_writer_take(&writer, ret_bytes);
+	base_writer_deinit(&writer);
+	return taken;
+}
+
+struct log_observer catalog_observer(struct catalog *catalog)
+{
+	return (struct log_observer){.restore = restore, .apply = apply, .snapshot = snapshot, .context = catalog};
+}
+
+/* ---- life ---- */
+
+pyr_result catalog_new(struct os_loop *loop, struct catalog **ret_catalog)
+{
+	struct catalog *catalog = calloc(1, sizeof *catalog);
+	if (!catalog)
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	catalog->loop = loop;
+	catalog->next_partition = FIRST_PARTITION;
+	catalog->next_producer_id = 1;
+	*ret_catalog = catalog;
+	return pyr_ok();
+}
+
+void catalog_free(struct catalog *catalog)
+{
+	if (!catalog)
+		return;
+	const struct catalog_topic *topic;
+	catalog->log = NULL;
+	while ((topic = catalog_topic_next(catalog, NULL)))
+		apply_deleted(catalog, catalog_find(catalog, topic->name, strlen(topic->name)));
+	base_table_deinit(&catalog->by_name);
+	base_table_deinit(&catalog->by_uuid);
+	free(catalog);
+}
+
+pyr_result catalog_attach(struct catalog *catalog, struct log *log)
+{
+	const struct catalog_topic *topic = NULL;
+	catalog->log = log;
+	catalog->promised_partition = catalog->next_partition;
+	catalog->promised_producer_id = catalog->next_producer_id;
+	while ((topic = catalog_topic_next(catalog, topic)))
+		PYR_TRY(create_partitions(catalog, topic));
+	log_partitions_sweep(log);
+	return pyr_ok();
+}

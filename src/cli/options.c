@@ -1,0 +1,87 @@
+/* Options from a table (see options.h). */
+#include "cli/options.h"
+
+#include "os/environment.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct cli_option *find(struct cli_option *options, const char *name, size_t bytes)
+{
+	for (struct cli_option *option = options; option->name; option++)
+		if (strlen(option->name) == bytes && memcmp(option->name, name, bytes) == 0)
+			return option;
+	return NULL;
+}
+
+static void from_environment(struct cli_option *option)
+{
+	char variable[64] = "PYRALOG_";
+	size_t at = strlen(variable);
+	for (const char *c = option->name; *c && at < sizeof variable - 1; c++)
+		variable[at++] = *c == '-' ? '_' : (char)toupper((unsigned char)*c);
+	variable[at] = '\0';
+	const char *value = os_environment_get(variable);
+	if (value)
+		option->value = value;
+}
+
+pyr_result cli_options_parse(struct cli_option *options, int argc, char **argv, struct pyr_error *error)
+{
+	for (struct cli_option *option = options; option->name; option++)
+		from_environment(option);
+	for (int i = 0; i < argc; i++) {
+		const char *text = argv[i];
+		if (strncmp(text, "--", 2) != 0)
+			return pyr_fail(error, PYR_USAGE, "unexpected argument %s: options begin with --; see --help", text);
+		const char *equals = strchr(text, '=');
+		size_t bytes = equals ? (size_t)(equals - text) - 2 : strlen(text) - 2;
+		struct cli_option *option = find(options, text + 2, bytes);
+		if (!option)
+			return pyr_fail(error, PYR_USAGE, "unknown option %s: see --help", text);
+		if (!option->placeholder && equals)
+			return pyr_fail(error, PYR_USAGE, "the option --%s takes no value", option->name);
+		if (option->placeholder && !equals && i + 1 == argc)
+			return pyr_fail(error, PYR_USAGE, "the option --%s needs a value: --%s %s", option->name, option->name,
+			                option->placeholder);
+		option->value = !option->placeholder ? "1" : equals ? equals + 1 : argv[++i];
+	}
+	return pyr_ok();
+}
+
+const char *cli_option_get(const struct cli_option *options, const char *name)
+{
+	for (; options->name; options++)
+		if (strcmp(options->name, name) == 0)
+			return options->value;
+	assert(!"an option that is in the table");
+	return "";
+}
+
+pyr_result cli_option_number(const struct cli_option *options, const char *name, long long min, long long max,
+                             long long *ret_number, struct pyr_error *error)
+{
+	const char *text = cli_option_get(options, name);
+	char *end;
+	errno = 0;
+	*ret_number = strtoll(text, &end, 10);
+	if (errno != 0 || end == text || *end != '\0' || *ret_number < min || *ret_number > max)
+		return pyr_fail(error, PYR_USAGE, "--%s %s is not valid: give a number from %lld to %lld", name, text, min, max);
+	return pyr_ok();
+}
+
+void cli_options_help(const struct cli_option *options, FILE *out)
+{
+	for (; options->name; options++) {
+		char left[40];
+		snprintf(left, sizeof left, "--%s%s%s", options->name, options->placeholder ? " " : "",
+		         options->placeholder ? options->placeholder : "");
+		fprintf(out, "  %-26s %s", left, options->help);
+		if (options->placeholder && options->value[0])
+			fprintf(out, " (default %s)", options->value);
+		fputc('\n', out);
+	}
+}

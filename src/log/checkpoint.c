@@ -1,0 +1,388 @@
+/* The checkpoint: what is only on the ring goes into segments, then a manifest makes that count, then the ring is free.
+ *
+ *   start (between two groups): capture state and tails  --steps in the background-->  segment files
+ *   --last step-->  manifest  --log's thread-->  parts replace tail entries, ring files are released
+ *
+ * All partitions' small runs share one segment file; a partition that filled extents gets them completed, with its small
+ * runs copied behind. A crash anywhere leaves the manifest before, whose ring is still there. A failure (a full disk)
+ * throws the work away and tries again later. Each step handles STEP_BYTES and then rests, to bound its share of the disk.
+ */
+#include "log/log_priv.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { STEP_BYTES = 4 << 20, MANIFEST_BYTES_MAX = 1 << 30 };
+
+/* What one partition gives to one segment file. */
+struct sealed_run {
+	uint32_t partition;
+	struct log_tail_entry *entries; /* with references of their own */
+	size_t count;
+	size_t done;
+	struct log_segment *segment; /* held */
+	bool extent;
+	uint64_t extent_filled;
+	struct base_slice producers;
+	struct log_part part; /* the outcome */
+};
+
+struct log_checkpoint {
+	struct os_job job;
+	struct os_timer timer;
+	struct log *log;
+	struct log_manifest_head head;
+	struct base_writer body;
+	struct log_segment *shared; /* held; NULL: not needed */
+	struct sealed_run *runs; /* those of the shared segment first */
+	size_t run_count, run_capacity;
+	size_t shared_count;
+	size_t next_run;
+	struct log_segment_writer writer;
+	bool writer_open;
+	bool part_open;
+	bool finished;
+	pyr_result result;
+};
+
+static struct log_checkpoint *checkpoint_of(struct os_job *job)
+{
+	return BASE_CONTAINER(job, struct log_checkpoint, job);
+}
+
+static void release_run(struct sealed_run *run)
+{
+	for (size_t i = 0; i < run->count; i++) {
+		os_pool_file_unref(run->entries[i].file);
+		base_slice_release(&run->entries[i].slice);
+	}
+	free(run->entries);
+	base_slice_release(&run->producers);
+	log_segment_drop(run->segment);
+}
+
+void log_checkpoint_free(struct log_checkpoint *checkpoint)
+{
+	if (!checkpoint)
+		return;
+	for (size_t i = 0; i < checkpoint->run_count; i++)
+		release_run(&checkpoint->runs[i]);
+	if (checkpoint->shared)
+		log_segment_drop(checkpoint->shared);
+	if (checkpoint->writer_open)
+		log_segment_writer_abort(&checkpoint->writer);
+	base_writer_deinit(&checkpoint->body);
+	free(checkpoint->runs);
+	free(checkpoint);
+}
+
+/* ---- capturing ---- */
+
+static struct sealed_run *add_run(struct log_checkpoint *checkpoint, const struct log_partition *partition,
+                                  struct log_segment *segment)
+{
+	if (checkpoint->run_count == checkpoint->run_capacity) {
+		size_t capacity = checkpoint->run_capacity ? checkpoint->run_capacity * 2 : 64;
+		struct sealed_run *runs = realloc(checkpoint->runs, capacity * sizeof *runs);
+		if (!runs)
+			return NULL;
+		checkpoint->runs = runs;
+		checkpoint->run_capacity = capacity;
+	}
+	struct sealed_run *run = &checkpoint->runs[checkpoint->run_count++];
+	*run = (struct sealed_run){.partition = partition->id, .segment = segment};
+	log_segment_hold(segment);
+	return run;
+}
+
+/* Copies the tail's entries [from, to), with references. */
+static pyr_result capture_entries(struct sealed_run *run, const struct log_partition *partition, size_t from, size_t to)
+{
+	struct base_writer writer;
+	run->entries = malloc((to - from) * sizeof *run->entries);
+	if (!run->entries)
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	for (size_t i = from; i < to; i++) {
+		struct log_tail_entry *entry = &run->entries[run->count++];
+		*entry = *log_tail_at(&partition->tail, i);
+		os_pool_file_ref(entry->file);
+		entry->slice = base_slice_ref(entry->slice);
+	}
+	base_writer_init(&writer, MANIFEST_BYTES_MAX);
+	log_producers_encode(&partition->producers, &writer);
+	pyr_result taken = base_writer_take(&writer, &run->producers);
+	base_writer_deinit(&writer);
+	return taken;
+}
+
+static pyr_result capture_extents(struct log_checkpoint *checkpoint, struct log_partition *partition, size_t sealed)
+{
+	size_t from = 0;
+	for (struct base_list *node = partition->extents.next; node != &partition->extents; node = node->next) {
+		struct log_extent *extent = BASE_CONTAINER(node, struct log_extent, node);
+		size_t to = sealed;
+		/* Each file takes all runs up to the first of the next file, so that parts never interleave. */
+		if (node->next != &partition->extents) {
+			struct log_extent *next = BASE_CONTAINER(node->next, struct log_extent, node);
+			size_t before = log_tail_search(&partition->tail, next->base_offset);
+			to = before < sealed ? before : sealed;
+		}
+		if (to <= from)
+			continue;
+		struct sealed_run *run = add_run(checkpoint, partition, extent->segment);
+		if (!run)
+			return pyr_result_of(PYR_OUT_OF_MEMORY);
+		run->extent = true;
+		run->extent_filled = extent->filled;
+		extent->closed = true;
+		PYR_TRY(capture_entries(run, partition, from, to));
+		from = to;
+	}
+	return pyr_ok();
+}
+
+static pyr_result capture_small(struct log_checkpoint *checkpoint, struct log_partition *partition, size_t sealed)
+{
+	struct log *log = checkpoint->log;
+	if (!checkpoint->shared) {
+		checkpoint->shared = log_segment_new(log, log->next_segment_id);
+		if (!checkpoint->shared)
+			return pyr_result_of(PYR_OUT_OF_MEMORY);
+		log->next_segment_id += 1;
+		log_segment_hold(checkpoint->shared);
+	}
+	struct sealed_run *run = add_run(checkpoint, partition, checkpoint->shared);
+	return run ? capture_entries(run, partition, 0, sealed) : pyr_result_of(PYR_OUT_OF_MEMORY);
+}
+
+/* Shared runs first, then those with extents. */
+static pyr_result capture_partitions(struct log_checkpoint *checkpoint, bool extents)
+{
+	struct base_table_node *node = NULL;
+	while ((node = base_table_next(&checkpoint->log->partitions, node))) {
+		struct log_partition *partition = BASE_CONTAINER(node, struct log_partition, node);
+		size_t sealed = log_tail_search(&partition->tail, partition->high_watermark);
+		if (sealed == 0 || base_list_empty(&partition->extents) == extents)
+			continue;
+		PYR_TRY(extents ? capture_extents(checkpoint, partition, sealed)
+		                : capture_small(checkpoint, partition, sealed));
+	}
+	return pyr_ok();
+}
+
+/* Durable but uncommitted entries stay on the ring: replay can't begin later than before. */
+static bool all_committed(const struct log *log)
+{
+	struct base_table_node *node = NULL;
+	while ((node = base_table_next(&log->partitions, node)))
+		if (BASE_CONTAINER(node, struct log_partition, node)->high_watermark <
+		    BASE_CONTAINER(node, struct log_partition, node)->durable_end)
+			return false;
+	return true;
+}
+
+static pyr_result capture(struct log_checkpoint *checkpoint)
+{
+	struct log *log = checkpoint->log;
+	PYR_TRY(capture_partitions(checkpoint, false));
+	checkpoint->shared_count = checkpoint->run_count;
+	PYR_TRY(capture_partitions(checkpoint, true));
+	bool advance = all_committed(log);
+	checkpoint->head = (struct log_manifest_head){
+		.number = log->manifest_number + 1,
+		.group = advance ? log->last_group : log->replay_group,
+		.state_group = log->last_group,
+		.ring_file_id = advance ? log->ring.current->id : log->replay_file_id,
+		.next_segment_id = log->next_segment_id,
+		.last_hlc = log->last_hlc,
+	};
+	base_writer_init(&checkpoint->body, MANIFEST_BYTES_MAX);
+	return log_manifest_encode(log, &checkpoint->body);
+}
+
+/* ---- steps, in the background ---- */
+
+static pyr_result seal_entry(struct log_checkpoint *checkpoint, struct sealed_run *run, struct log_tail_entry *entry)
+{
+	struct base_slice batch;
+	bool in_place = run->extent && entry->file == &run->segment->file;
+	PYR_TRY(log_tail_entry_read(entry, &batch));
+	pyr_result result = log_segment_writer_batch(&checkpoint->writer, (struct base_bytes){batch.data, batch.bytes},
+	                                             entry->index, in_place ? entry->position : 0);
+	base_slice_release(&batch);
+	return result;
+}
+
+/* As many entries of the run as a step allows; true in *ret_done: the run is complete. */
+static pyr_result seal_run(struct log_checkpoint *checkpoint, struct sealed_run *run, bool *ret_done)
+{
+	if (!checkpoint->writer_open) {
+		checkpoint->writer_open = true;
+		PYR_TRY(log_segment_writer_begin(&checkpoint->writer, checkpoint->log->disk, run->segment->id, run->extent,
+		                                 run->extent_filled));
+	}
+	if (!checkpoint->part_open)
+		log_segment_writer_part(&checkpoint->writer, run->partition);
+	checkpoint->part_open = true;
+	while (run->done < run->count && checkpoint->writer.written_bytes < STEP_BYTES)
+		PYR_TRY(seal_entry(checkpoint, run, &run->entries[run->done++]));
+	*ret_done = run->done == run->count;
+	if (!*ret_done)
+		return pyr_ok();
+	checkpoint->part_open = false;
+	struct base_bytes producers = {run->producers.data, run->producers.bytes};
+	PYR_TRY(log_segment_writer_part_end(&checkpoint->writer, producers, &run->part));
+	bool last_of_file = run->extent || (size_t)(run - checkpoint->runs) + 1 == checkpoint->shared_count;
+	if (last_of_file) {
+		PYR_TRY(log_segment_writer_end(&checkpoint->writer));
+		checkpoint->writer_open = false;
+	}
+	return pyr_ok();
+}
+
+static pyr_result write_manifest(struct log_checkpoint *checkpoint)
+{
+	struct base_writer *body = &checkpoint->body;
+	base_write_u32le(body, (uint32_t)checkpoint->run_count);
+	for (size_t i = 0; i < checkpoint->run_count; i++)
+		log_part_encode(&checkpoint->runs[i].part, body);
+	if (body->failed)
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	struct base_bytes bytes = {body->buffer->data, body->bytes};
+	return log_manifest_write(checkpoint->log->disk, &checkpoint->head, bytes);
+}
+
+static pyr_result step(struct log_checkpoint *checkpoint)
+{
+	checkpoint->writer.written_bytes = 0;
+	while (checkpoint->next_run < checkpoint->run_count) {
+		bool done = false;
+		PYR_TRY(seal_run(checkpoint, &checkpoint->runs[checkpoint->next_run], &done));
+		if (!done)
+			return pyr_ok();
+		checkpoint->next_run += 1;
+	}
+	checkpoint->finished = true;
+	return write_manifest(checkpoint);
+}
+
+static void run_step(struct os_job *job)
+{
+	checkpoint_of(job)->result = step(checkpoint_of(job));
+}
+
+static void step_done(struct os_job *job);
+
+static void submit_step(struct os_timer *timer)
+{
+	struct log_checkpoint *checkpoint = BASE_CONTAINER(timer, struct log_checkpoint, timer);
+	checkpoint->job.run = run_step;
+	checkpoint->job.done = step_done;
+	log_job_begin(checkpoint->log);
+	os_submit(checkpoint->log->background_thread, &checkpoint->job);
+}
+
+/* ---- the outcome, on the log's thread ---- */
+
+static void free_sealed_extent(struct log_partition *partition, const struct sealed_run *run)
+{
+	for (struct base_list *node = partition->extents.next; node != &partition->extents; node = node->next) {
+		struct log_extent *extent = BASE_CONTAINER(node, struct log_extent, node);
+		if (extent->segment != run->segment)
+			continue;
+		base_list_remove(node);
+		log_extent_free(extent);
+		return;
+	}
+}
+
+static void adopt_run(struct log *log, struct sealed_run *run)
+{
+	struct log_partition *partition = log_partition_find(log, run->partition);
+	run->segment->sealed = true;
+	run->segment->bytes += run->part.bytes;
+	if (!partition)
+		return;
+	if (log_parts_push(log, partition, &run->part).code != PYR_OK) {
+		log_stop(log); /* the manifest knows the part; memory does not */
+		return;
+	}
+	size_t sealed = log_tail_search(&partition->tail, run->part.end_offset);
+	for (size_t i = 0; i < sealed; i++)
+		partition->tail_bytes -= log_tail_at(&partition->tail, i)->bytes;
+	log_tail_drop_front(&partition->tail, sealed);
+	log_parts_trim(log, partition);
+	free_sealed_extent(partition, run);
+}
+
+static void adopt(struct log_checkpoint *checkpoint)
+{
+	struct log *log = checkpoint->log;
+	for (size_t i = 0; i < checkpoint->run_count; i++) {
+		adopt_run(log, &checkpoint->runs[i]);
+		log->metrics.sealed_bytes += checkpoint->runs[i].part.bytes;
+	}
+	log->manifest_number = checkpoint->head.number;
+	log->replay_group = checkpoint->head.group;
+	log->replay_file_id = checkpoint->head.ring_file_id;
+	log->metrics.checkpoints += 1;
+	log_ring_release_before(log, checkpoint->head.ring_file_id);
+	log_ring_prepare(log);
+}
+
+static void step_done(struct os_job *job)
+{
+	struct log_checkpoint *checkpoint = checkpoint_of(job);
+	struct log *log = checkpoint->log;
+	bool over = checkpoint->result.code != PYR_OK || checkpoint->finished || log->closing;
+	if (!over) {
+		uint64_t pause_us = checkpoint->writer.written_bytes * 1000000 / log->options.background_bytes_per_s;
+		os_timer_start(log->loop, &checkpoint->timer, pause_us);
+	} else {
+		log->checkpoint = NULL;
+		if (checkpoint->result.code == PYR_OK && checkpoint->finished)
+			adopt(checkpoint);
+		else
+			log->since_checkpoint_bytes += log->options.checkpoint_bytes; /* still due: the next group tries again */
+		log_checkpoint_free(checkpoint);
+	}
+	log_job_end(log);
+}
+
+void log_checkpoint_cancel(struct log *log)
+{
+	struct log_checkpoint *checkpoint = log->checkpoint;
+	if (!checkpoint || checkpoint->timer.slot == 0)
+		return;
+	os_timer_stop(log->loop, &checkpoint->timer);
+	log->checkpoint = NULL;
+	log_checkpoint_free(checkpoint);
+}
+
+void log_checkpoint_start(struct log *log)
+{
+	assert(!log->group_busy);
+	if (log->checkpoint || log->stopped || log->closing)
+		return;
+	struct log_checkpoint *checkpoint = calloc(1, sizeof *checkpoint);
+	if (!checkpoint)
+		return;
+	checkpoint->log = log;
+	checkpoint->timer.fire = submit_step;
+	if (capture(checkpoint).code != PYR_OK) {
+		log_checkpoint_free(checkpoint);
+		return;
+	}
+	log->since_checkpoint_bytes = log->since_checkpoint_extent_bytes = 0;
+	log->checkpoint = checkpoint;
+	submit_step(&checkpoint->timer);
+}
+
+void log_checkpoint_if_due(struct log *log)
+{
+	bool due = log->since_checkpoint_bytes >= log->options.checkpoint_bytes ||
+	           log->since_checkpoint_extent_bytes >= 8 * log->options.checkpoint_bytes;
+	if (due)
+		log_checkpoint_start(log);
+}

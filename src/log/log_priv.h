@@ -1,0 +1,398 @@
+/* The log's insides, shared by its files. All of it belongs to the log's thread; a job owns what it was given.
+ *
+ *   log.c         open, close, options, metrics        commit.c      queue -> group -> disk -> answers
+ *   partition.c   partitions and their tails           ring.c        the ring's files: prefill, recycle
+ *   producers.c   idempotent producers                 extent.c      large runs, straight to a segment file
+ *   read.c        reads from tail and segments         segment.c     sealed files: writer and reader
+ *   snapshot.c    one moment, for other threads        checkpoint.c  sealing, and the manifest that makes it count
+ *   recovery.c    what a crash left                    retention.c   what may go, and scrubbing
+ */
+#ifndef PYRALOG_LOG_LOG_PRIV_H
+#define PYRALOG_LOG_LOG_PRIV_H
+
+#include "base/table.h"
+#include "codec/batch.h"
+#include "log/format.h"
+#include "log/log.h"
+#include "log/producers.h"
+#include "os/file_pool.h"
+
+enum {
+	LOG_PARTITION_SYSTEM = 0, /* records of the manifest and its observer */
+	LOG_GROUP_TARGET_BYTES = 8 << 20, /* a group takes what waits, up to this */
+	LOG_COPY_MAX_BYTES = 16384, /* smaller payloads are copied into the group's own buffer */
+	LOG_SEGMENT_BLOCK_BYTES = 65536,
+	LOG_RUN_BYTES = 1 << 20, /* of a snapshot */
+};
+
+/* ---- files ---- */
+
+enum log_ring_state { LOG_RING_SPARE, LOG_RING_IN_USE, LOG_RING_RELEASED };
+
+struct log_ring_file {
+	struct os_pool_file file;
+	struct base_list node; /* in ring.files or ring.free */
+	struct log *log;
+	uint64_t slot; /* names the file */
+	uint64_t id; /* order of use; new at every use */
+	uint64_t bytes;
+	struct os_file *write; /* open while it is spare or current */
+};
+
+struct log_segment {
+	struct os_pool_file file;
+	struct base_table_node node; /* log->segments, by id */
+	struct log *log;
+	uint64_t id;
+	uint64_t bytes;
+	uint32_t live_parts; /* partitions that refer to it */
+	bool sealed; /* false: an extent file still being filled */
+	struct os_job remove_job;
+};
+
+/* ---- partitions ---- */
+
+/* A durable batch that no segment has yet: on the ring or in an extent, perhaps in memory too. */
+struct log_tail_entry {
+	int64_t base_offset;
+	int64_t last_offset;
+	int64_t min_timestamp_ms, max_timestamp_ms;
+	uint64_t index;
+	uint64_t group;
+	struct os_pool_file *file; /* holds a reference */
+	uint64_t position; /* of the batch's first byte */
+	uint32_t bytes;
+	uint32_t prefix_crc; /* of the bytes that the batch's own CRC leaves out */
+	struct base_slice slice; /* in the tail cache, or zero */
+};
+
+/* A deque, oldest first. */
+struct log_tail {
+	struct log_tail_entry *entries;
+	size_t head;
+	size_t count;
+	size_t capacity; /* a power of two */
+};
+
+struct log_extent {
+	struct base_list node; /* partition->extents, oldest first */
+	struct log_segment *segment;
+	struct os_file *write;
+	int64_t base_offset; /* of its first run */
+	uint64_t filled; /* bytes handed out */
+	uint64_t allocated;
+	bool closed; /* takes no more runs: being sealed, or from before a restart */
+	bool orphan; /* its partition is gone; freed when the group under way is done with it */
+};
+
+/* Bytes that recovery found damaged: reads there fail, they are never skipped. */
+struct log_damage {
+	int64_t base_offset;
+	int64_t end_offset;
+};
+
+struct log_partition {
+	struct base_table_node node;
+	uint32_t id;
+	bool claimed; /* somebody created it since log_open() */
+	bool read_only;
+	struct log_partition_config config;
+
+	int64_t log_start_offset;
+	int64_t high_watermark; /* readable below */
+	int64_t durable_end; /* on disk below */
+	int64_t next_offset; /* appended below */
+	uint64_t next_index;
+	uint64_t durable_index; /* one past the last durable one */
+	uint64_t term;
+	int64_t max_timestamp_ms;
+	uint64_t sealed_bytes;
+	uint64_t tail_bytes;
+
+	struct log_producers producers;
+	struct log_tail tail;
+	struct log_part *parts; /* sealed, in offset order */
+	size_t part_count;
+	size_t part_capacity;
+	struct base_list extents;
+	struct base_list watches;
+	struct log_damage *damages;
+	size_t damage_count;
+
+	/* Of the group being assembled. */
+	uint64_t group_bytes;
+	uint32_t group_slot; /* in the directory, + 1; 0: not in the group */
+	bool group_planned; /* its reference frame is counted */
+	struct log_extent *group_extent;
+};
+
+/* ---- the group under way ---- */
+
+/* One run of a partition that goes to an extent in this group. */
+struct log_group_extent {
+	struct log_extent *extent;
+	bool create;
+	uint64_t allocate_to; /* grow the file first; 0: it is large enough */
+	uint64_t position;
+	struct base_bytes *parts; /* in log->group.parts */
+	size_t part_count;
+};
+
+struct log_group {
+	struct os_job job;
+	struct log_group_header header;
+	struct base_list appends;
+	struct base_buffer *buffer; /* header, directory, frames, small payloads */
+	struct base_bytes *parts; /* what is written to the ring, then what goes to extents */
+	size_t part_count, part_capacity;
+	struct log_group_extent *extents;
+	size_t extent_count, extent_capacity;
+	uint32_t *directory; /* partition ids */
+	size_t directory_count, directory_capacity;
+	struct log_ring_file *file;
+	uint64_t position;
+	size_t ring_parts;
+	bool sync;
+	bool sync_later;
+	bool roll; /* close the file before with a last group */
+	struct log_ring_file *rolled;
+	uint64_t rolled_position;
+	struct log_group_header last;
+	uint8_t last_block[LOG_BLOCK_BYTES];
+	pyr_result result;
+};
+
+struct log_cached { /* one entry of the tail cache's queue, oldest first */
+	uint32_t partition;
+	uint32_t bytes;
+	int64_t base_offset;
+};
+
+struct log_checkpoint;
+
+struct log {
+	struct os_loop *loop;
+	struct os_disk *disk;
+	struct log_options options;
+	struct log_observer observer;
+	struct os_executor *commit_thread;
+	struct os_executor *read_threads;
+	struct os_executor *background_thread;
+	struct os_file_pool *files;
+
+	struct base_table partitions;
+	struct base_table segments;
+	uint64_t next_segment_id;
+	uint64_t incarnation;
+	uint64_t last_hlc;
+
+	/* Appends waiting for the next group. */
+	struct base_list queue;
+	uint64_t queued_bytes; /* waiting and under way */
+	struct os_task kick_task;
+	bool kicked;
+	struct log_group group;
+	bool group_busy;
+
+	/* The ring. */
+	struct {
+		struct base_list files; /* in use, oldest first; the last is current */
+		struct base_list free; /* to be used again */
+		struct log_ring_file *current;
+		struct log_ring_file *spare;
+		uint64_t position; /* of the next group in the current file */
+		uint64_t next_id;
+		uint64_t next_slot;
+		uint32_t count; /* files on disk */
+		struct os_job prepare_job;
+		struct log_ring_file *preparing;
+		uint64_t prepared_bytes;
+		bool prepare_fresh; /* must be zero-filled */
+		pyr_result prepare_result;
+		struct os_timer prepare_timer;
+		struct log_ring_header prepare_header;
+	} ring;
+	uint64_t last_group; /* number of the newest group written */
+	uint64_t durable_through;
+	uint32_t last_group_crc;
+	struct os_timer idle_timer; /* confirms the last group */
+	struct os_timer sync_timer; /* durability=interval */
+
+	struct log_cached *cached;
+	size_t cached_head, cached_count, cached_capacity;
+
+	struct log_checkpoint *checkpoint; /* under way */
+	uint64_t manifest_number; /* of the newest snapshot on disk */
+	uint64_t replay_group; /* as that snapshot says */
+	uint64_t replay_file_id;
+	uint64_t since_checkpoint_bytes;
+	uint64_t since_checkpoint_extent_bytes;
+	struct os_timer housekeeping_timer;
+
+	struct base_list cold_reads; /* under way */
+
+	bool recovering; /* segments without a partition are swept at its end */
+	bool stopped;
+	bool disk_full;
+	bool closing;
+	uint32_t jobs; /* background and read jobs under way */
+	void (*closed)(void *context);
+	void *closed_context;
+	struct os_task close_task;
+	struct log_metrics metrics;
+};
+
+/* ---- partition.c ---- */
+
+struct log_partition *log_partition_find(const struct log *log, uint32_t id);
+/* Finds or makes it. NULL: memory is out. */
+struct log_partition *log_partition_need(struct log *log, uint32_t id);
+void log_partition_free(struct log *log, struct log_partition *partition);
+void log_partition_notify(struct log_partition *partition);
+/* Raises the high watermark to what is durable, or to `committed` with manual commit, and tells the watchers. */
+void log_partition_advance(struct log_partition *partition, int64_t committed);
+struct log_tail_entry *log_tail_at(const struct log_tail *tail, size_t i);
+/* The entry that holds `offset`, or the first one after it; tail->count: none. */
+size_t log_tail_search(const struct log_tail *tail, int64_t offset);
+pyr_result log_tail_push(struct log_tail *tail, const struct log_tail_entry *entry);
+/* Drops the first `count` entries, or those from `from` on. */
+void log_tail_drop_front(struct log_tail *tail, size_t count);
+void log_tail_drop_back(struct log_tail *tail, size_t from);
+/* The part that holds `offset`, or the first one after it; part_count: none. */
+size_t log_parts_search(const struct log_partition *partition, int64_t offset);
+pyr_result log_parts_push(struct log *log, struct log_partition *partition, const struct log_part *part);
+/* Drops parts that end at or before the log start. */
+void log_parts_trim(struct log *log, struct log_partition *partition);
+/* Moves the log start up and lets go of what lies below. */
+void log_partition_start_at(struct log *log, struct log_partition *partition, int64_t offset);
+void log_cache_add(struct log *log, struct log_partition *partition, const struct log_tail_entry *entry);
+uint64_t log_hlc_next(struct log *log);
+
+/* ---- commit.c ---- */
+
+/* Puts an append in the queue and makes sure that a group is on its way. */
+void log_enqueue(struct log *log, struct log_append *append);
+void log_commit_kick(struct log *log);
+/* Answers through the loop, never from within the caller. */
+void log_answer_later(struct log *log, struct log_append *append, enum pyr_code code);
+void log_stop(struct log *log);
+/* What a record of the manifest says; used when it is durable and in recovery. */
+pyr_result log_record_apply(struct log *log, struct base_bytes record);
+
+/* First byte of a RECORD frame's payload. */
+enum log_record_kind {
+	LOG_RECORD_OBSERVER = 1, /* the rest is the observer's */
+	LOG_RECORD_LOG_START = 2, /* partition u32, offset i64 */
+};
+
+/* ---- read.c ---- */
+
+/* Forgets the reads under way: nobody will be answered. */
+void log_read_abandon(struct log *log);
+
+/* ---- ring.c ---- */
+
+struct log_ring_file *log_ring_file_new(struct log *log, uint64_t slot);
+void log_ring_file_free(struct log_ring_file *file);
+/* At open: a fresh file of the new incarnation becomes current. Blocks. */
+pyr_result log_ring_start(struct log *log, uint64_t after_group);
+/* Makes the spare ready in the background if there is none. */
+void log_ring_prepare(struct log *log);
+/* The spare becomes current; false: it is not ready. */
+bool log_ring_roll(struct log *log);
+/* Everything before file `id` is in segments. */
+void log_ring_release_before(struct log *log, uint64_t id);
+void log_ring_close(struct log *log);
+
+/* ---- extent.c ---- */
+
+/* Space for `bytes` of this partition in an extent; fills in the group's entry. */
+pyr_result log_extent_place(struct log *log, struct log_partition *partition, int64_t base_offset, uint64_t bytes,
+                            struct log_group_extent *ret_place);
+pyr_result log_extent_write(struct log *log, const struct log_group_extent *place); /* blocking */
+void log_extent_free(struct log_extent *extent);
+
+/* ---- segment.c ---- */
+
+struct log_segment *log_segment_new(struct log *log, uint64_t id);
+struct log_segment *log_segment_find(const struct log *log, uint64_t id);
+/* A partition begins or stops to refer to it; at zero it is removed. */
+void log_segment_hold(struct log_segment *segment);
+void log_segment_drop(struct log_segment *segment);
+void log_segment_free(struct log_segment *segment);
+void log_segment_path(uint64_t id, char ret_path[OS_POOL_PATH_MAX]);
+void log_segment_leaves_path(uint64_t id, char ret_path[OS_POOL_PATH_MAX]);
+/* Blocking reads, verified. *ret_blocks is malloced. */
+pyr_result log_segment_read_index(struct os_pool_file *file, const struct log_part *part, struct log_block **ret_blocks);
+pyr_result log_segment_read_blocks(struct os_pool_file *file, const struct log_block *blocks, size_t count,
+                                   struct base_slice *ret_bytes);
+/* A batch of the tail, from memory or disk, verified. Blocks. */
+pyr_result log_tail_entry_read(const struct log_tail_entry *entry, struct base_slice *ret_batch);
+
+/* Writes one segment file: begin, parts in any order (batches of one part in offset order), end. Blocking. */
+struct log_segment_writer {
+	struct os_disk *disk;
+	struct os_file *file;
+	struct os_file *leaves;
+	uint64_t id;
+	uint64_t position; /* of the next byte */
+	uint64_t leaf_position;
+	struct base_writer pending; /* bytes of data not yet written */
+	struct base_writer pending_leaves;
+	struct base_writer index; /* of the part under way */
+	struct base_writer directory;
+	struct log_block block; /* under way; bytes == 0: none */
+	struct log_part part;
+	uint32_t part_count;
+	uint64_t written_bytes; /* since the caller last looked, for pacing */
+};
+
+/* With `extent` the file exists and holds runs already, up to `filled`. */
+pyr_result log_segment_writer_begin(struct log_segment_writer *writer, struct os_disk *disk, uint64_t id, bool extent,
+                                    uint64_t filled);
+void log_segment_writer_part(struct log_segment_writer *writer, uint32_t partition);
+/* Appends a batch to the part; or, with position != 0, notes one that an extent holds already. */
+pyr_result log_segment_writer_batch(struct log_segment_writer *writer, struct base_bytes batch, uint64_t index,
+                                    uint64_t position);
+pyr_result log_segment_writer_part_end(struct log_segment_writer *writer, struct base_bytes producers,
+                                       struct log_part *ret_part);
+/* Directory, trailer, sync of file, leaves and names. */
+pyr_result log_segment_writer_end(struct log_segment_writer *writer);
+void log_segment_writer_abort(struct log_segment_writer *writer);
+
+/* ---- checkpoint.c, manifest.c ---- */
+
+/* Starts one if none is under way. */
+void log_checkpoint_start(struct log *log);
+void log_checkpoint_if_due(struct log *log);
+void log_checkpoint_free(struct log_checkpoint *checkpoint);
+/* Gives up one that rests between two steps; one whose step is under way gives up at its end, when the log closes. */
+void log_checkpoint_cancel(struct log *log);
+
+struct log_manifest_head {
+	uint64_t number;
+	uint64_t group; /* replay begins after it */
+	uint64_t state_group; /* up to it, only what is not in here yet is replayed */
+	uint64_t ring_file_id; /* replay begins in this file, or the next */
+	uint64_t next_segment_id;
+	uint64_t last_hlc;
+};
+
+/* State as of the last durable group, into the body of a manifest; the parts of the checkpoint under way follow. */
+pyr_result log_manifest_encode(struct log *log, struct base_writer *writer);
+void log_manifest_encode_parts(const struct log_part *parts, size_t count, struct base_writer *writer);
+pyr_result log_manifest_write(struct os_disk *disk, const struct log_manifest_head *head, struct base_bytes body); /* blocking */
+/* The newest one, applied to an empty log; *ret_head zero if there is none. Blocking. */
+pyr_result log_manifest_load(struct log *log, struct log_manifest_head *ret_head, struct pyr_error *error);
+void log_manifest_path(uint64_t number, char ret_path[OS_POOL_PATH_MAX]);
+
+/* ---- recovery.c, retention.c ---- */
+
+pyr_result log_recover(struct log *log, struct pyr_error *error);
+void log_retention_run(struct log *log);
+
+/* A job is under way, or over: closing waits for all of them. */
+void log_job_begin(struct log *log);
+void log_job_end(struct log *log);
+
+#endif

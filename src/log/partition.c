@@ -1,0 +1,363 @@
+/* Partitions: the table of them, their tails and their sealed parts.
+ *
+ * Invariants: log_start <= high_watermark <= durable_end <= next_offset; the tail's entries and the parts are disjoint and
+ * in offset order, all parts before all entries; what is in memory of the tail cache is found from its queue.
+ * Owner: the log's thread.
+ */
+#include "log/log_priv.h"
+
+#include "base/crc32c.h"
+#include "base/hash.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool equal_id(const struct base_table_node *node, const void *key)
+{
+	return BASE_CONTAINER(node, struct log_partition, node)->id == *(const uint32_t *)key;
+}
+
+struct log_partition *log_partition_find(const struct log *log, uint32_t id)
+{
+	struct base_table_node *node = base_table_find(&log->partitions, base_hash_u64(id), equal_id, &id);
+	return node ? BASE_CONTAINER(node, struct log_partition, node) : NULL;
+}
+
+struct log_partition *log_partition_need(struct log *log, uint32_t id)
+{
+	struct log_partition *partition = log_partition_find(log, id);
+	if (partition)
+		return partition;
+	partition = calloc(1, sizeof *partition);
+	if (!partition)
+		return NULL;
+	partition->id = id;
+	partition->next_index = partition->durable_index = 1;
+	partition->max_timestamp_ms = -1;
+	partition->config.retention_ms = partition->config.retention_bytes = -1;
+	base_list_init(&partition->extents);
+	base_list_init(&partition->watches);
+	if (!base_table_insert(&log->partitions, &partition->node, base_hash_u64(id))) {
+		free(partition);
+		return NULL;
+	}
+	return partition;
+}
+
+/* ---- the tail ---- */
+
+struct log_tail_entry *log_tail_at(const struct log_tail *tail, size_t i)
+{
+	assert(i < tail->count);
+	return &tail->entries[(tail->head + i) & (tail->capacity - 1)];
+}
+
+size_t log_tail_search(const struct log_tail *tail, int64_t offset)
+{
+	size_t low = 0, high = tail->count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (log_tail_at(tail, middle)->last_offset < offset)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static pyr_result grow_tail(struct log_tail *tail)
+{
+	size_t capacity = tail->capacity ? tail->capacity * 2 : 4;
+	struct log_tail_entry *entries = calloc(capacity, sizeof *entries);
+	if (!entries)
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	for (size_t i = 0; i < tail->count; i++)
+		entries[i] = *log_tail_at(tail, i);
+	free(tail->entries);
+	*tail = (struct log_tail){.entries = entries, .count = tail->count, .capacity = capacity};
+	return pyr_ok();
+}
+
+pyr_result log_tail_push(struct log_tail *tail, const struct log_tail_entry *entry)
+{
+	assert(tail->count == 0 || log_tail_at(tail, tail->count - 1)->last_offset < entry->base_offset);
+	if (tail->count == tail->capacity)
+		PYR_TRY(grow_tail(tail));
+	tail->count += 1;
+	*log_tail_at(tail, tail->count - 1) = *entry;
+	return pyr_ok();
+}
+
+static void drop_entry(struct log_tail_entry *entry)
+{
+	os_pool_file_unref(entry->file);
+	base_slice_release(&entry->slice);
+}
+
+void log_tail_drop_front(struct log_tail *tail, size_t count)
+{
+	assert(count <= tail->count);
+	for (size_t i = 0; i < count; i++)
+		drop_entry(log_tail_at(tail, i));
+	tail->count -= count;
+	tail->head = tail->count > 0 ? (tail->head + count) & (tail->capacity - 1) : 0;
+	if (tail->count == 0) { /* an idle partition costs no tail */
+		free(tail->entries);
+		*tail = (struct log_tail){0};
+	}
+}
+
+void log_tail_drop_back(struct log_tail *tail, size_t from)
+{
+	while (tail->count > from) {
+		drop_entry(log_tail_at(tail, tail->count - 1));
+		tail->count -= 1;
+	}
+}
+
+/* ---- the tail cache: batches in memory, oldest out first ---- */
+
+static void evict_oldest(struct log *log)
+{
+	struct log_cached *oldest = &log->cached[log->cached_head];
+	struct log_partition *partition = log_partition_find(log, oldest->partition);
+	size_t i = partition ? log_tail_search(&partition->tail, oldest->base_offset) : 0;
+	if (partition && i < partition->tail.count) {
+		struct log_tail_entry *entry = log_tail_at(&partition->tail, i);
+		if (entry->base_offset == oldest->base_offset)
+			base_slice_release(&entry->slice);
+	}
+	log->metrics.cached_bytes -= oldest->bytes;
+	log->cached_head = (log->cached_head + 1) % log->cached_capacity;
+	log->cached_count -= 1;
+}
+
+static bool grow_cache(struct log *log)
+{
+	size_t capacity = log->cached_capacity ? log->cached_capacity * 2 : 1024;
+	struct log_cached *cached = malloc(capacity * sizeof *cached);
+	if (!cached)
+		return false;
+	for (size_t i = 0; i < log->cached_count; i++)
+		cached[i] = log->cached[(log->cached_head + i) % log->cached_capacity];
+	free(log->cached);
+	log->cached = cached;
+	log->cached_head = 0;
+	log->cached_capacity = capacity;
+	return true;
+}
+
+void log_cache_add(struct log *log, struct log_partition *partition, const struct log_tail_entry *entry)
+{
+	/* With no room in the queue the oldest makes place: the cache is only a cache. */
+	if (log->cached_count == log->cached_capacity && !grow_cache(log)) {
+		if (log->cached_count == 0)
+			return;
+		evict_oldest(log);
+	}
+	size_t at = (log->cached_head + log->cached_count) % log->cached_capacity;
+	log->cached[at] = (struct log_cached){partition->id, entry->bytes, entry->base_offset};
+	log->cached_count += 1;
+	log->metrics.cached_bytes += entry->bytes;
+	while (log->metrics.cached_bytes > log->options.tail_cache_bytes && log->cached_count > 0)
+		evict_oldest(log);
+}
+
+/* ---- sealed parts ---- */
+
+size_t log_parts_search(const struct log_partition *partition, int64_t offset)
+{
+	size_t low = 0, high = partition->part_count;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		if (partition->parts[middle].end_offset <= offset)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+pyr_result log_parts_push(struct log *log, struct log_partition *partition, const struct log_part *part)
+{
+	if (partition->part_count == partition->part_capacity) {
+		size_t capacity = partition->part_capacity ? partition->part_capacity * 2 : 2;
+		struct log_part *parts = realloc(partition->parts, capacity * sizeof *parts);
+		if (!parts)
+			return pyr_result_of(PYR_OUT_OF_MEMORY);
+		partition->parts = parts;
+		partition->part_capacity = capacity;
+	}
+	struct log_segment *segment = log_segment_find(log, part->segment_id);
+	assert(segment);
+	log_segment_hold(segment);
+	partition->parts[partition->part_count++] = *part;
+	partition->sealed_bytes += part->bytes;
+	return pyr_ok();
+}
+
+void log_parts_trim(struct log *log, struct log_partition *partition)
+{
+	size_t gone = 0;
+	while (gone < partition->part_count && partition->parts[gone].end_offset <= partition->log_start_offset) {
+		partition->sealed_bytes -= partition->parts[gone].bytes;
+		log_segment_drop(log_segment_find(log, partition->parts[gone].segment_id));
+		gone += 1;
+	}
+	partition->part_count -= gone;
+	if (gone > 0)
+		memmove(partition->parts, partition->parts + gone, partition->part_count * sizeof *partition->parts);
+}
+
+void log_partition_start_at(struct log *log, struct log_partition *partition, int64_t offset)
+{
+	if (offset <= partition->log_start_offset)
+		return;
+	partition->log_start_offset = offset;
+	log_parts_trim(log, partition);
+	log_partition_notify(partition);
+}
+
+/* ---- life ---- */
+
+/* An extent that the group under way writes to goes later. */
+static void free_extents(struct log_partition *partition)
+{
+	struct base_list *node;
+	while ((node = base_list_pop(&partition->extents))) {
+		struct log_extent *extent = BASE_CONTAINER(node, struct log_extent, node);
+		if (extent == partition->group_extent)
+			extent->orphan = true;
+		else
+			log_extent_free(extent);
+	}
+}
+
+void log_partition_free(struct log *log, struct log_partition *partition)
+{
+	base_table_remove(&log->partitions, &partition->node);
+	log_tail_drop_front(&partition->tail, partition->tail.count);
+	partition->log_start_offset = INT64_MAX;
+	log_parts_trim(log, partition);
+	free_extents(partition);
+	log_producers_deinit(&partition->producers);
+	free(partition->tail.entries);
+	free(partition->parts);
+	free(partition->damages);
+	free(partition);
+}
+
+void log_partition_notify(struct log_partition *partition)
+{
+	for (struct base_list *node = partition->watches.next, *next; node != &partition->watches; node = next) {
+		struct log_watch *watch = BASE_CONTAINER(node, struct log_watch, node);
+		next = node->next;
+		watch->changed(watch);
+	}
+}
+
+void log_partition_advance(struct log_partition *partition, int64_t committed)
+{
+	int64_t to = committed < partition->durable_end ? committed : partition->durable_end;
+	if (to <= partition->high_watermark)
+		return;
+	partition->high_watermark = to;
+	log_partition_notify(partition);
+}
+
+pyr_result log_partition_create(struct log *log, uint32_t id, const struct log_partition_config *config)
+{
+	assert(id >= 16);
+	struct log_partition *partition = log_partition_need(log, id);
+	if (!partition)
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	partition->claimed = true;
+	partition->config = *config;
+	/* What recovery found is durable; without replication that is all it takes. */
+	if (!config->manual_commit)
+		log_partition_advance(partition, partition->durable_end);
+	return pyr_ok();
+}
+
+void log_partition_configure(struct log *log, uint32_t id, const struct log_partition_config *config)
+{
+	struct log_partition *partition = log_partition_find(log, id);
+	if (partition)
+		partition->config = *config;
+}
+
+void log_partition_delete(struct log *log, uint32_t id)
+{
+	struct log_partition *partition = log_partition_find(log, id);
+	if (!partition)
+		return;
+	/* Watchers look the partition up again and find it gone. */
+	struct base_list watches;
+	base_list_init(&watches);
+	base_list_splice(&watches, &partition->watches);
+	log_partition_free(log, partition);
+	struct base_list *node;
+	while ((node = base_list_pop(&watches))) {
+		struct log_watch *watch = BASE_CONTAINER(node, struct log_watch, node);
+		watch->changed(watch);
+	}
+}
+
+void log_partitions_sweep(struct log *log)
+{
+	struct base_table_node *node = base_table_next(&log->partitions, NULL), *next;
+	for (; node; node = next) {
+		struct log_partition *partition = BASE_CONTAINER(node, struct log_partition, node);
+		next = base_table_next(&log->partitions, node);
+		if (!partition->claimed && partition->id != LOG_PARTITION_SYSTEM)
+			log_partition_free(log, partition);
+	}
+}
+
+pyr_result log_partition_get(struct log *log, uint32_t id, struct log_partition_info *ret_info)
+{
+	const struct log_partition *partition = log_partition_find(log, id);
+	if (!partition)
+		return pyr_result_of(PYR_UNKNOWN_PARTITION);
+	*ret_info = (struct log_partition_info){
+		.log_start_offset = partition->log_start_offset,
+		.high_watermark = partition->high_watermark,
+		.log_end_offset = partition->next_offset,
+		.max_timestamp_ms = partition->max_timestamp_ms,
+		.bytes = partition->sealed_bytes + partition->tail_bytes,
+		.segments = (uint32_t)partition->part_count,
+		.leader_epoch = (int32_t)partition->term,
+		.read_only = partition->read_only,
+	};
+	return pyr_ok();
+}
+
+void log_partition_commit(struct log *log, uint32_t id, int64_t offset)
+{
+	struct log_partition *partition = log_partition_find(log, id);
+	if (partition)
+		log_partition_advance(partition, offset);
+}
+
+pyr_result log_watch_add(struct log *log, uint32_t id, struct log_watch *watch)
+{
+	struct log_partition *partition = log_partition_find(log, id);
+	if (!partition)
+		return pyr_result_of(PYR_UNKNOWN_PARTITION);
+	base_list_append(&partition->watches, &watch->node);
+	return pyr_ok();
+}
+
+void log_watch_remove(struct log_watch *watch)
+{
+	if (watch->node.next)
+		base_list_remove(&watch->node);
+}
+
+uint64_t log_hlc_next(struct log *log)
+{
+	uint64_t now = (uint64_t)os_wall_ms(log->loop) << 20;
+	log->last_hlc = now > log->last_hlc ? now : log->last_hlc + 1;
+	return log->last_hlc;
+}

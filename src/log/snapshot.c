@@ -1,0 +1,302 @@
+/* Snapshots for other threads (see snapshot.h).
+ *
+ * Taking one copies what the tail's entries and parts say, with references; the log's thread reads nothing. Loading, on
+ * the reader's thread, reads block indexes and cuts everything into runs. Immutable after that.
+ */
+#include "log/snapshot.h"
+
+#include "log/log_priv.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct snapshot_part {
+	struct log_part part;
+	struct os_pool_file *file;
+	size_t slot;
+	struct log_block *blocks;
+};
+
+struct snapshot_entry {
+	struct log_tail_entry entry;
+	size_t slot;
+};
+
+/* Blocks [first, first + count) of a part, or entries [first, first + count). */
+struct snapshot_run {
+	struct log_run run;
+	const struct snapshot_part *part; /* NULL: entries */
+	size_t first;
+	size_t count;
+};
+
+struct log_snapshot {
+	struct log_bounds bounds;
+	int64_t *start_offsets; /* log start of each partition at that moment */
+	size_t slot_count;
+	struct snapshot_part *parts;
+	size_t part_count, part_capacity;
+	struct snapshot_entry *entries;
+	size_t entry_count, entry_capacity;
+	struct snapshot_run *runs;
+	size_t run_count, run_capacity;
+	size_t pruned;
+	uint64_t record_count;
+};
+
+struct log_bounds log_bounds_all(void)
+{
+	return (struct log_bounds){INT64_MIN, INT64_MAX, INT64_MIN, INT64_MAX};
+}
+
+static bool overlaps(const struct log_bounds *bounds, int64_t first, int64_t last, int64_t time_min, int64_t time_max)
+{
+	return last >= bounds->offset_min && first <= bounds->offset_max && time_max >= bounds->timestamp_ms_min &&
+	       time_min <= bounds->timestamp_ms_max;
+}
+
+/* ---- taking, on the log's thread ---- */
+
+static void *grow(void *array, size_t *capacity, size_t item_bytes)
+{
+	size_t larger = *capacity ? *capacity * 2 : 16;
+	void *grown = realloc(array, larger * item_bytes);
+	if (grown)
+		*capacity = larger;
+	return grown;
+}
+
+static pyr_result add_part(struct log_snapshot *snapshot, struct log *log, const struct log_part *part, size_t slot)
+{
+	if (snapshot->part_count == snapshot->part_capacity) {
+		void *grown = grow(snapshot->parts, &snapshot->part_capacity, sizeof *snapshot->parts);
+		if (!grown)
+			return pyr_result_of(PYR_OUT_OF_MEMORY);
+		snapshot->parts = grown;
+	}
+	snapshot->parts[snapshot->part_count++] = (struct snapshot_part){
+		.part = *part, .file = os_pool_file_ref(&log_segment_find(log, part->segment_id)->file), .slot = slot};
+	return pyr_ok();
+}
+
+static pyr_result add_entry(struct log_snapshot *snapshot, const struct log_tail_entry *entry, size_t slot)
+{
+	if (snapshot->entry_count == snapshot->entry_capacity) {
+		void *grown = grow(snapshot->entries, &snapshot->entry_capacity, sizeof *snapshot->entries);
+		if (!grown)
+			return pyr_result_of(PYR_OUT_OF_MEMORY);
+		snapshot->entries = grown;
+	}
+	struct snapshot_entry *copy = &snapshot->entries[snapshot->entry_count++];
+	*copy = (struct snapshot_entry){.entry = *entry, .slot = slot};
+	os_pool_file_ref(entry->file);
+	copy->entry.slice = base_slice_ref(entry->slice);
+	return pyr_ok();
+}
+
+static pyr_result take_partition(struct log_snapshot *snapshot, struct log *log, const struct log_partition *partition,
+                                 size_t slot)
+{
+	const struct log_bounds *bounds = &snapshot->bounds;
+	snapshot->start_offsets[slot] = partition->log_start_offset;
+	for (size_t i = 0; i < partition->part_count; i++) {
+		const struct log_part *part = &partition->parts[i];
+		if (overlaps(bounds, part->base_offset, part->end_offset - 1, part->min_timestamp_ms, part->max_timestamp_ms))
+			PYR_TRY(add_part(snapshot, log, part, slot));
+		else
+			snapshot->pruned += 1;
+	}
+	for (size_t i = log_tail_search(&partition->tail, bounds->offset_min); i < partition->tail.count; i++) {
+		const struct log_tail_entry *entry = log_tail_at(&partition->tail, i);
+		if (entry->last_offset >= partition->high_watermark || entry->base_offset > bounds->offset_max)
+			break;
+		if (overlaps(bounds, entry->base_offset, entry->last_offset, entry->min_timestamp_ms, entry->max_timestamp_ms))
+			PYR_TRY(add_entry(snapshot, entry, slot));
+	}
+	return pyr_ok();
+}
+
+pyr_result log_snapshot_take(struct log *log, const uint32_t *partitions, size_t partition_count,
+                             const struct log_bounds *bounds, struct log_snapshot **ret_snapshot)
+{
+	struct log_snapshot *snapshot = calloc(1, sizeof *snapshot);
+	if (!snapshot)
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	snapshot->bounds = *bounds;
+	snapshot->slot_count = partition_count;
+	snapshot->start_offsets = calloc(partition_count + 1, sizeof *snapshot->start_offsets);
+	pyr_result result = pyr_result_of(snapshot->start_offsets ? PYR_OK : PYR_OUT_OF_MEMORY);
+	for (size_t i = 0; i < partition_count && result.code == PYR_OK; i++) {
+		const struct log_partition *partition = log_partition_find(log, partitions[i]);
+		if (partition)
+			result = take_partition(snapshot, log, partition, i);
+	}
+	if (result.code == PYR_OK)
+		*ret_snapshot = snapshot;
+	else
+		log_snapshot_release(snapshot);
+	return result;
+}
+
+void log_snapshot_release(struct log_snapshot *snapshot)
+{
+	if (!snapshot)
+		return;
+	for (size_t i = 0; i < snapshot->part_count; i++) {
+		os_pool_file_unref(snapshot->parts[i].file);
+		free(snapshot->parts[i].blocks);
+	}
+	for (size_t i = 0; i < snapshot->entry_count; i++) {
+		os_pool_file_unref(snapshot->entries[i].entry.file);
+		base_slice_release(&snapshot->entries[i].entry.slice);
+	}
+	free(snapshot->start_offsets);
+	free(snapshot->parts);
+	free(snapshot->entries);
+	free(snapshot->runs);
+	free(snapshot);
+}
+
+/* ---- loading, on the reader's thread ---- */
+
+static pyr_result add_run(struct log_snapshot *snapshot, const struct snapshot_run *run)
+{
+	if (snapshot->run_count == snapshot->run_capacity) {
+		void *grown = grow(snapshot->runs, &snapshot->run_capacity, sizeof *snapshot->runs);
+		if (!grown)
+			return pyr_result_of(PYR_OUT_OF_MEMORY);
+		snapshot->runs = grown;
+	}
+	struct snapshot_run *added = &snapshot->runs[snapshot->run_count++];
+	*added = *run;
+	int64_t start = snapshot->start_offsets[run->run.partition_slot];
+	if (added->run.base_offset < start)
+		added->run.base_offset = start;
+	return pyr_ok();
+}
+
+/* Does this piece still belong to the run, or does it begin the next? */
+static bool joins(const struct snapshot_run *run, size_t i, size_t slot, uint64_t bytes)
+{
+	return run->count > 0 && run->first + run->count == i && run->run.partition_slot == slot &&
+	       run->run.bytes + bytes <= LOG_RUN_BYTES;
+}
+
+static pyr_result cut_part(struct log_snapshot *snapshot, const struct snapshot_part *part)
+{
+	struct snapshot_run run = {0};
+	int64_t start = snapshot->start_offsets[part->slot];
+	for (size_t i = 0; i < part->part.block_count; i++) {
+		const struct log_block *block = &part->blocks[i];
+		bool wanted = block->last_offset >= start && overlaps(&snapshot->bounds, block->base_offset, block->last_offset,
+		                                                      INT64_MIN, block->max_timestamp_ms);
+		if (!wanted)
+			continue;
+		if (!joins(&run, i, part->slot, block->bytes)) {
+			if (run.count > 0)
+				PYR_TRY(add_run(snapshot, &run));
+			run = (struct snapshot_run){.part = part, .first = i};
+			run.run = (struct log_run){.partition_slot = part->slot, .base_offset = block->base_offset, .sealed = true};
+		}
+		run.count += 1;
+		run.run.bytes += block->bytes;
+		run.run.last_offset = block->last_offset;
+		snapshot->record_count += block->record_count;
+	}
+	return run.count > 0 ? add_run(snapshot, &run) : pyr_ok();
+}
+
+static pyr_result cut_entries(struct log_snapshot *snapshot)
+{
+	struct snapshot_run run = {0};
+	for (size_t i = 0; i < snapshot->entry_count; i++) {
+		const struct log_tail_entry *entry = &snapshot->entries[i].entry;
+		size_t slot = snapshot->entries[i].slot;
+		if (entry->last_offset < snapshot->start_offsets[slot])
+			continue;
+		if (!joins(&run, i, slot, entry->bytes)) {
+			if (run.count > 0)
+				PYR_TRY(add_run(snapshot, &run));
+			run = (struct snapshot_run){.first = i};
+			run.run = (struct log_run){.partition_slot = slot, .base_offset = entry->base_offset};
+		}
+		run.count += 1;
+		run.run.bytes += entry->bytes;
+		run.run.last_offset = entry->last_offset;
+		snapshot->record_count += (uint64_t)(entry->last_offset - entry->base_offset) + 1;
+	}
+	return run.count > 0 ? add_run(snapshot, &run) : pyr_ok();
+}
+
+pyr_result log_snapshot_load(struct log_snapshot *snapshot, struct pyr_error *error)
+{
+	assert(snapshot->run_count == 0);
+	for (size_t i = 0; i < snapshot->part_count; i++) {
+		struct snapshot_part *part = &snapshot->parts[i];
+		pyr_result read = log_segment_read_index(part->file, &part->part, &part->blocks);
+		if (read.code != PYR_OK)
+			return pyr_fail(error, read.code, "segment %s: %s", part->file->path, pyr_code_text(read.code));
+		PYR_TRY(cut_part(snapshot, part));
+	}
+	return cut_entries(snapshot);
+}
+
+/* ---- reading, on any thread ---- */
+
+size_t log_snapshot_run_count(const struct log_snapshot *snapshot)
+{
+	return snapshot->run_count;
+}
+
+struct log_run log_snapshot_run(const struct log_snapshot *snapshot, size_t run)
+{
+	assert(run < snapshot->run_count);
+	return snapshot->runs[run].run;
+}
+
+uint64_t log_snapshot_record_count(const struct log_snapshot *snapshot)
+{
+	return snapshot->record_count;
+}
+
+size_t log_snapshot_segments_read(const struct log_snapshot *snapshot)
+{
+	return snapshot->part_count;
+}
+
+size_t log_snapshot_segments_pruned(const struct log_snapshot *snapshot)
+{
+	return snapshot->pruned;
+}
+
+static pyr_result read_entries(const struct log_snapshot *snapshot, const struct snapshot_run *run,
+                               struct base_slice *ret_batches)
+{
+	if (run->count == 1)
+		return log_tail_entry_read(&snapshot->entries[run->first].entry, ret_batches);
+	struct base_buffer *buffer = base_buffer_new(run->run.bytes);
+	pyr_result result = pyr_result_of(buffer ? PYR_OK : PYR_OUT_OF_MEMORY);
+	size_t at = 0;
+	for (size_t i = 0; i < run->count && result.code == PYR_OK; i++) {
+		struct base_slice batch = {0};
+		result = log_tail_entry_read(&snapshot->entries[run->first + i].entry, &batch);
+		if (result.code == PYR_OK)
+			memcpy(buffer->data + at, batch.data, batch.bytes);
+		at += batch.bytes;
+		base_slice_release(&batch);
+	}
+	if (result.code == PYR_OK)
+		*ret_batches = base_slice_of(buffer, 0, at);
+	base_buffer_unref(buffer);
+	return result;
+}
+
+pyr_result log_snapshot_read(const struct log_snapshot *snapshot, size_t i, struct base_slice *ret_batches)
+{
+	assert(i < snapshot->run_count);
+	const struct snapshot_run *run = &snapshot->runs[i];
+	if (!run->part)
+		return read_entries(snapshot, run, ret_batches);
+	return log_segment_read_blocks(run->part->file, run->part->blocks + run->first, run->count, ret_batches);
+}

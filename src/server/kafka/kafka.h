@@ -1,0 +1,73 @@
+/* The Kafka port: a thin adapter between connections and the log and catalog. No logic of its own.
+ *
+ * Everything runs on the loop's thread, without locks, and asks only os/ for time and network, so it runs unchanged on
+ * the simulated ones. Protocol: kafka.apache.org/protocol; the messages are in codec/kafka/messages.def.
+ * Limits: each connection, the requests under way, the bytes received and those waiting to be sent are bounded by the
+ * options; at a bound the server stops reading from the peer, or closes it and says why through `log_line`.
+ */
+#ifndef PYRALOG_SERVER_KAFKA_KAFKA_H
+#define PYRALOG_SERVER_KAFKA_KAFKA_H
+
+#include "base/error.h"
+#include "catalog/catalog.h"
+#include "log/log.h"
+#include "os/loop.h"
+#include "os/net.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct kafka_server;
+
+struct kafka_server_options {
+	struct os_loop *loop;
+	struct os_net *net;
+	struct catalog *catalog;
+	struct log *log;
+	const char *host; /* to listen on; copied, as all texts here */
+	uint16_t port; /* 0: any free one */
+	const char *advertised_host; /* what clients are told to connect to; NULL: host */
+	uint16_t advertised_port; /* 0: the port listened on */
+	int32_t node_id;
+	uint32_t default_partitions; /* of topics made by themselves, or asked for with -1 */
+	bool auto_create; /* a Metadata request for an unknown topic makes it */
+	uint32_t request_bytes_max; /* a longer request closes its connection */
+	uint64_t memory_bytes_max; /* received and not yet answered, over all connections */
+	uint64_t response_bytes_max; /* answered and not yet sent, over all connections */
+	uint32_t connections_max;
+	uint64_t stall_us_max; /* a connection that stops in the middle of a request or response is closed after this */
+	void (*log_line)(void *context, const char *line); /* what an operator should know; NULL: nobody wants it */
+	void *log_context;
+};
+
+/* All but loop, net, catalog and log. */
+struct kafka_server_options kafka_server_options_default(void);
+
+/* Listens. PYR_NETWORK with a sentence, PYR_OUT_OF_MEMORY. */
+pyr_result kafka_server_new(const struct kafka_server_options *options, struct kafka_server **ret_server,
+                            struct pyr_error *error);
+uint16_t kafka_server_port(const struct kafka_server *server);
+
+/* Stops listening, closes every connection, waits for what the log still owes; then calls `closed` and is gone. Close
+ * the server before the log. */
+void kafka_server_close(struct kafka_server *server, void (*closed)(void *context), void *context);
+/* Frees everything at once; only when loop, net and log will never call again (a simulated crash). NULL is fine. */
+void kafka_server_abandon(struct kafka_server *server);
+
+struct kafka_server_metrics {
+	uint64_t requests;
+	uint64_t request_errors; /* malformed, unknown or too large: the connection was closed */
+	uint64_t produced_batches; /* accepted by the log */
+	uint64_t fetched_bytes;
+	uint64_t connections_refused; /* over connections_max */
+	uint64_t connections_stalled; /* closed after stall_us_max */
+	uint64_t memory_waits; /* times a connection had to wait for memory_bytes_max */
+	uint64_t memory_bytes; /* now */
+	uint64_t response_bytes; /* now */
+	uint32_t connections; /* now */
+	uint32_t requests_in_flight; /* now */
+};
+
+struct kafka_server_metrics kafka_server_metrics_get(const struct kafka_server *server);
+
+#endif

@@ -1,0 +1,199 @@
+/* What the files of the Kafka port share. All of it belongs to the loop's thread.
+ *
+ * A request lives from its last byte received until its response is handed to the connection. Its connection may go
+ * earlier: then `connection` is NULL, the handler goes on, and the response is dropped. */
+#ifndef PYRALOG_SERVER_KAFKA_KAFKA_PRIV_H
+#define PYRALOG_SERVER_KAFKA_KAFKA_PRIV_H
+
+#include "base/list.h"
+#include "codec/arena.h"
+#include "codec/kafka/api.h"
+#include "codec/kafka/messages.h"
+#include "server/kafka/kafka.h"
+
+enum {
+	KAFKA_ARENA_BYTES_MAX = 16 << 20, /* what one request may decode into, and its response be built from */
+	KAFKA_RESPONSE_BYTES_MAX = 64 << 20, /* of a response, records not counted */
+	KAFKA_CLUSTER_ID_BYTES = 22,
+	KAFKA_CHANGES_MAX = 10000, /* topics created or deleted by one request */
+	KAFKA_AUTO_CREATES_MAX = 100, /* in one request; the client asks again for the others */
+};
+
+/* Kafka's error codes that no pyr_code stands for. Source: kafka.apache.org/protocol, "Error Codes". */
+enum kafka_error {
+	KAFKA_UNKNOWN_SERVER_ERROR = -1,
+	KAFKA_NONE = 0,
+	KAFKA_LEADER_NOT_AVAILABLE = 5,
+	KAFKA_NOT_ENOUGH_REPLICAS = 19,
+	KAFKA_INVALID_REQUIRED_ACKS = 21,
+	KAFKA_UNSUPPORTED_VERSION = 35,
+	KAFKA_INVALID_REPLICA_ASSIGNMENT = 39,
+	KAFKA_INVALID_REQUEST = 42,
+	KAFKA_INVALID_TXN_STATE = 48,
+	KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED = 53,
+	KAFKA_FETCH_SESSION_ID_NOT_FOUND = 70,
+	KAFKA_INVALID_FETCH_SESSION_EPOCH = 71,
+	KAFKA_FENCED_LEADER_EPOCH = 74,
+	KAFKA_UNKNOWN_LEADER_EPOCH = 75,
+	KAFKA_UNKNOWN_TOPIC_ID = 100,
+};
+
+struct kafka_connection;
+
+struct kafka_request {
+	struct base_list node; /* in its connection's requests, oldest first; or in the server's orphans */
+	struct kafka_server *server;
+	struct kafka_connection *connection; /* NULL: the client has gone */
+	const struct codec_kafka_api *api; /* NULL: not spoken */
+	struct codec_kafka_request_header header;
+	struct catalog_principal principal;
+	struct base_slice bytes; /* the whole request, behind its length */
+	struct codec_arena arena; /* holds what the handler decodes and builds */
+	size_t memory_bytes; /* counted against memory_bytes_max */
+
+	void *work; /* the handler's; malloc'ed, gone with the request */
+	void (*work_free)(void *work); /* NULL: free() */
+	void (*cancel)(
+		struct kafka_request *request); /* the client has gone: stop waiting, reply soon. NULL: will anyway */
+
+	bool started;
+	bool answered;
+	bool close_after; /* the connection is closed once this is answered */
+	struct base_slice *response; /* malloc'ed; length prefix included */
+	size_t response_slices;
+	size_t response_bytes;
+};
+
+struct kafka_connection {
+	struct base_list node; /* in the server's connections */
+	struct base_list memory_node; /* in the server's memory_waiters, or linked to itself */
+	struct kafka_server *server;
+	struct os_connection *os;
+	struct base_list requests; /* in the order received */
+	uint32_t request_count;
+	size_t unsent_bytes; /* responses built, not yet handed to os */
+	size_t counted_bytes; /* of ours in the server's response_bytes */
+
+	/* Receiving: nothing, a part of the length, or a request of known length in a buffer of its own. */
+	uint8_t length[4];
+	size_t length_bytes; /* of those four that are there */
+	struct base_buffer *own; /* NULL: the next bytes go to the server's shared buffer */
+	size_t own_bytes; /* received into it */
+	size_t own_wanted; /* the request's length */
+
+	bool paused;
+	bool pumping;
+	bool closing;
+	uint64_t progress_us; /* when bytes last moved */
+	size_t queued_last; /* os_connection_queued_bytes() at the last look */
+};
+
+struct kafka_server {
+	struct kafka_server_options options;
+	char *host;
+	char *advertised_host;
+	uint16_t advertised_port;
+	char cluster_id[KAFKA_CLUSTER_ID_BYTES + 1];
+	struct os_listener *listener;
+	struct os_timer tick;
+	struct os_timer memory_timer; /* at once: memory was given back while somebody waited for it */
+
+	struct base_list connections;
+	struct base_list orphans; /* requests whose client has gone */
+	struct base_list memory_waiters; /* connections */
+	struct base_buffer *shared; /* small requests of all connections arrive here */
+	size_t shared_used;
+	struct kafka_connection *shared_lent_to; /* between its space() and received() */
+	struct kafka_server_metrics metrics;
+
+	int64_t producer_next, producer_end; /* ids of the current block */
+	struct base_list producer_waiters; /* requests, while a block is on its way (kafka_producer_waiter) */
+	struct catalog_change producer_block;
+	bool producer_block_wanted;
+
+	bool closing;
+	void (*closed)(void *context);
+	void *closed_context;
+};
+
+/* ---- server.c ---- */
+
+[[gnu::format(printf, 2, 3)]] void kafka_log_line(struct kafka_server *server, const char *format, ...);
+/* Calls the owner's `closed` if nothing is left; the server may be gone after it. */
+void kafka_server_settle(struct kafka_server *server);
+void kafka_memory_take(struct kafka_server *server, size_t bytes);
+void kafka_memory_give(struct kafka_server *server, size_t bytes);
+
+/* ---- connection.c ---- */
+
+void kafka_connection_accepted(void *server, struct os_connection *os);
+/* Sends what is answered, starts what may start, pauses or resumes reading. */
+void kafka_connection_pump(struct kafka_connection *connection);
+void kafka_connection_close(struct kafka_connection *connection);
+/* Closes it if it has made no progress for too long. */
+void kafka_connection_tick(struct kafka_connection *connection, uint64_t now_us);
+/* Memory was given back: tries again what had to wait for it. */
+void kafka_connection_retry_memory(struct kafka_connection *connection);
+void kafka_connection_free(struct kafka_connection *connection);
+
+/* ---- request.c ---- */
+
+/* A request from the bytes behind its length; takes over `bytes`. NULL: memory is out. */
+struct kafka_request *kafka_request_new(struct kafka_connection *connection, struct base_slice bytes);
+/* Decodes and hands to the handler, which replies now or later. */
+void kafka_request_start(struct kafka_request *request);
+void kafka_request_free(struct kafka_request *request);
+bool kafka_request_is_fetch(const struct kafka_request *request);
+
+/* Replies with a message of the request's API and version, and is done with the request. */
+void kafka_request_reply(struct kafka_request *request, const void *message);
+/* Slices to be put into the encoded response at `at` (as codec_kafka_records.ret_gap_at tells), in order. */
+struct kafka_gap {
+	size_t at;
+	struct base_slice *slices; /* taken over and zeroed */
+	size_t slice_count;
+};
+void kafka_request_reply_spliced(struct kafka_request *request, const void *message, struct kafka_gap *gaps,
+                                 size_t gap_count);
+/* Done without a response (acks = 0). */
+void kafka_request_reply_nothing(struct kafka_request *request);
+/* Done for: the connection is closed, with a line in the log. */
+void kafka_request_fail(struct kafka_request *request, const char *why);
+
+/* Zeroed memory that lives as long as the request. NULL: the request has failed and must not be touched again. */
+void *kafka_request_alloc(struct kafka_request *request, size_t count, size_t element_bytes);
+
+/* ---- handlers, a file each family; `message` is the decoded request ---- */
+
+void kafka_api_versions(struct kafka_request *request, const void *message);
+void kafka_api_versions_unsupported(struct kafka_request *request);
+void kafka_metadata(struct kafka_request *request, const void *message);
+void kafka_produce(struct kafka_request *request, const void *message);
+void kafka_fetch(struct kafka_request *request, const void *message);
+void kafka_list_offsets(struct kafka_request *request, const void *message);
+void kafka_create_topics(struct kafka_request *request, const void *message);
+void kafka_delete_topics(struct kafka_request *request, const void *message);
+void kafka_delete_records(struct kafka_request *request, const void *message);
+void kafka_init_producer_id(struct kafka_request *request, const void *message);
+void kafka_offset_for_leader_epoch(struct kafka_request *request, const void *message);
+void kafka_describe_configs(struct kafka_request *request, const void *message);
+void kafka_describe_cluster(struct kafka_request *request, const void *message);
+
+/* ---- topics.c: what many handlers ask ---- */
+
+struct base_bytes kafka_text(const char *text); /* borrows */
+/* A copy in the request's arena; empty if that is full. */
+struct base_bytes kafka_text_copy(struct kafka_request *request, const char *text);
+int16_t kafka_error_of(enum pyr_code code);
+/* The topic by name, or by id if name.data is NULL, if the principal may do `action` with it. On failure NULL, and what
+ * to tell the client. */
+const struct catalog_topic *kafka_topic_find(struct kafka_request *request, struct base_bytes name,
+                                             const uint8_t id[CATALOG_UUID_BYTES], enum catalog_action action,
+                                             int16_t *ret_error);
+/* The log's partition of a topic and its state. KAFKA_NONE or what to tell the client. */
+int16_t kafka_partition_find(struct kafka_request *request, const struct catalog_topic *topic, int32_t index,
+                             uint32_t *ret_partition, struct log_partition_info *ret_info);
+/* What the client believes the leader epoch to be (-1: nothing) against what it is. */
+int16_t kafka_epoch_check(int32_t believed, int32_t epoch);
+
+#endif

@@ -1,0 +1,246 @@
+/* Requests: from bytes to handler to response (see kafka_priv.h).
+ *
+ * Failure modes: what can't be decoded, is of an API or version not spoken, or can't be answered for want of memory
+ * closes the connection, as Kafka does; only ApiVersions answers an unknown version, so that the two sides can agree.
+ * Owner: the loop's thread. */
+#include "server/kafka/kafka_priv.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct handler {
+	int16_t key;
+	void (*handle)(struct kafka_request *request, const void *message);
+};
+
+/* One row an API of messages.def: what is advertised is served. */
+static const struct handler handlers[] = {
+	{CODEC_KAFKA_PRODUCE, kafka_produce},
+	{CODEC_KAFKA_FETCH, kafka_fetch},
+	{CODEC_KAFKA_LIST_OFFSETS, kafka_list_offsets},
+	{CODEC_KAFKA_METADATA, kafka_metadata},
+	{CODEC_KAFKA_API_VERSIONS, kafka_api_versions},
+	{CODEC_KAFKA_CREATE_TOPICS, kafka_create_topics},
+	{CODEC_KAFKA_DELETE_TOPICS, kafka_delete_topics},
+	{CODEC_KAFKA_DELETE_RECORDS, kafka_delete_records},
+	{CODEC_KAFKA_INIT_PRODUCER_ID, kafka_init_producer_id},
+	{CODEC_KAFKA_OFFSET_FOR_LEADER_EPOCH, kafka_offset_for_leader_epoch},
+	{CODEC_KAFKA_DESCRIBE_CONFIGS, kafka_describe_configs},
+	{CODEC_KAFKA_DESCRIBE_CLUSTER, kafka_describe_cluster},
+};
+
+static const struct handler *handler_of(int16_t key)
+{
+	for (size_t i = 0; i < sizeof handlers / sizeof handlers[0]; i++)
+		if (handlers[i].key == key)
+			return &handlers[i];
+	return NULL;
+}
+
+struct kafka_request *kafka_request_new(struct kafka_connection *connection, struct base_slice bytes)
+{
+	struct kafka_request *request = calloc(1, sizeof *request);
+	if (!request) {
+		base_slice_release(&bytes);
+		return NULL;
+	}
+	base_list_init(&request->node);
+	request->server = connection->server;
+	request->connection = connection;
+	request->bytes = bytes;
+	request->principal.name = "anonymous";
+	/* The key is looked at now, because a fetch waits for the one before it. */
+	if (bytes.bytes >= 2)
+		request->header.api_key = (int16_t)base_load_u16be(bytes.data);
+	codec_arena_init(&request->arena, KAFKA_ARENA_BYTES_MAX);
+	request->memory_bytes = sizeof *request + bytes.bytes;
+	kafka_memory_take(request->server, request->memory_bytes);
+	request->server->metrics.requests += 1;
+	request->server->metrics.requests_in_flight += 1;
+	return request;
+}
+
+static void response_free(struct kafka_request *request)
+{
+	for (size_t i = 0; i < request->response_slices; i++)
+		base_slice_release(&request->response[i]);
+	free(request->response);
+	request->response = NULL;
+	request->response_slices = 0;
+}
+
+void kafka_request_free(struct kafka_request *request)
+{
+	struct kafka_server *server = request->server;
+	base_list_remove(&request->node);
+	response_free(request);
+	/* Before the arena, into which it points. */
+	if (request->work_free)
+		request->work_free(request->work);
+	else
+		free(request->work);
+	codec_arena_deinit(&request->arena);
+	base_slice_release(&request->bytes);
+	server->metrics.requests_in_flight -= 1;
+	kafka_memory_give(server, request->memory_bytes);
+	free(request);
+}
+
+bool kafka_request_is_fetch(const struct kafka_request *request)
+{
+	return request->header.api_key == CODEC_KAFKA_FETCH;
+}
+
+/* What the arena took counts as memory of the request, too. */
+static void count_arena(struct kafka_request *request)
+{
+	size_t bytes = KAFKA_ARENA_BYTES_MAX - request->arena.left_bytes;
+	request->memory_bytes += bytes;
+	kafka_memory_take(request->server, bytes);
+}
+
+/* The response is there, or there is none: sends what is due, or drops it when the client has gone. */
+static void done(struct kafka_request *request)
+{
+	struct kafka_server *server = request->server;
+	struct kafka_connection *connection = request->connection;
+	assert(!request->answered);
+	request->answered = true;
+	request->cancel = NULL;
+	if (connection) {
+		connection->unsent_bytes += request->response_bytes;
+		kafka_connection_pump(connection);
+		return;
+	}
+	kafka_request_free(request);
+	kafka_server_settle(server);
+}
+
+void kafka_request_fail(struct kafka_request *request, const char *why)
+{
+	struct kafka_server *server = request->server;
+	server->metrics.request_errors += 1;
+	kafka_log_line(server, "kafka: a connection was closed: %s request, version %d: %s",
+	               request->api ? request->api->name : "unknown", request->header.api_version, why);
+	request->close_after = true;
+	done(request);
+}
+
+void *kafka_request_alloc(struct kafka_request *request, size_t count, size_t element_bytes)
+{
+	void *at = codec_arena_alloc(&request->arena, count, element_bytes);
+	if (!at)
+		kafka_request_fail(request, "it needs more memory than one request may have");
+	return at;
+}
+
+static void on_unsupported(struct kafka_request *request)
+{
+	char why[80];
+	if (request->header.api_key == CODEC_KAFKA_API_VERSIONS) {
+		kafka_api_versions_unsupported(request);
+		return;
+	}
+	snprintf(why, sizeof why, "API key %d in version %d is not served", request->header.api_key,
+	         request->header.api_version);
+	kafka_request_fail(request, why);
+}
+
+void kafka_request_start(struct kafka_request *request)
+{
+	struct base_reader reader = base_reader_init(request->bytes.data, request->bytes.bytes);
+	pyr_result result = codec_kafka_request_header_decode(&reader, &request->header);
+	request->api = codec_kafka_api_find(request->header.api_key);
+	if (result.code == PYR_UNSUPPORTED_VERSION) {
+		on_unsupported(request);
+		return;
+	}
+	if (result.code != PYR_OK) {
+		kafka_request_fail(request, "its header is malformed");
+		return;
+	}
+	const struct handler *handler = handler_of(request->header.api_key);
+	assert(handler);
+	void *message = kafka_request_alloc(request, 1, request->api->request.struct_bytes);
+	if (!message)
+		return;
+	result = request->api->request.decode(&reader, request->header.api_version, &request->arena, message);
+	if (result.code != PYR_OK) {
+		kafka_request_fail(request,
+		                   result.code == PYR_OUT_OF_MEMORY ? "it has too many elements" : "it is malformed");
+		return;
+	}
+	count_arena(request);
+	handler->handle(request, message);
+}
+
+/* Length, header and message in one slice. */
+static pyr_result encode(struct kafka_request *request, const void *message, struct base_slice *ret_bytes)
+{
+	const struct codec_kafka_request_header *header = &request->header;
+	struct base_writer writer;
+	base_writer_init(&writer, KAFKA_RESPONSE_BYTES_MAX);
+	base_write_u32be(&writer, 0);
+	codec_kafka_response_header_encode(&writer, header->api_key, header->api_version, header->correlation_id);
+	request->api->response.encode(&writer, header->api_version, message);
+	pyr_result result = base_writer_take(&writer, ret_bytes);
+	base_writer_deinit(&writer);
+	return result;
+}
+
+/* The pieces between the gaps and what goes into them, in order. */
+static void splice(struct kafka_request *request, struct base_slice encoded, struct kafka_gap *gaps, size_t gap_count)
+{
+	size_t from = 0, count = 0;
+	for (size_t i = 0; i < gap_count; i++) {
+		assert(gaps[i].at >= from && gaps[i].at <= encoded.bytes);
+		if (gaps[i].at > from)
+			request->response[count++] = base_slice_sub(encoded, from, gaps[i].at - from);
+		from = gaps[i].at;
+		for (size_t j = 0; j < gaps[i].slice_count; j++) {
+			request->response[count++] = gaps[i].slices[j];
+			gaps[i].slices[j] = (struct base_slice){0};
+		}
+	}
+	if (from < encoded.bytes)
+		request->response[count++] = base_slice_sub(encoded, from, encoded.bytes - from);
+	request->response_slices = count;
+	for (size_t i = 0; i < count; i++)
+		request->response_bytes += request->response[i].bytes;
+}
+
+void kafka_request_reply_spliced(struct kafka_request *request, const void *message, struct kafka_gap *gaps,
+                                 size_t gap_count)
+{
+	struct base_slice encoded = {0};
+	size_t slices_max = gap_count + 1;
+	for (size_t i = 0; i < gap_count; i++)
+		slices_max += gaps[i].slice_count;
+	if (encode(request, message, &encoded).code == PYR_OK)
+		request->response = calloc(slices_max, sizeof *request->response);
+	if (!request->response) {
+		base_slice_release(&encoded);
+		for (size_t i = 0; i < gap_count; i++)
+			for (size_t j = 0; j < gaps[i].slice_count; j++)
+				base_slice_release(&gaps[i].slices[j]);
+		kafka_request_fail(request, "its response needs too much memory");
+		return;
+	}
+	splice(request, encoded, gaps, gap_count);
+	assert(request->response_bytes >= 4 && request->response_bytes - 4 <= INT32_MAX);
+	base_store_u32be(encoded.owner->data, (uint32_t)(request->response_bytes - 4));
+	base_slice_release(&encoded);
+	done(request);
+}
+
+void kafka_request_reply(struct kafka_request *request, const void *message)
+{
+	kafka_request_reply_spliced(request, message, NULL, 0);
+}
+
+void kafka_request_reply_nothing(struct kafka_request *request)
+{
+	done(request);
+}

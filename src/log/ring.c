@@ -131,7 +131,8 @@ pyr_result log_ring_start(struct log *log, uint64_t after_group)
 	struct log_ring_file *file = take_free(log);
 	bool fresh = !file;
 	if (fresh) {
-		uint64_t bytes = log->options.ring_file_bytes < FIRST_FILE_BYTES ? log->options.ring_file_bytes : FIRST_FILE_BYTES;
+		uint64_t bytes = log->options.ring_file_bytes < FIRST_FILE_BYTES ? log->options.ring_file_bytes
+		                                                                 : FIRST_FILE_BYTES;
 		file = make_file(log, bytes);
 	}
 	if (!file)

@@ -683,7 +683,8 @@ static pyr_result plan_set(struct query_rewrite *rewrite, json_t *body)
 {
 	const char *kind = query_node_string(body, "kind");
 	PYR_TRY(query_setting_check(body, rewrite->error));
-	return plan_command(rewrite, QUERY_KIND_COMMAND, is(kind, "VAR_RESET") || is(kind, "VAR_RESET_ALL") ? "RESET" : "SET");
+	return plan_command(rewrite, QUERY_KIND_COMMAND,
+	                    is(kind, "VAR_RESET") || is(kind, "VAR_RESET_ALL") ? "RESET" : "SET");
 }
 
 static pyr_result plan_deallocate(struct query_rewrite *rewrite, json_t *body)

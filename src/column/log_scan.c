@@ -23,10 +23,10 @@ struct log_scan {
 struct log_reader {
 	struct column_reader base;
 	const struct log_scan *scan;
-	unsigned columns;
 	struct log_run run;
 	struct base_slice bytes; /* of the run */
 	size_t at; /* of the next batch in it */
+	size_t rows_bytes; /* of the rows handed out last */
 	bool in_batch; /* the last of `readers` has records left */
 	size_t reader_count;
 	struct codec_record_reader readers[READERS_MAX]; /* whose bytes the rows may point to */
@@ -120,9 +120,10 @@ static bool is_wanted(const struct log_reader *reader, const struct codec_record
 	       record->timestamp_ms >= bounds->timestamp_ms_min && record->timestamp_ms <= bounds->timestamp_ms_max;
 }
 
-static void add_row(const struct log_reader *reader, const struct codec_record *record, struct column_rows *rows)
+static void add_row(struct log_reader *reader, const struct codec_record *record, struct column_rows *rows)
 {
 	size_t i = rows->count++;
+	reader->rows_bytes += record->key.bytes + record->value.bytes + record->headers.bytes;
 	rows->offset[i] = record->offset;
 	rows->partition[i] = partition_of(reader);
 	rows->timestamp_ms[i] = record->timestamp_ms;
@@ -132,12 +133,18 @@ static void add_row(const struct log_reader *reader, const struct codec_record *
 	rows->header_count[i] = record->header_count;
 }
 
+/* Whoever copies the rows copies no more than this, whatever a record holds. */
+static bool is_full(const struct log_reader *reader, const struct column_rows *rows)
+{
+	return rows->count == COLUMN_ROWS_MAX || reader->rows_bytes >= COLUMN_ROWS_BYTES;
+}
+
 /* Takes rows from the open batch until it ends or the rows are full. */
 static pyr_result take_rows(struct log_reader *reader, struct column_rows *rows, struct pyr_error *error)
 {
 	struct codec_record_reader *batch = &reader->readers[reader->reader_count - 1];
 	struct codec_record record;
-	while (rows->count < COLUMN_ROWS_MAX) {
+	while (!is_full(reader, rows)) {
 		if (!codec_record_next(batch, &record)) {
 			reader->in_batch = false;
 			pyr_result result = codec_record_reader_check(batch);
@@ -154,8 +161,8 @@ static pyr_result reader_next(struct column_reader *base, struct column_rows *ro
 {
 	struct log_reader *reader = (struct log_reader *)base;
 	release_batches(reader);
-	rows->count = 0;
-	while (rows->count < COLUMN_ROWS_MAX) {
+	rows->count = reader->rows_bytes = 0;
+	while (!is_full(reader, rows)) {
 		bool any = reader->in_batch;
 		if (!any && reader->reader_count == READERS_MAX && rows->count > 0)
 			break;
@@ -211,7 +218,7 @@ static pyr_result scan_reader_new(const struct column_scan *base, unsigned colum
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	reader->base.ops = &reader_ops;
 	reader->scan = (const struct log_scan *)base;
-	reader->columns = columns;
+	(void)columns; /* a record is decoded as a whole, without a copy */
 	*ret_reader = &reader->base;
 	return pyr_ok();
 }

@@ -13,7 +13,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { COLUMN_ROWS_MAX = 2048 };
+enum {
+	COLUMN_ROWS_MAX = 2048,
+	COLUMN_ROWS_BYTES = 1 << 20, /* keys, values and headers of one set of rows, if it has more than one row */
+};
 
 /* Which columns a reader wants filled; the others are left alone. */
 enum column_set {

@@ -20,6 +20,7 @@ struct query_connection {
 };
 
 struct query_prepared {
+	const struct query_run *run;
 	duckdb_prepared_statement duckdb;
 };
 
@@ -233,6 +234,7 @@ pyr_result query_prepared_new(struct query_connection *connection, const char *s
 	struct query_prepared *prepared = calloc(1, sizeof *prepared);
 	if (!prepared)
 		return query_fail_memory(error);
+	prepared->run = connection->run;
 	if (duckdb_prepare(connection->duckdb, sql, &prepared->duckdb) != DuckDBSuccess) {
 		pyr_result result = query_fail_engine(error, duckdb_prepare_error(prepared->duckdb));
 		query_prepared_free(prepared);
@@ -376,12 +378,16 @@ static void note_columns(struct query_result *result)
 	}
 }
 
+/* Making the result pending clears an interrupt, so whoever cancels first sets the run's flag and then interrupts, and
+ * we look at the flag once it is pending: neither order loses it. */
 static pyr_result start(struct query_prepared *prepared, duckdb_result *ret_result, struct query_error *error)
 {
 	duckdb_pending_result pending;
 	pyr_result result = pyr_ok();
 	if (duckdb_pending_prepared_streaming(prepared->duckdb, &pending) != DuckDBSuccess) {
 		result = query_fail_engine(error, duckdb_pending_error(pending));
+	} else if (atomic_load(&prepared->run->cancelled)) {
+		result = query_fail(error, "57014", "canceling statement due to user request");
 	} else if (duckdb_execute_pending(pending, ret_result) != DuckDBSuccess) {
 		result = query_fail_engine(error, duckdb_result_error(ret_result));
 		duckdb_destroy_result(ret_result);

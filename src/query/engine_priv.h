@@ -26,7 +26,8 @@ struct query_run {
 	const struct catalog_principal *principal;
 	struct query_scan_request *scans; /* of the statement that runs; NULL: none does */
 	size_t scan_count;
-	atomic_bool cancelled;
+	atomic_bool cancelled; /* the statement that runs */
+	atomic_bool stopped; /* the session, for good */
 };
 
 /* ---- connections ---- */

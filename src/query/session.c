@@ -49,6 +49,24 @@ void query_session_cancel(struct query_session *session)
 		query_connection_interrupt(connection);
 }
 
+void query_session_stop(struct query_session *session)
+{
+	atomic_store(&session->run.stopped, true);
+	query_session_cancel(session);
+}
+
+/* A cancellation concerns what runs: a new statement forgets an old one. Clearing comes before the look at `stopped`,
+ * which its setter sets first, so that a stop is never forgotten. */
+static pyr_result begin(struct query_session *session, struct query_error *error)
+{
+	if (session->running)
+		query_statement_stop(session->running);
+	atomic_store(&session->run.cancelled, false);
+	if (atomic_load(&session->run.stopped))
+		return query_fail(error, "57P01", "terminating connection due to administrator command");
+	return pyr_ok();
+}
+
 struct query_statistics query_session_statistics(const struct query_session *session)
 {
 	return session->statistics;
@@ -235,15 +253,13 @@ pyr_result query_statement_new(struct query_session *session, struct query_scrip
                                struct query_error *error)
 {
 	assert(i < query_script_count(script));
+	PYR_TRY(begin(session, error));
 	struct query_statement *statement = calloc(1, sizeof *statement);
 	if (!statement)
 		return query_fail_memory(error);
 	statement->session = session;
 	statement->script = script;
 	script->references += 1;
-	atomic_store(&session->run.cancelled, false);
-	if (session->running)
-		query_statement_stop(session->running);
 	pyr_result result = build(statement, i, types, type_count, error);
 	if (result.code != PYR_OK)
 		query_statement_free(statement);
@@ -362,9 +378,7 @@ pyr_result query_statement_start(struct query_statement *statement, const struct
                                  size_t parameter_count, struct query_error *error)
 {
 	struct query_session *session = statement->session;
-	if (session->running)
-		query_statement_stop(session->running);
-	atomic_store(&session->run.cancelled, false);
+	PYR_TRY(begin(session, error));
 	session->running = statement;
 	session->statistics.statements += 1;
 	pyr_result result = start(statement, parameters, parameter_count, error);

@@ -24,6 +24,8 @@ pyr_result query_session_new(struct query_engine *engine, struct query_source *s
 void query_session_free(struct query_session *session); /* its statements must be gone; NULL is fine */
 /* Ends the statement that runs, if one does, with 57014. Any thread. */
 void query_session_cancel(struct query_session *session);
+/* The same, and every later statement fails with 57P01. Any thread. */
+void query_session_stop(struct query_session *session);
 
 /* Since the session began. */
 struct query_statistics {

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct scan {
 	const char *text;
@@ -245,15 +246,37 @@ bool query_token_is(const char *text, const struct query_token *token, const cha
 	       strncasecmp(text + token->at, word, token->bytes) == 0;
 }
 
-static bool is_prefix(const char *text, const struct query_token *token)
+static bool is_one_of(const char *text, const struct query_token *token, const char *const *words, size_t count)
 {
-	return token->kind == QUERY_TOKEN_OPERATOR || query_token_is(text, token, "not");
+	for (size_t i = 0; i < count; i++)
+		if (query_token_is(text, token, words[i]))
+			return true;
+	return false;
 }
 
-/* CASE and brackets are counted apart: a column called x.end must not hide a bracket. */
+/* What makes the tree a level deeper without a bracket. */
+static bool deepens(const char *text, const struct query_token *token)
+{
+	static const char *const words[] = {"not", "union",   "intersect", "except", "join",
+	                                    "is",  "collate", "at",        "explain"};
+	return token->kind == QUERY_TOKEN_OPERATOR ||
+	       (token->kind == QUERY_TOKEN_WORD && is_one_of(text, token, words, sizeof words / sizeof *words));
+}
+
+/* What begins an expression of its own beside the one before. */
+static bool separates(const char *text, const struct query_token *token)
+{
+	static const char *const words[] = {"and", "or", "when", "then", "else"};
+	if (token->kind == QUERY_TOKEN_MARK)
+		return text[token->at] == ',' || text[token->at] == ';';
+	return token->kind == QUERY_TOKEN_WORD && is_one_of(text, token, words, sizeof words / sizeof *words);
+}
+
+/* CASE and brackets are counted apart: a column called x.end must not hide a bracket. A chain is forgotten at a bracket,
+ * so the sum is not exact, but what one level holds and how many levels there are is bounded. */
 size_t query_tokens_depth(const char *text, const struct query_token *tokens, size_t count)
 {
-	size_t brackets = 0, cases = 0, run = 0, deepest = 0;
+	size_t brackets = 0, cases = 0, chain = 0, deepest = 0;
 	for (size_t i = 0; i < count; i++) {
 		char c = tokens[i].kind == QUERY_TOKEN_MARK ? text[tokens[i].at] : 0;
 		if (c == '(' || c == '[')
@@ -264,9 +287,12 @@ size_t query_tokens_depth(const char *text, const struct query_token *tokens, si
 			cases += 1;
 		else if (cases > 0 && query_token_is(text, &tokens[i], "end"))
 			cases -= 1;
-		run = is_prefix(text, &tokens[i]) ? run + 1 : 0;
-		if (brackets + cases + run > deepest)
-			deepest = brackets + cases + run;
+		if (separates(text, &tokens[i]))
+			chain = 0;
+		else
+			chain += deepens(text, &tokens[i]);
+		if (brackets + cases + chain > deepest)
+			deepest = brackets + cases + chain;
 	}
 	return deepest;
 }

@@ -33,7 +33,8 @@ bool query_token_next(const char *text, size_t bytes, size_t *at, struct query_t
 [[nodiscard]] bool query_tokens_read(const char *text, size_t bytes, struct query_token **ret_tokens,
                                      size_t *ret_count);
 
-/* How deep the text nests: brackets, CASE, and runs of prefix operators (NOT, -, +, ~), which are nesting too. */
+/* How deep the text nests: brackets, CASE, and chains of operators, joins and unions, each of which is one level of the
+ * tree too. AND and OR are not: the parser makes one node of a chain of them. */
 size_t query_tokens_depth(const char *text, const struct query_token *tokens, size_t count);
 
 /* Is the token this keyword (given in lower case)? Never true for a quoted name. */

@@ -178,6 +178,11 @@ void pg_backend_cancel(struct pg_backend *backend)
 	query_session_cancel(backend->session);
 }
 
+void pg_backend_stop(struct pg_backend *backend)
+{
+	query_session_stop(backend->session);
+}
+
 struct pg_backend_counts pg_backend_counts_get(const struct pg_backend *backend)
 {
 	return backend->counts;

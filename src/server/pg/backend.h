@@ -32,7 +32,8 @@ void pg_backend_free(struct pg_backend *backend); /* NULL is fine */
 bool pg_backend_message(struct pg_backend *backend, char type, struct base_bytes body);
 /* Hands over what has been written; false: the peer is gone. */
 bool pg_backend_flush(struct pg_backend *backend);
-void pg_backend_cancel(struct pg_backend *backend); /* any thread */
+void pg_backend_cancel(struct pg_backend *backend); /* what runs now; any thread */
+void pg_backend_stop(struct pg_backend *backend); /* for good; any thread */
 
 struct pg_backend_counts {
 	uint64_t statements;

@@ -363,8 +363,8 @@ static void on_closed(void *context)
 	os_timer_stop(connection->server->options.loop, &connection->timer);
 	os_mutex_lock(&connection->lock);
 	connection->closed = true;
-	if (connection->backend && connection->working)
-		pg_backend_cancel(connection->backend);
+	if (connection->backend)
+		pg_backend_stop(connection->backend);
 	os_condition_broadcast(&connection->changed);
 	os_mutex_unlock(&connection->lock);
 	free_if_over(connection);

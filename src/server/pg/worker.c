@@ -82,6 +82,8 @@ static bool have_backend(struct pg_connection *connection)
 		return false;
 	os_mutex_lock(&connection->lock);
 	connection->backend = backend; /* under the lock: a cancel request looks at it */
+	if (connection->closed)
+		pg_backend_stop(backend);
 	os_mutex_unlock(&connection->lock);
 	return true;
 }

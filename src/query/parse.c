@@ -40,6 +40,9 @@ static pyr_result check_as_of(const struct query_parse *parse, struct query_erro
 
 static pyr_result check_tokens(const struct query_parse *parse, struct query_error *error)
 {
+	if (parse->token_count > QUERY_TOKENS_MAX)
+		return query_fail(error, "54001", "the statement has %zu words and signs, %d are allowed: split it",
+		                  parse->token_count, QUERY_TOKENS_MAX);
 	if (query_tokens_depth(parse->text, parse->tokens, parse->token_count) > QUERY_NESTING_MAX)
 		return query_fail(error, "54001", "the statement nests deeper than %d: simplify it", QUERY_NESTING_MAX);
 	return check_as_of(parse, error);

@@ -13,6 +13,7 @@
 
 enum {
 	QUERY_TEXT_MAX = 1 << 20,
+	QUERY_TOKENS_MAX = 100000, /* what bounds the tree: some 1 KiB of memory each */
 	QUERY_NESTING_MAX = 1000,
 	QUERY_STACK_BYTES = 256 << 20,
 };

@@ -13,6 +13,8 @@ enum {
 	QUERY_TOPICS_MAX = 64, /* a statement may name */
 	QUERY_BOUNDS_MAX = 256,
 	QUERY_PARAMETERS_MAX = 1000,
+	QUERY_TARGETS_MAX = 1664, /* columns of a query, as in PostgreSQL */
+	QUERY_CONDITIONS_MAX = 10000, /* in one chain of AND or OR: the engine's planning is quadratic in it */
 };
 
 enum query_kind {

@@ -466,6 +466,9 @@ static pyr_result walk_block(struct query_rewrite *rewrite, json_t *body)
 	                                   "limitOffset",  "limitCount"};
 	size_t count = 0, i;
 	json_t *node;
+	if (json_array_size(json_object_get(body, "targetList")) > QUERY_TARGETS_MAX)
+		return query_fail(rewrite->error, "54011", "target lists can have at most %d entries",
+		                  QUERY_TARGETS_MAX);
 	json_array_foreach(json_object_get(body, "fromClause"), i, node)
 		PYR_TRY(gather_items(rewrite, node, items, &count));
 	query_bounds_collect(rewrite->plan, json_object_get(body, "whereClause"), items, count);
@@ -528,6 +531,9 @@ static pyr_result visit(struct query_rewrite *rewrite, const char *kind, json_t 
 		return on_expression(rewrite, body);
 	if (is(kind, "ParamRef"))
 		return on_parameter(rewrite, body);
+	if (is(kind, "BoolExpr") && json_array_size(json_object_get(body, "args")) > QUERY_CONDITIONS_MAX)
+		return query_fail(rewrite->error, "54001", "more than %d conditions in one chain: use IN, or fewer",
+		                  QUERY_CONDITIONS_MAX);
 	if (is(kind, "typeName"))
 		on_type(rewrite, body);
 	if (is(kind, "InsertStmt") || is(kind, "UpdateStmt") || is(kind, "DeleteStmt") || is(kind, "MergeStmt"))

@@ -6,7 +6,11 @@
  */
 #include "server/pg/pg_priv.h"
 
+#include "os/environment.h"
+
 #include <stdlib.h>
+
+enum { LARGE_MESSAGE_BYTES = 64 << 10 };
 
 static void post_wake(struct pg_connection *connection)
 {
@@ -121,7 +125,10 @@ void pg_worker_run(struct os_job *job)
 		bool going = have_backend(connection) &&
 		             pg_backend_message(connection->backend, message->type,
 		                                (struct base_bytes){message->body, message->bytes});
+		bool large = message->bytes > LARGE_MESSAGE_BYTES;
 		free(message);
+		if (large)
+			os_memory_trim(); /* its parse tree was many times as large */
 		if (!going) {
 			give_up(connection);
 			break;

@@ -41,7 +41,8 @@ static void written(struct log_append *append)
 	struct catalog_change *change = BASE_CONTAINER(append, struct catalog_change, append);
 	change->result = append->result;
 	if (append->result.code == PYR_TOPIC_EXISTS) {
-		const struct catalog_topic *topic = catalog_topic_find(change->catalog, change->name, strlen(change->name));
+		const struct catalog_topic *topic =
+			catalog_topic_find(change->catalog, change->name, strlen(change->name));
 		if (topic)
 			memcpy(change->uuid, topic->uuid, CATALOG_UUID_BYTES);
 	}

@@ -69,7 +69,8 @@ static pyr_result parse_number(const char *name, const char *value, int64_t *ret
 	errno = 0;
 	long long number = strtoll(value, &end, 10);
 	if (errno != 0 || end == value || *end != '\0' || number < -1)
-		return pyr_fail(error, PYR_INVALID_CONFIG, "%s=%s is not valid: give a whole number, or -1 for no limit", name, value);
+		return pyr_fail(error, PYR_INVALID_CONFIG,
+		                "%s=%s is not valid: give a whole number, or -1 for no limit", name, value);
 	*ret_value = number;
 	return pyr_ok();
 }
@@ -85,7 +86,8 @@ static pyr_result parse_word(size_t i, const char *value, int64_t *ret_value, st
 		}
 		strcat(strcat(known, k > 0 ? ", " : ""), words[k]);
 	}
-	return pyr_fail(error, PYR_INVALID_CONFIG, "%s=%s is not supported: the values are %s", rows[i].setting.name, value, known);
+	return pyr_fail(error, PYR_INVALID_CONFIG, "%s=%s is not supported: the values are %s", rows[i].setting.name,
+	                value, known);
 }
 
 pyr_result catalog_setting_parse(struct catalog_topic_config *config, const char *name, const char *value,
@@ -97,7 +99,8 @@ pyr_result catalog_setting_parse(struct catalog_topic_config *config, const char
 	if (i == catalog_setting_count())
 		return pyr_fail(error, PYR_INVALID_CONFIG, "there is no topic setting %s", name);
 	int64_t parsed = 0;
-	PYR_TRY(rows[i].type == TYPE_I64 ? parse_number(name, value, &parsed, error) : parse_word(i, value, &parsed, error));
+	PYR_TRY(rows[i].type == TYPE_I64 ? parse_number(name, value, &parsed, error)
+	                                 : parse_word(i, value, &parsed, error));
 	*field_of(config, i) = parsed;
 	config->set |= 1u << i;
 	return pyr_ok();

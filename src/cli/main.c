@@ -18,7 +18,8 @@ enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
 
 static void print_help(FILE *out)
 {
-	fprintf(out, "pyralog: events, SQL and transactions on one durable log\n\nusage: pyralog COMMAND [OPTIONS]\n\n");
+	fprintf(out,
+	        "pyralog: events, SQL and transactions on one durable log\n\nusage: pyralog COMMAND [OPTIONS]\n\n");
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
 	fprintf(out, "  %-10s %s\n", "version", "print the version");

@@ -36,7 +36,8 @@ pyr_result cli_options_parse(struct cli_option *options, int argc, char **argv, 
 	for (int i = 0; i < argc; i++) {
 		const char *text = argv[i];
 		if (strncmp(text, "--", 2) != 0)
-			return pyr_fail(error, PYR_USAGE, "unexpected argument %s: options begin with --; see --help", text);
+			return pyr_fail(error, PYR_USAGE, "unexpected argument %s: options begin with --; see --help",
+			                text);
 		const char *equals = strchr(text, '=');
 		size_t bytes = equals ? (size_t)(equals - text) - 2 : strlen(text) - 2;
 		struct cli_option *option = find(options, text + 2, bytes);
@@ -45,8 +46,8 @@ pyr_result cli_options_parse(struct cli_option *options, int argc, char **argv, 
 		if (!option->placeholder && equals)
 			return pyr_fail(error, PYR_USAGE, "the option --%s takes no value", option->name);
 		if (option->placeholder && !equals && i + 1 == argc)
-			return pyr_fail(error, PYR_USAGE, "the option --%s needs a value: --%s %s", option->name, option->name,
-			                option->placeholder);
+			return pyr_fail(error, PYR_USAGE, "the option --%s needs a value: --%s %s", option->name,
+			                option->name, option->placeholder);
 		option->value = !option->placeholder ? "1" : equals ? equals + 1 : argv[++i];
 	}
 	return pyr_ok();
@@ -69,7 +70,8 @@ pyr_result cli_option_number(const struct cli_option *options, const char *name,
 	errno = 0;
 	*ret_number = strtoll(text, &end, 10);
 	if (errno != 0 || end == text || *end != '\0' || *ret_number < min || *ret_number > max)
-		return pyr_fail(error, PYR_USAGE, "--%s %s is not valid: give a number from %lld to %lld", name, text, min, max);
+		return pyr_fail(error, PYR_USAGE, "--%s %s is not valid: give a number from %lld to %lld", name, text,
+		                min, max);
 	return pyr_ok();
 }
 

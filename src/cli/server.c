@@ -6,9 +6,12 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "node/node.h"
+#include "node/source.h"
 #include "os/environment.h"
 #include "os/real.h"
+#include "query/engine.h"
 #include "server/kafka/kafka.h"
+#include "server/pg/pg.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +21,10 @@ struct server {
 	struct os_net *net;
 	struct os_disk *disk;
 	struct node *node;
+	struct query_engine *engine;
+	struct query_source *source;
 	struct kafka_server *kafka;
+	struct pg_server *pg;
 	bool stopping;
 };
 
@@ -35,7 +41,8 @@ static const struct cli_option server_options[] = {
 
 static void print_help(void)
 {
-	printf("usage: pyralog server [OPTIONS]\n\nRuns a node until Ctrl-C. Each option can also be set in the environment:\n"
+	printf("usage: pyralog server [OPTIONS]\n\nRuns a node until Ctrl-C. Each option can also be set in the "
+	       "environment:\n"
 	       "PYRALOG_KAFKA_PORT=19092 is --kafka-port 19092.\n\n");
 	cli_options_help(server_options, stdout);
 	printf("\nexamples:\n  pyralog server\n  pyralog server --data /var/lib/pyralog --kafka-port 19092\n");
@@ -68,13 +75,20 @@ static void kafka_stopped(void *context)
 	node_close(server->node, node_stopped, server);
 }
 
+static void pg_stopped(void *context)
+{
+	struct server *server = context;
+	server->pg = NULL;
+	kafka_server_close(server->kafka, kafka_stopped, server);
+}
+
 static void stop(void *context)
 {
 	struct server *server = context;
 	if (server->stopping)
 		return;
 	server->stopping = true;
-	kafka_server_close(server->kafka, kafka_stopped, server);
+	pg_server_close(server->pg, pg_stopped, server);
 }
 
 /* ---- starting, from the bottom up ---- */
@@ -107,13 +121,31 @@ static pyr_result open_kafka(struct server *server, const struct cli_option *opt
 	return kafka_server_new(&kafka, &server->kafka, error);
 }
 
+static pyr_result open_pg(struct server *server, const struct cli_option *options, struct pyr_error *error)
+{
+	struct query_engine_options engine = query_engine_options_default();
+	struct pg_server_options pg = pg_server_options_default();
+	PYR_TRY(query_engine_new(&engine, &server->engine, error));
+	server->source = node_source_new(server->loop, node_catalog(server->node), node_log(server->node));
+	if (!server->source)
+		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
+	pg.loop = server->loop;
+	pg.net = server->net;
+	pg.engine = server->engine;
+	pg.source = server->source;
+	pg.host = cli_option_get(options, "host");
+	PYR_TRY(port_option(options, "pg-port", &pg.port, error));
+	return pg_server_new(&pg, &server->pg, error);
+}
+
 static pyr_result start(struct server *server, const struct cli_option *options, struct pyr_error *error)
 {
 	struct node_options node = node_options_default();
 	const char *host = cli_option_get(options, "host");
 	if (!is_loopback(host))
 		return pyr_fail(error, PYR_USAGE,
-		                "--host %s would be open to the network, without TLS or passwords: listen on 127.0.0.1", host);
+		                "--host %s would be open to the network, without TLS or passwords: listen on 127.0.0.1",
+		                host);
 	server->loop = os_real_loop_new();
 	server->net = server->loop ? os_real_net_new(server->loop) : NULL;
 	if (!server->net)
@@ -121,6 +153,7 @@ static pyr_result start(struct server *server, const struct cli_option *options,
 	PYR_TRY(os_real_disk_new(cli_option_get(options, "data"), &server->disk, error));
 	PYR_TRY(node_open(server->loop, server->disk, &node, &server->node, error));
 	PYR_TRY(open_kafka(server, options, error));
+	PYR_TRY(open_pg(server, options, error));
 	return os_real_on_interrupt(server->loop, stop, server);
 }
 
@@ -128,12 +161,15 @@ static void announce(const struct server *server, const struct cli_option *optio
 {
 	const char *host = cli_option_get(options, "host");
 	printf("kafka %s:%u\n", host, kafka_server_port(server->kafka));
+	printf("postgres %s:%u\n", host, pg_server_port(server->pg));
 	printf("ready: data in %s; Ctrl-C stops\n", cli_option_get(options, "data"));
 	fflush(stdout);
 }
 
 static void clean_up(struct server *server)
 {
+	node_source_free(server->source);
+	query_engine_free(server->engine);
 	os_real_disk_free(server->disk);
 	os_real_net_free(server->net);
 	os_real_loop_free(server->loop);

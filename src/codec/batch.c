@@ -62,7 +62,8 @@ pyr_result codec_batch_parse(struct base_bytes bytes, struct codec_batch *ret_ba
 pyr_result codec_batch_parse_header(const uint8_t at[CODEC_BATCH_HEADER_BYTES], struct codec_batch *ret_batch)
 {
 	uint32_t length = base_load_u32be(at + CODEC_BATCH_LENGTH_AT);
-	if (at[MAGIC_AT] != MAGIC || length < CODEC_BATCH_HEADER_BYTES - CODEC_BATCH_OVERHEAD_BYTES || length > INT32_MAX)
+	if (at[MAGIC_AT] != MAGIC || length < CODEC_BATCH_HEADER_BYTES - CODEC_BATCH_OVERHEAD_BYTES ||
+	    length > INT32_MAX)
 		return pyr_result_of(PYR_CORRUPT_MESSAGE);
 	read_header((struct base_bytes){at, CODEC_BATCH_HEADER_BYTES}, ret_batch);
 	ret_batch->bytes = (size_t)length + CODEC_BATCH_OVERHEAD_BYTES;

@@ -219,8 +219,8 @@ static pyr_result seal_run(struct log_checkpoint *checkpoint, struct sealed_run 
 {
 	if (!checkpoint->writer_open) {
 		checkpoint->writer_open = true;
-		PYR_TRY(log_segment_writer_begin(&checkpoint->writer, checkpoint->log->disk, run->segment->id, run->extent,
-		                                 run->extent_filled));
+		PYR_TRY(log_segment_writer_begin(&checkpoint->writer, checkpoint->log->disk, run->segment->id,
+		                                 run->extent, run->extent_filled));
 	}
 	if (!checkpoint->part_open)
 		log_segment_writer_part(&checkpoint->writer, run->partition);
@@ -344,7 +344,8 @@ static void step_done(struct os_job *job)
 		if (checkpoint->result.code == PYR_OK && checkpoint->finished)
 			adopt(checkpoint);
 		else
-			log->since_checkpoint_bytes += log->options.checkpoint_bytes; /* still due: the next group tries again */
+			log->since_checkpoint_bytes +=
+				log->options.checkpoint_bytes; /* still due: the next group tries again */
 		log_checkpoint_free(checkpoint);
 	}
 	log_job_end(log);

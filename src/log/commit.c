@@ -129,10 +129,11 @@ static enum pyr_code check_sequence(struct log *log, struct log_partition *parti
 	*ret_append_it = true;
 	return log_producers_append(&partition->producers, batch, partition->next_offset, append, os_wall_ms(log->loop),
 	                            log->options.producers_max)
-		.code;
+	        .code;
 }
 
-static void stamp(struct log *log, struct log_partition *partition, struct log_append *append, struct codec_batch *batch)
+static void stamp(struct log *log, struct log_partition *partition, struct log_append *append,
+                  struct codec_batch *batch)
 {
 	/* The bytes are the caller's own until here (log.h), and nobody else sees them yet. */
 	uint8_t *at = (uint8_t *)(uintptr_t)append->batch.data;
@@ -220,7 +221,7 @@ void log_delete_records(struct log *log, struct log_append *append, int64_t offs
 	append->batch = (struct base_slice){0};
 	if (partition && offset == -1)
 		offset = partition->high_watermark;
-	enum pyr_code code = !partition ? PYR_UNKNOWN_PARTITION
+	enum pyr_code code = !partition                                         ? PYR_UNKNOWN_PARTITION
 	                     : offset < 0 || offset > partition->high_watermark ? PYR_OFFSET_OUT_OF_RANGE
 	                                                                        : PYR_OK;
 	struct base_buffer *buffer = code == PYR_OK ? base_buffer_new(BYTES) : NULL;
@@ -254,7 +255,8 @@ static void mark_truncated(struct base_list *appends, uint32_t partition, int64_
 {
 	for (struct base_list *node = appends->next; node != appends; node = node->next) {
 		struct log_append *append = append_of(node);
-		if (append->partition == partition && append->state.kind == LOG_FRAME_DATA && append->base_offset >= offset)
+		if (append->partition == partition && append->state.kind == LOG_FRAME_DATA &&
+		    append->base_offset >= offset)
 			append->state.truncated = true;
 	}
 }
@@ -478,7 +480,8 @@ static void put_frame(struct log_group *group, struct log_append *append, const 
 		cursor->in_buffer += append->batch.bytes;
 		/* The tail cache keeps the group's buffer, not the socket's, which may be much larger. */
 		if (append->state.kind == LOG_FRAME_DATA) {
-			struct base_slice copy = base_slice_of(group->buffer, (size_t)(at - group->buffer->data), append->batch.bytes);
+			struct base_slice copy =
+				base_slice_of(group->buffer, (size_t)(at - group->buffer->data), append->batch.bytes);
 			base_slice_release(&append->batch);
 			append->batch = copy;
 		}
@@ -583,7 +586,8 @@ static pyr_result encode_group(struct log *log, const struct group_plan *plan)
 	group->buffer = base_buffer_new(plan->buffer_bytes);
 	if (!group->buffer || !reserve_parts(group, plan->ring_parts))
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
-	struct group_cursor cursor = {.in_buffer = LOG_GROUP_HEADER_BYTES + group->directory_count * LOG_DIRECTORY_ENTRY_BYTES};
+	struct group_cursor cursor = {.in_buffer = LOG_GROUP_HEADER_BYTES +
+	                                           group->directory_count * LOG_DIRECTORY_ENTRY_BYTES};
 	cursor.in_group = cursor.in_buffer;
 	for (size_t i = 0; i < group->directory_count; i++) {
 		uint8_t *entry = group->buffer->data + LOG_GROUP_HEADER_BYTES + i * LOG_DIRECTORY_ENTRY_BYTES;
@@ -759,7 +763,8 @@ pyr_result log_record_apply(struct log *log, struct base_bytes record)
 	struct base_reader reader = base_reader_init(record.data, record.bytes);
 	uint8_t kind = base_read_u8(&reader);
 	if (kind == LOG_RECORD_OBSERVER)
-		return log->observer.apply(log->observer.context, (struct base_bytes){record.data + 1, record.bytes - 1});
+		return log->observer.apply(log->observer.context,
+		                           (struct base_bytes){record.data + 1, record.bytes - 1});
 	if (kind != LOG_RECORD_LOG_START)
 		return pyr_result_of(PYR_UNSUPPORTED_FEATURE);
 	struct log_partition *partition = log_partition_find(log, base_read_u32le(&reader));
@@ -816,7 +821,8 @@ static enum pyr_code commit_append(struct log *log, struct log_append *append)
 {
 	struct log_partition *partition = log_partition_find(log, append->partition);
 	if (append->state.kind == LOG_FRAME_RECORD) {
-		pyr_result applied = log_record_apply(log, (struct base_bytes){append->batch.data, append->batch.bytes});
+		pyr_result applied =
+			log_record_apply(log, (struct base_bytes){append->batch.data, append->batch.bytes});
 		return applied.code;
 	}
 	if (append->state.kind == LOG_FRAME_TRUNCATE)

@@ -73,7 +73,8 @@ pyr_result log_ring_header_decode(struct base_bytes bytes, struct log_ring_heade
 	const uint8_t *at = bytes.data;
 	if (check_header(bytes, MAGIC_RING, RING_HEADER_USED).code != PYR_OK) {
 		at += RING_HEADER_COPY_AT;
-		PYR_TRY(check_header((struct base_bytes){at, bytes.bytes - RING_HEADER_COPY_AT}, MAGIC_RING, RING_HEADER_USED));
+		PYR_TRY(check_header((struct base_bytes){at, bytes.bytes - RING_HEADER_COPY_AT}, MAGIC_RING,
+		                     RING_HEADER_USED));
 	}
 	ret_header->file_id = base_load_u64le(at + 16);
 	ret_header->incarnation = base_load_u64le(at + 24);

@@ -169,7 +169,8 @@ struct log_segment_trailer {
 
 void log_segment_header_encode(uint64_t segment_id, uint8_t ret_bytes[LOG_SEGMENT_HEADER_BYTES]);
 pyr_result log_segment_header_decode(struct base_bytes bytes, uint64_t *ret_segment_id);
-void log_segment_trailer_encode(const struct log_segment_trailer *trailer, uint8_t ret_bytes[LOG_SEGMENT_TRAILER_BYTES]);
+void log_segment_trailer_encode(const struct log_segment_trailer *trailer,
+                                uint8_t ret_bytes[LOG_SEGMENT_TRAILER_BYTES]);
 pyr_result log_segment_trailer_decode(struct base_bytes bytes, struct log_segment_trailer *ret_trailer);
 
 #endif

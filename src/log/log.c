@@ -43,9 +43,11 @@ static pyr_result read_identity(struct os_disk *disk, struct log_identity *ret_i
 	PYR_TRY(result);
 	result = log_identity_decode((struct base_bytes){bytes, got}, ret_identity);
 	if (result.code == PYR_UNSUPPORTED_FEATURE)
-		return pyr_fail(error, result.code, "the data directory was written by a newer version: upgrade the program");
+		return pyr_fail(error, result.code,
+		                "the data directory was written by a newer version: upgrade the program");
 	if (result.code == PYR_CORRUPT)
-		return pyr_fail(error, result.code, "the file %s of the data directory is damaged: restore it from a backup",
+		return pyr_fail(error, result.code,
+		                "the file %s of the data directory is damaged: restore it from a backup",
 		                identity_path);
 	return result;
 }
@@ -80,7 +82,8 @@ static pyr_result prepare_directory(struct log *log, struct pyr_error *error)
 	static const char *const folders[] = {"ring", "segments", "hashes", "manifest"};
 	pyr_result locked = os_disk_lock(log->disk, "lock");
 	if (locked.code == PYR_BUSY)
-		return pyr_fail(error, PYR_BUSY, "another process has this data directory open: stop it, or choose another with --data");
+		return pyr_fail(error, PYR_BUSY,
+		                "another process has this data directory open: stop it, or choose another with --data");
 	PYR_TRY(locked);
 	/* The process may have died between making a name and syncing it: what recovery sees must be durable. */
 	for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
@@ -199,7 +202,8 @@ pyr_result log_open(struct os_loop *loop, struct os_disk *disk, const struct log
 	if (result.code != PYR_OK) {
 		log_free(log);
 		if (error && error->code == PYR_OK)
-			return pyr_fail(error, result.code, "the data directory can't be opened: %s", pyr_code_text(result.code));
+			return pyr_fail(error, result.code, "the data directory can't be opened: %s",
+			                pyr_code_text(result.code));
 		return result;
 	}
 	os_timer_start(loop, &log->housekeeping_timer, HOUSEKEEPING_US);

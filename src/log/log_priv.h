@@ -325,7 +325,8 @@ void log_segment_free(struct log_segment *segment);
 void log_segment_path(uint64_t id, char ret_path[OS_POOL_PATH_MAX]);
 void log_segment_leaves_path(uint64_t id, char ret_path[OS_POOL_PATH_MAX]);
 /* Blocking reads, verified. *ret_blocks is malloced. */
-pyr_result log_segment_read_index(struct os_pool_file *file, const struct log_part *part, struct log_block **ret_blocks);
+pyr_result log_segment_read_index(struct os_pool_file *file, const struct log_part *part,
+                                  struct log_block **ret_blocks);
 pyr_result log_segment_read_blocks(struct os_pool_file *file, const struct log_block *blocks, size_t count,
                                    struct base_slice *ret_bytes);
 /* A batch of the tail, from memory or disk, verified. Blocks. */
@@ -383,7 +384,8 @@ struct log_manifest_head {
 /* State as of the last durable group, into the body of a manifest; the parts of the checkpoint under way follow. */
 pyr_result log_manifest_encode(struct log *log, struct base_writer *writer);
 void log_manifest_encode_parts(const struct log_part *parts, size_t count, struct base_writer *writer);
-pyr_result log_manifest_write(struct os_disk *disk, const struct log_manifest_head *head, struct base_bytes body); /* blocking */
+pyr_result log_manifest_write(struct os_disk *disk, const struct log_manifest_head *head,
+                              struct base_bytes body); /* blocking */
 /* The newest one, applied to an empty log; *ret_head zero if there is none. Blocking. */
 pyr_result log_manifest_load(struct log *log, struct log_manifest_head *ret_head, struct pyr_error *error);
 void log_manifest_path(uint64_t number, char ret_path[OS_POOL_PATH_MAX]);

@@ -257,8 +257,11 @@ pyr_result log_manifest_load(struct log *log, struct log_manifest_head *ret_head
 		result = apply_body(log, (struct base_bytes){body.data, body.bytes});
 	base_slice_release(&body);
 	if (result.code == PYR_CORRUPT)
-		return pyr_fail(error, PYR_CORRUPT, "the manifest %s is damaged: restore the data directory from a replica or a backup", path);
+		return pyr_fail(error, PYR_CORRUPT,
+		                "the manifest %s is damaged: restore the data directory from a replica or a backup",
+		                path);
 	if (result.code == PYR_UNSUPPORTED_FEATURE)
-		return pyr_fail(error, result.code, "the manifest %s was written by a newer version: upgrade the program", path);
+		return pyr_fail(error, result.code,
+		                "the manifest %s was written by a newer version: upgrade the program", path);
 	return result;
 }

@@ -67,7 +67,8 @@ static void run_entries(struct cold_read *cold)
 }
 
 /* From the block that holds the offset, as many blocks as fit. */
-static size_t choose_blocks(const struct log_read *read, const struct log_block *blocks, size_t count, size_t *ret_first)
+static size_t choose_blocks(const struct log_read *read, const struct log_block *blocks, size_t count,
+                            size_t *ret_first)
 {
 	size_t first = 0, taken = 0, bytes = 0;
 	while (first < count && blocks[first].last_offset < read->offset)

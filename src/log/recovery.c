@@ -215,7 +215,11 @@ static pyr_result apply_batch(struct recovery *recovery, struct log_partition *p
 		return pushed;
 	}
 	if (batch->producer_id >= 0)
+<<<<<<< HEAD
 		PYR_TRY(log_producers_append(&partition->producers, batch, entry->base_offset, NULL, (int64_t)(frame->hlc >> 20),
+=======
+		PYR_TRY(log_producers_append(&partition->producers, batch, entry->base_offset, NULL,
+>>>>>>> h3
 		                             log->options.producers_max));
 	partition->tail_bytes += entry->bytes;
 	partition->durable_end = entry->last_offset + 1;
@@ -226,8 +230,9 @@ static pyr_result apply_batch(struct recovery *recovery, struct log_partition *p
 	return pyr_ok();
 }
 
-static pyr_result apply_data(struct recovery *recovery, struct log_partition *partition, const struct log_group_header *group,
-                             const struct log_frame *frame, struct base_bytes payload)
+static pyr_result apply_data(struct recovery *recovery, struct log_partition *partition,
+                             const struct log_group_header *group, const struct log_frame *frame,
+                             struct base_bytes payload)
 {
 	struct codec_batch batch;
 	struct log_tail_entry entry = {
@@ -312,7 +317,8 @@ static bool is_in_manifest(const struct recovery *recovery, const struct log_gro
 static pyr_result replay_record(struct log *log, struct base_bytes record)
 {
 	pyr_result applied = log_record_apply(log, record);
-	bool fatal = applied.code == PYR_CORRUPT || applied.code == PYR_OUT_OF_MEMORY || applied.code == PYR_UNSUPPORTED_FEATURE;
+	bool fatal = applied.code == PYR_CORRUPT || applied.code == PYR_OUT_OF_MEMORY ||
+	             applied.code == PYR_UNSUPPORTED_FEATURE;
 	return fatal ? applied : pyr_ok();
 }
 
@@ -358,8 +364,8 @@ static pyr_result apply_group(struct recovery *recovery, const struct log_group_
 		struct log_frame frame;
 		struct base_bytes payload;
 		size_t stride;
-		pyr_result decoded =
-			log_frame_decode((struct base_bytes){bytes.data + at, bytes.bytes - at}, &frame, &payload, &stride);
+		pyr_result decoded = log_frame_decode((struct base_bytes){bytes.data + at, bytes.bytes - at}, &frame,
+		                                      &payload, &stride);
 		if (decoded.code != PYR_OK && stride == 0)
 			return damage_directory(recovery, group, bytes.data); /* and nothing behind it can be found */
 		PYR_TRY(decoded.code == PYR_OK ? apply_frame(recovery, group, &frame, payload)
@@ -407,8 +413,8 @@ static bool group_is_whole(struct recovery *recovery, const struct log_group_hea
 		struct log_frame frame;
 		struct base_bytes payload;
 		size_t stride;
-		if (log_frame_decode((struct base_bytes){bytes.data + at, bytes.bytes - at}, &frame, &payload, &stride).code !=
-		    PYR_OK)
+		if (log_frame_decode((struct base_bytes){bytes.data + at, bytes.bytes - at}, &frame, &payload, &stride)
+		            .code != PYR_OK)
 			return false;
 		if (check_extents && frame.kind == LOG_FRAME_REFERENCE && !extent_is_whole(recovery, payload))
 			return false;
@@ -423,8 +429,8 @@ static bool header_at(const struct recovery *recovery, const struct found_file *
 	if (position + LOG_GROUP_HEADER_BYTES > recovery->byte_count)
 		return false;
 	struct base_bytes bytes = {recovery->bytes + position, recovery->byte_count - position};
-	return log_group_header_decode(bytes, ret_group).code == PYR_OK && ret_group->file_id == found->header.file_id &&
-	       ret_group->incarnation == found->header.incarnation;
+	return log_group_header_decode(bytes, ret_group).code == PYR_OK &&
+	       ret_group->file_id == found->header.file_id && ret_group->incarnation == found->header.incarnation;
 }
 
 /* The next valid group header from `position` on, with a number above `above`. False: none in this file. */
@@ -472,7 +478,8 @@ static pyr_result later_file_proves(struct recovery *recovery, size_t i, uint64_
 			break;
 		}
 		PYR_TRY(load_file(recovery, found));
-		for (position = LOG_RING_HEADER_BYTES; !*ret_proves && next_header(recovery, found, position, number, &group, &position);
+		for (position = LOG_RING_HEADER_BYTES;
+		     !*ret_proves && next_header(recovery, found, position, number, &group, &position);
 		     position += LOG_BLOCK_BYTES)
 			*ret_proves = group.durable_through >= number;
 	}
@@ -501,8 +508,8 @@ static pyr_result skip_unreadable(struct recovery *recovery, size_t i, uint64_t 
 {
 	struct log_group_header group;
 	PYR_TRY(damage_all(recovery));
-	*ret_found = next_header(recovery, &recovery->files[i], *position + LOG_BLOCK_BYTES, recovery->last_group, &group,
-	                         position);
+	*ret_found = next_header(recovery, &recovery->files[i], *position + LOG_BLOCK_BYTES, recovery->last_group,
+	                         &group, position);
 	if (*ret_found)
 		recovery->last_group = group.number - 1;
 	return pyr_ok();
@@ -518,7 +525,8 @@ static void sync_extents(struct recovery *recovery, const struct log_group_heade
 		size_t stride;
 		char path[OS_POOL_PATH_MAX];
 		struct os_file *file;
-		pyr_ignore(log_frame_decode((struct base_bytes){bytes.data + at, bytes.bytes - at}, &frame, &payload, &stride));
+		pyr_ignore(log_frame_decode((struct base_bytes){bytes.data + at, bytes.bytes - at}, &frame, &payload,
+		                            &stride));
 		if (stride == 0)
 			return;
 		at += stride;
@@ -704,8 +712,9 @@ static pyr_result recover(struct recovery *recovery, struct pyr_error *error)
 	pyr_result replayed = replay(recovery);
 	sort_ring_files(recovery);
 	if (replayed.code == PYR_CORRUPT)
-		return pyr_fail(error, PYR_CORRUPT,
-		                "a record of the catalog is damaged: restore the data directory from a replica or a backup");
+		return pyr_fail(
+			error, PYR_CORRUPT,
+			"a record of the catalog is damaged: restore the data directory from a replica or a backup");
 	PYR_TRY(replayed);
 	settle_partitions(recovery);
 	PYR_TRY(settle_segments(recovery));

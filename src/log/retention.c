@@ -25,7 +25,8 @@ static int64_t retention_offset(const struct log_partition *partition, int64_t n
 	for (size_t i = 0; i < partition->part_count; i++) {
 		const struct log_part *part = &partition->parts[i];
 		bool too_old = config->retention_ms >= 0 && part->max_timestamp_ms < now_ms - config->retention_ms;
-		bool too_much = config->retention_bytes >= 0 && bytes - part->bytes >= (uint64_t)config->retention_bytes;
+		bool too_much =
+			config->retention_bytes >= 0 && bytes - part->bytes >= (uint64_t)config->retention_bytes;
 		if (!too_old && !too_much)
 			break;
 		bytes -= part->bytes;

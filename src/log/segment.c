@@ -286,7 +286,8 @@ static void note_in_part(struct log_part *part, const struct codec_batch *batch,
 		part->max_timestamp_ms = batch->max_timestamp_ms;
 }
 
-static void note_in_block(struct log_block *block, const struct codec_batch *batch, const uint8_t *at, uint64_t position)
+static void note_in_block(struct log_block *block, const struct codec_batch *batch, const uint8_t *at,
+                          uint64_t position)
 {
 	if (block->bytes == 0) {
 		block->base_offset = batch->base_offset;
@@ -321,7 +322,8 @@ pyr_result log_segment_writer_batch(struct log_segment_writer *writer, struct ba
 		base_write_bytes(&writer->pending, bytes.data, bytes.bytes);
 	if (writer->pending_leaves.bytes >= WRITE_BYTES)
 		PYR_TRY(flush(writer->leaves, &writer->pending_leaves, &writer->leaf_position));
-	return writer->pending.bytes >= WRITE_BYTES ? flush(writer->file, &writer->pending, &writer->position) : pyr_ok();
+	return writer->pending.bytes >= WRITE_BYTES ? flush(writer->file, &writer->pending, &writer->position)
+	                                            : pyr_ok();
 }
 
 pyr_result log_segment_writer_part_end(struct log_segment_writer *writer, struct base_bytes producers,
@@ -340,7 +342,8 @@ pyr_result log_segment_writer_part_end(struct log_segment_writer *writer, struct
 	base_write_bytes(&writer->pending, producers.data, producers.bytes);
 	writer->part_count += 1;
 	*ret_part = writer->part;
-	return writer->pending.bytes >= WRITE_BYTES ? flush(writer->file, &writer->pending, &writer->position) : pyr_ok();
+	return writer->pending.bytes >= WRITE_BYTES ? flush(writer->file, &writer->pending, &writer->position)
+	                                            : pyr_ok();
 }
 
 static void end_directory(struct log_segment_writer *writer)

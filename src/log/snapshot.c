@@ -102,7 +102,8 @@ static pyr_result take_partition(struct log_snapshot *snapshot, struct log *log,
 	snapshot->start_offsets[slot] = partition->log_start_offset;
 	for (size_t i = 0; i < partition->part_count; i++) {
 		const struct log_part *part = &partition->parts[i];
-		if (overlaps(bounds, part->base_offset, part->end_offset - 1, part->min_timestamp_ms, part->max_timestamp_ms))
+		if (overlaps(bounds, part->base_offset, part->end_offset - 1, part->min_timestamp_ms,
+		             part->max_timestamp_ms))
 			PYR_TRY(add_part(snapshot, log, part, slot));
 		else
 			snapshot->pruned += 1;
@@ -111,7 +112,8 @@ static pyr_result take_partition(struct log_snapshot *snapshot, struct log *log,
 		const struct log_tail_entry *entry = log_tail_at(&partition->tail, i);
 		if (entry->last_offset >= partition->high_watermark || entry->base_offset > bounds->offset_max)
 			break;
-		if (overlaps(bounds, entry->base_offset, entry->last_offset, entry->min_timestamp_ms, entry->max_timestamp_ms))
+		if (overlaps(bounds, entry->base_offset, entry->last_offset, entry->min_timestamp_ms,
+		             entry->max_timestamp_ms))
 			PYR_TRY(add_entry(snapshot, entry, slot));
 	}
 	return pyr_ok();
@@ -189,15 +191,17 @@ static pyr_result cut_part(struct log_snapshot *snapshot, const struct snapshot_
 	int64_t start = snapshot->start_offsets[part->slot];
 	for (size_t i = 0; i < part->part.block_count; i++) {
 		const struct log_block *block = &part->blocks[i];
-		bool wanted = block->last_offset >= start && overlaps(&snapshot->bounds, block->base_offset, block->last_offset,
-		                                                      INT64_MIN, block->max_timestamp_ms);
+		bool wanted =
+			block->last_offset >= start && overlaps(&snapshot->bounds, block->base_offset,
+		                                                block->last_offset, INT64_MIN, block->max_timestamp_ms);
 		if (!wanted)
 			continue;
 		if (!joins(&run, i, part->slot, block->bytes)) {
 			if (run.count > 0)
 				PYR_TRY(add_run(snapshot, &run));
 			run = (struct snapshot_run){.part = part, .first = i};
-			run.run = (struct log_run){.partition_slot = part->slot, .base_offset = block->base_offset, .sealed = true};
+			run.run = (struct log_run){
+				.partition_slot = part->slot, .base_offset = block->base_offset, .sealed = true};
 		}
 		run.count += 1;
 		run.run.bytes += block->bytes;

@@ -92,7 +92,8 @@ static pyr_result disk_read(struct os_file *file, uint64_t position, void *ret_b
 {
 	size_t done = 0;
 	while (done < bytes) {
-		ssize_t got = pread(descriptor_of(file), (char *)ret_bytes + done, bytes - done, (off_t)(position + done));
+		ssize_t got =
+			pread(descriptor_of(file), (char *)ret_bytes + done, bytes - done, (off_t)(position + done));
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0)

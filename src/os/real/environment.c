@@ -1,6 +1,7 @@
 /* The process's environment and limits (see environment.h). */
 #include "os/environment.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
@@ -17,4 +18,9 @@ void os_environment_raise_limits(void)
 	limit.rlim_cur = limit.rlim_max;
 	/* A refusal leaves the limit as it was: connections are then refused earlier. */
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void os_memory_trim(void)
+{
+	malloc_trim(0);
 }

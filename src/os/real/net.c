@@ -195,7 +195,8 @@ static void write_later(struct real_connection *connection, struct base_slice *s
 	memcpy(request->slices, slices, count * sizeof *slices);
 	memset(slices, 0, count * sizeof *slices);
 	for (size_t i = 0; i < count; i++)
-		buffers[i] = uv_buf_init((char *)(uintptr_t)request->slices[i].data, (unsigned)request->slices[i].bytes);
+		buffers[i] =
+			uv_buf_init((char *)(uintptr_t)request->slices[i].data, (unsigned)request->slices[i].bytes);
 	connection->queued += bytes;
 	if (uv_write(&request->uv, stream_of(connection), buffers, (unsigned)count, on_written) != 0) {
 		connection->queued -= bytes;
@@ -258,8 +259,7 @@ static struct real_connection *connection_new(struct real_net *net)
 static void on_peer(uv_stream_t *stream, int status)
 {
 	struct real_listener *listener = stream->data;
-	struct real_connection *connection =
-		status < 0 ? NULL : connection_new((struct real_net *)listener->base.net);
+	struct real_connection *connection = status < 0 ? NULL : connection_new((struct real_net *)listener->base.net);
 	if (!connection)
 		return;
 	if (uv_accept(stream, stream_of(connection)) != 0) {
@@ -280,7 +280,8 @@ static pyr_result resolve(const char *host, uint16_t port, struct sockaddr_stora
 	snprintf(service, sizeof service, "%u", port);
 	int failed = getaddrinfo(host, service, &hints, &found);
 	if (failed != 0)
-		return pyr_fail(error, PYR_NETWORK, "the host name %s does not resolve: %s", host, gai_strerror(failed));
+		return pyr_fail(error, PYR_NETWORK, "the host name %s does not resolve: %s", host,
+		                gai_strerror(failed));
 	memcpy(ret_address, found->ai_addr, found->ai_addrlen);
 	freeaddrinfo(found);
 	return pyr_ok();
@@ -355,7 +356,8 @@ static pyr_result net_connect(struct os_net *base, const char *host, uint16_t po
 	struct real_connection *connection = connection_new((struct real_net *)base);
 	if (!connection)
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
-	int failed = uv_tcp_connect(&connection->connecting, &connection->tcp, (struct sockaddr *)&address, on_connected);
+	int failed =
+		uv_tcp_connect(&connection->connecting, &connection->tcp, (struct sockaddr *)&address, on_connected);
 	if (failed != 0) {
 		net_close(&connection->base);
 		return pyr_result_of(PYR_NETWORK);

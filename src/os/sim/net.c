@@ -328,8 +328,8 @@ static pyr_result net_connect(struct os_net *net, const char *host, uint16_t por
 	arrival->server->peer = client;
 	client->peer = arrival->server;
 	arrival->server->scheduled += 1;
-	sim_schedule(sim_of(net), 1 + os_sim_random_below(sim_of(net), DELAY_US), loop_of_end(arrival->server), run_arrival,
-	             drop_arrival, arrival);
+	sim_schedule(sim_of(net), 1 + os_sim_random_below(sim_of(net), DELAY_US), loop_of_end(arrival->server),
+	             run_arrival, drop_arrival, arrival);
 	return pyr_ok();
 }
 

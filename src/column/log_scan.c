@@ -1,0 +1,249 @@
+/* Rows of a log snapshot, batch by batch; a unit is a run of it.
+ *
+ * A reader hands out rows that point into the run's bytes, or into what a batch was inflated to; both stay until its
+ * next call. So that many small batches make one set of rows, up to READERS_MAX inflated batches are kept that long.
+ * Failure modes: a batch that can't be decoded ends the scan with PYR_CORRUPT, naming partition and offset.
+ */
+#include "column/log_scan.h"
+
+#include "codec/batch.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum { READERS_MAX = 64, INFLATED_BYTES_MAX = 1 << 30 };
+
+struct log_scan {
+	struct column_scan base;
+	struct log_snapshot *snapshot;
+	struct column_bounds bounds;
+	int32_t first_partition;
+};
+
+struct log_reader {
+	struct column_reader base;
+	const struct log_scan *scan;
+	struct log_run run;
+	struct base_slice bytes; /* of the run */
+	size_t at; /* of the next batch in it */
+	size_t rows_bytes; /* of the rows handed out last */
+	bool in_batch; /* the last of `readers` has records left */
+	size_t reader_count;
+	struct codec_record_reader readers[READERS_MAX]; /* whose bytes the rows may point to */
+};
+
+/* ---- the reader ---- */
+
+/* All but the one that is still open. */
+static void release_batches(struct log_reader *reader)
+{
+	struct codec_record_reader open;
+	size_t kept = reader->in_batch && reader->reader_count > 0;
+	if (kept)
+		open = reader->readers[--reader->reader_count];
+	for (size_t i = 0; i < reader->reader_count; i++)
+		codec_record_reader_deinit(&reader->readers[i]);
+	if (kept)
+		reader->readers[0] = open;
+	reader->reader_count = kept;
+}
+
+static void release_run(struct log_reader *reader)
+{
+	reader->in_batch = false;
+	release_batches(reader);
+	base_slice_release(&reader->bytes);
+	reader->at = 0;
+}
+
+static void reader_free(struct column_reader *base)
+{
+	struct log_reader *reader = (struct log_reader *)base;
+	release_run(reader);
+	free(reader);
+}
+
+static int32_t partition_of(const struct log_reader *reader)
+{
+	return reader->scan->first_partition + (int32_t)reader->run.partition_slot;
+}
+
+static pyr_result reader_seek(struct column_reader *base, size_t unit, struct pyr_error *error)
+{
+	struct log_reader *reader = (struct log_reader *)base;
+	release_run(reader);
+	reader->run = log_snapshot_run(reader->scan->snapshot, unit);
+	pyr_result result = log_snapshot_read(reader->scan->snapshot, unit, &reader->bytes);
+	if (result.code == PYR_OK)
+		return result;
+	return pyr_fail(error, result.code, "partition %d from offset %lld on: %s", partition_of(reader),
+	                (long long)reader->run.base_offset, pyr_code_text(result.code));
+}
+
+static pyr_result fail_batch(const struct log_reader *reader, int64_t offset, pyr_result why, struct pyr_error *error)
+{
+	enum pyr_code code = why.code == PYR_OUT_OF_MEMORY ? PYR_OUT_OF_MEMORY : PYR_CORRUPT;
+	return pyr_fail(error, code, "partition %d, the batch at offset %lld: %s", partition_of(reader),
+	                (long long)offset, pyr_code_text(why.code));
+}
+
+/* False in *ret_any: the run is at its end. Batches of markers, and those outside the bounds, are passed over. */
+static pyr_result open_batch(struct log_reader *reader, bool *ret_any, struct pyr_error *error)
+{
+	const struct column_bounds *bounds = &reader->scan->bounds;
+	struct codec_batch batch;
+	*ret_any = false;
+	while (reader->at < reader->bytes.bytes) {
+		struct base_bytes left = {reader->bytes.data + reader->at, reader->bytes.bytes - reader->at};
+		pyr_result result = codec_batch_parse(left, &batch);
+		if (result.code != PYR_OK)
+			return fail_batch(reader, reader->run.base_offset, result, error);
+		reader->at += batch.bytes;
+		if (codec_batch_is_control(&batch) || codec_batch_last_offset(&batch) < bounds->offset_min ||
+		    batch.base_offset > bounds->offset_max || batch.max_timestamp_ms < bounds->timestamp_ms_min)
+			continue;
+		result = codec_record_reader_init(&reader->readers[reader->reader_count], &batch, INFLATED_BYTES_MAX);
+		if (result.code != PYR_OK)
+			return fail_batch(reader, batch.base_offset, result, error);
+		reader->reader_count += 1;
+		reader->in_batch = *ret_any = true;
+		break;
+	}
+	return pyr_ok();
+}
+
+static bool is_wanted(const struct log_reader *reader, const struct codec_record *record)
+{
+	const struct column_bounds *bounds = &reader->scan->bounds;
+	return record->offset >= reader->run.base_offset && record->offset <= reader->run.last_offset &&
+	       record->offset >= bounds->offset_min && record->offset <= bounds->offset_max &&
+	       record->timestamp_ms >= bounds->timestamp_ms_min && record->timestamp_ms <= bounds->timestamp_ms_max;
+}
+
+static void add_row(struct log_reader *reader, const struct codec_record *record, struct column_rows *rows)
+{
+	size_t i = rows->count++;
+	reader->rows_bytes += record->key.bytes + record->value.bytes + record->headers.bytes;
+	rows->offset[i] = record->offset;
+	rows->partition[i] = partition_of(reader);
+	rows->timestamp_ms[i] = record->timestamp_ms;
+	rows->key[i] = record->key;
+	rows->value[i] = record->value;
+	rows->headers[i] = record->headers;
+	rows->header_count[i] = record->header_count;
+}
+
+/* Whoever copies the rows copies no more than this, whatever a record holds. */
+static bool is_full(const struct log_reader *reader, const struct column_rows *rows)
+{
+	return rows->count == COLUMN_ROWS_MAX || reader->rows_bytes >= COLUMN_ROWS_BYTES;
+}
+
+/* Takes rows from the open batch until it ends or the rows are full. */
+static pyr_result take_rows(struct log_reader *reader, struct column_rows *rows, struct pyr_error *error)
+{
+	struct codec_record_reader *batch = &reader->readers[reader->reader_count - 1];
+	struct codec_record record;
+	while (!is_full(reader, rows)) {
+		if (!codec_record_next(batch, &record)) {
+			reader->in_batch = false;
+			pyr_result result = codec_record_reader_check(batch);
+			return result.code == PYR_OK ? result
+			                             : fail_batch(reader, batch->batch.base_offset, result, error);
+		}
+		if (is_wanted(reader, &record))
+			add_row(reader, &record, rows);
+	}
+	return pyr_ok();
+}
+
+static pyr_result reader_next(struct column_reader *base, struct column_rows *rows, struct pyr_error *error)
+{
+	struct log_reader *reader = (struct log_reader *)base;
+	release_batches(reader);
+	rows->count = reader->rows_bytes = 0;
+	while (!is_full(reader, rows)) {
+		bool any = reader->in_batch;
+		if (!any && reader->reader_count == READERS_MAX && rows->count > 0)
+			break;
+		if (!any && reader->reader_count == READERS_MAX)
+			release_batches(reader);
+		if (!any)
+			PYR_TRY(open_batch(reader, &any, error));
+		if (!any)
+			break;
+		PYR_TRY(take_rows(reader, rows, error));
+	}
+	return pyr_ok();
+}
+
+static const struct column_reader_ops reader_ops = {
+	.free = reader_free,
+	.seek = reader_seek,
+	.next = reader_next,
+};
+
+/* ---- the scan ---- */
+
+static void scan_free(struct column_scan *base)
+{
+	struct log_scan *scan = (struct log_scan *)base;
+	log_snapshot_release(scan->snapshot);
+	free(scan);
+}
+
+static size_t scan_unit_count(const struct column_scan *base)
+{
+	return log_snapshot_run_count(((const struct log_scan *)base)->snapshot);
+}
+
+static uint64_t scan_row_estimate(const struct column_scan *base)
+{
+	return log_snapshot_record_count(((const struct log_scan *)base)->snapshot);
+}
+
+static struct column_scan_statistics scan_statistics(const struct column_scan *base)
+{
+	const struct log_snapshot *snapshot = ((const struct log_scan *)base)->snapshot;
+	return (struct column_scan_statistics){
+		.segments_read = log_snapshot_segments_read(snapshot),
+		.segments_pruned = log_snapshot_segments_pruned(snapshot),
+	};
+}
+
+static pyr_result scan_reader_new(const struct column_scan *base, unsigned columns, struct column_reader **ret_reader)
+{
+	struct log_reader *reader = calloc(1, sizeof *reader);
+	if (!reader)
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	reader->base.ops = &reader_ops;
+	reader->scan = (const struct log_scan *)base;
+	(void)columns; /* a record is decoded as a whole, without a copy */
+	*ret_reader = &reader->base;
+	return pyr_ok();
+}
+
+static const struct column_scan_ops scan_ops = {
+	.free = scan_free,
+	.unit_count = scan_unit_count,
+	.row_estimate = scan_row_estimate,
+	.statistics = scan_statistics,
+	.reader_new = scan_reader_new,
+};
+
+pyr_result column_log_scan_new(struct log_snapshot *snapshot, int32_t first_partition,
+                               const struct column_bounds *bounds, struct column_scan **ret_scan,
+                               struct pyr_error *error)
+{
+	struct log_scan *scan = calloc(1, sizeof *scan);
+	pyr_result result =
+		scan ? log_snapshot_load(snapshot, error) : pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
+	if (result.code != PYR_OK) {
+		log_snapshot_release(snapshot);
+		free(scan);
+		return result;
+	}
+	*scan = (struct log_scan){{&scan_ops}, snapshot, *bounds, first_partition};
+	*ret_scan = &scan->base;
+	return pyr_ok();
+}

@@ -1,0 +1,14 @@
+/* Segments and tail as a scan: the rows of a log snapshot. */
+#ifndef PYRALOG_COLUMN_LOG_SCAN_H
+#define PYRALOG_COLUMN_LOG_SCAN_H
+
+#include "column/scan.h"
+#include "log/snapshot.h"
+
+/* Takes the snapshot over, on failure too, and loads it: blocks. first_partition: the topic's partition that the
+ * snapshot's slot 0 is; the others follow. PYR_CORRUPT, PYR_IO, PYR_OUT_OF_MEMORY. */
+pyr_result column_log_scan_new(struct log_snapshot *snapshot, int32_t first_partition,
+                               const struct column_bounds *bounds, struct column_scan **ret_scan,
+                               struct pyr_error *error);
+
+#endif

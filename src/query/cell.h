@@ -1,0 +1,33 @@
+/* One value of a result, whatever engine made it. */
+#ifndef PYRALOG_QUERY_CELL_H
+#define PYRALOG_QUERY_CELL_H
+
+#include "base/buffer.h"
+
+#include <stdint.h>
+
+enum query_cell_kind {
+	QUERY_CELL_NULL,
+	QUERY_CELL_BOOL,
+	QUERY_CELL_INTEGER,
+	QUERY_CELL_FLOAT4,
+	QUERY_CELL_FLOAT8,
+	QUERY_CELL_DECIMAL, /* (upper * 2^64 + lower) / 10^scale */
+	QUERY_CELL_TEXT,
+	QUERY_CELL_BYTES,
+	QUERY_CELL_DATE, /* integer: days since 1970 */
+	QUERY_CELL_TIME, /* integer: microseconds */
+	QUERY_CELL_TIMESTAMP, /* integer: microseconds since 1970 */
+	QUERY_CELL_TIMESTAMPTZ,
+};
+
+struct query_cell {
+	enum query_cell_kind kind;
+	uint8_t scale;
+	int64_t integer; /* BOOL too; DECIMAL: upper */
+	uint64_t lower;
+	double real;
+	struct base_bytes bytes; /* lives as long as its chunk */
+};
+
+#endif

@@ -1,0 +1,145 @@
+/* Extents of expressions in the text, which the parse tree does not tell: it knows where a node's main token is.
+ *
+ * An operator's left operand begins at the first token of its subtree, widened to the brackets around it; its right one
+ * ends behind the last token of its subtree, widened likewise and by what follows a name: a call's brackets, a cast.
+ */
+#include "query/plan_priv.h"
+
+#include <string.h>
+
+struct range {
+	size_t first, last; /* tokens; first > last: none yet */
+};
+
+static bool is_mark(const struct query_parse *parse, size_t token, char mark)
+{
+	return token < parse->token_count && parse->tokens[token].kind == QUERY_TOKEN_MARK &&
+	       parse->text[parse->tokens[token].at] == mark;
+}
+
+static bool is_opening(const struct query_parse *parse, size_t token)
+{
+	return is_mark(parse, token, '(') || is_mark(parse, token, '[');
+}
+
+static bool is_closing(const struct query_parse *parse, size_t token)
+{
+	return is_mark(parse, token, ')') || is_mark(parse, token, ']');
+}
+
+size_t query_bracket_end(const struct query_parse *parse, size_t at)
+{
+	size_t depth = 0;
+	for (; at < parse->token_count; at++) {
+		depth += is_opening(parse, at);
+		if (is_closing(parse, at) && --depth == 0)
+			return at + 1;
+	}
+	return parse->token_count;
+}
+
+static void widen(const struct query_parse *parse, json_t *node, struct range *range)
+{
+	const char *key;
+	json_t *value;
+	size_t i;
+	if (json_is_array(node)) {
+		json_array_foreach(node, i, value) widen(parse, value, range);
+		return;
+	}
+	json_object_foreach(node, key, value)
+	{
+		if (json_is_integer(value) && strcmp(key, "location") == 0 && json_integer_value(value) >= 0) {
+			size_t token = query_parse_token_at(parse, (size_t)json_integer_value(value));
+			range->first = token < range->first ? token : range->first;
+			range->last = token > range->last ? token : range->last;
+		} else {
+			widen(parse, value, range);
+		}
+	}
+}
+
+/* Takes brackets in on the left until those that close between `first` and `end` are opened. */
+static size_t balance_left(const struct query_parse *parse, size_t first, size_t end)
+{
+	long missing = 0, depth = 0;
+	for (size_t i = first; i < end; i++) {
+		depth += is_opening(parse, i);
+		depth -= is_closing(parse, i);
+		missing = -depth > missing ? -depth : missing;
+	}
+	for (; missing > 0 && first > 0; first--)
+		missing -= is_opening(parse, first - 1) ? 1 : is_closing(parse, first - 1) ? -1 : 0;
+	return first;
+}
+
+static size_t balance_right(const struct query_parse *parse, size_t from, size_t end)
+{
+	long depth = 0;
+	for (size_t i = from; i < end; i++)
+		depth += is_opening(parse, i) - is_closing(parse, i);
+	for (; depth > 0 && end < parse->token_count; end++)
+		depth += is_opening(parse, end) - is_closing(parse, end);
+	return end;
+}
+
+/* Behind the operand that starts at `token`: a literal, name, call or bracket, with its casts and subscripts. */
+static size_t pass_operand(const struct query_parse *parse, size_t token)
+{
+	while (token + 1 < parse->token_count && parse->tokens[token].kind == QUERY_TOKEN_OPERATOR)
+		token += 1; /* a sign: the parser folds it into the number */
+	size_t end = is_opening(parse, token) ? query_bracket_end(parse, token) : token + 1;
+	while (end < parse->token_count) {
+		if (is_mark(parse, end, '.') || (parse->tokens[end].kind == QUERY_TOKEN_OPERATOR &&
+		                                 memcmp(parse->text + parse->tokens[end].at, "::", 2) == 0))
+			end += 2;
+		else if (is_opening(parse, end))
+			end = query_bracket_end(parse, end);
+		else
+			break;
+	}
+	return end < parse->token_count ? end : parse->token_count;
+}
+
+static struct query_extent extent_of(const struct query_parse *parse, size_t first, size_t end)
+{
+	struct query_extent none = {0};
+	if (first >= end || end > parse->token_count)
+		return none;
+	const struct query_token *last = &parse->tokens[end - 1];
+	return (struct query_extent){parse->tokens[first].at, last->at + last->bytes};
+}
+
+struct query_extent query_operator_extent(const struct query_parse *parse, json_t *expression)
+{
+	size_t operator_at = query_parse_token_at(parse, (size_t)query_node_location(expression));
+	struct range left = {SIZE_MAX, 0}, right = {SIZE_MAX, 0};
+	widen(parse, json_object_get(expression, "lexpr"), &left);
+	widen(parse, json_object_get(expression, "rexpr"), &right);
+	if (left.first >= operator_at || right.first == SIZE_MAX || right.last <= operator_at)
+		return (struct query_extent){0};
+	size_t first = balance_left(parse, left.first, operator_at);
+	size_t end = pass_operand(parse, right.last);
+	end = balance_right(parse, operator_at + 1, end);
+	return extent_of(parse, first, end);
+}
+
+static bool is_word(const struct query_parse *parse, size_t token, const char *word)
+{
+	return token < parse->token_count && query_token_is(parse->text, &parse->tokens[token], word);
+}
+
+struct query_extent query_call_extent(const struct query_parse *parse, size_t at)
+{
+	size_t end = at;
+	while (end < parse->token_count && !is_mark(parse, end, '('))
+		end += 1;
+	end = query_bracket_end(parse, end);
+	if (is_word(parse, end, "within") && is_word(parse, end + 1, "group"))
+		end = query_bracket_end(parse, end + 2);
+	if (is_word(parse, end, "filter") && is_mark(parse, end + 1, '('))
+		end = query_bracket_end(parse, end + 1);
+	if (is_word(parse, end, "over"))
+		end = is_mark(parse, end + 1, '(') ? query_bracket_end(parse, end + 1) : end + 2;
+	return extent_of(parse, at, end);
+}

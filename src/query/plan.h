@@ -1,0 +1,73 @@
+/* A statement of PostgreSQL's SQL, made ready for the engine: rewritten text, the topics it scans, their bounds.
+ *
+ * The dialect's seam: everything that differs between PostgreSQL and the engine is settled here, statically.
+ */
+#ifndef PYRALOG_QUERY_PLAN_H
+#define PYRALOG_QUERY_PLAN_H
+
+#include "query/parse.h"
+#include "query/source.h"
+#include "query/types.h"
+
+enum {
+	QUERY_TOPICS_MAX = 64, /* a statement may name */
+	QUERY_BOUNDS_MAX = 256,
+	QUERY_PARAMETERS_MAX = 1000,
+	QUERY_TARGETS_MAX = 1664, /* columns of a query, as in PostgreSQL */
+	QUERY_CONDITIONS_MAX = 10000, /* in one chain of AND or OR: the engine's planning is quadratic in it */
+};
+
+enum query_kind {
+	QUERY_KIND_ROWS, /* SELECT, VALUES, SHOW */
+	QUERY_KIND_EXPLAIN,
+	QUERY_KIND_BEGIN,
+	QUERY_KIND_COMMIT,
+	QUERY_KIND_ROLLBACK,
+	QUERY_KIND_DEALLOCATE, /* of `name`, or of all */
+	QUERY_KIND_DISCARD, /* whatever the session keeps */
+	QUERY_KIND_COMMAND, /* anything else that does nothing: SET */
+};
+
+enum query_bound_column { QUERY_BOUND_OFFSET, QUERY_BOUND_PARTITION, QUERY_BOUND_TIMESTAMP };
+
+/* What the WHERE clause says of one column: column >= operand and so on. */
+struct query_bound {
+	size_t scan; /* which of the plan's */
+	enum query_bound_column column;
+	bool lower; /* column >= or > operand */
+	bool upper; /* column <= or < operand */
+	bool strict; /* > or <: the operand itself is outside */
+	json_t *operand; /* borrowed from the parse: literal, parameter, or time arithmetic; a List for IN */
+};
+
+struct query_scan {
+	char topic[CATALOG_NAME_MAX + 1];
+};
+
+struct query_plan {
+	enum query_kind kind;
+	const char *tag; /* of the command: static */
+	char *sql; /* for the engine; NULL when it has nothing to do */
+	const char *name; /* DEALLOCATE: borrowed from the parse; NULL: all */
+	struct query_scan scans[QUERY_TOPICS_MAX];
+	size_t scan_count;
+	struct query_bound bounds[QUERY_BOUNDS_MAX];
+	size_t bound_count;
+	size_t parameter_count;
+};
+
+struct query_plan_options {
+	struct query_source *source;
+	const struct catalog_principal *principal;
+	uint64_t handle; /* by which the engine's table function finds the statement's scans */
+	const uint32_t *parameter_types; /* object ids; 0: not declared */
+	size_t parameter_type_count;
+};
+
+/* Of the parse's statement `i`. The parse must outlive the plan. Writes and whatever else is not there yet: 0A000;
+ * functions that reach out of the database: 42501; unknown relations: 42P01. */
+pyr_result query_plan_new(const struct query_parse *parse, size_t i, const struct query_plan_options *options,
+                          struct query_plan **ret_plan, struct query_error *error);
+void query_plan_free(struct query_plan *plan);
+
+#endif

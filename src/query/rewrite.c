@@ -1,0 +1,775 @@
+/* One statement for the engine: walks PostgreSQL's parse tree and edits the text where the engine would differ.
+ *
+ * What it does: topics become calls of the engine's table function pyralog_scan(topic, scan, handle, bytes); columns
+ * get PostgreSQL's names; sums get PostgreSQL's types; -> and ->> get brackets, for they bind looser in the engine;
+ * declared parameters get casts; key_bytes and value_bytes are there when named, but not in *. Statements that would
+ * change something, and functions that reach out, are refused. Recursion is bounded by the depth of the tree (parse.c).
+ * Runs on a query's thread: looking a topic up may block.
+ */
+#include "query/plan_priv.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static pyr_result walk(struct query_rewrite *rewrite, json_t *node);
+
+static bool is(const char *name, const char *wanted)
+{
+	return name && strcmp(name, wanted) == 0;
+}
+
+static pyr_result fail_at(struct query_rewrite *rewrite, json_t *body, pyr_result result)
+{
+	long at = query_node_location(body);
+	if (result.code != PYR_OK && at >= 0)
+		rewrite->error->position = query_parse_position(rewrite->parse, (size_t)at);
+	return result;
+}
+
+static size_t token_of(const struct query_rewrite *rewrite, json_t *body)
+{
+	long at = query_node_location(body);
+	return at < 0 ? rewrite->parse->token_count : query_parse_token_at(rewrite->parse, (size_t)at);
+}
+
+static size_t token_end(const struct query_rewrite *rewrite, size_t token)
+{
+	const struct query_token *at = &rewrite->parse->tokens[token];
+	return at->at + at->bytes;
+}
+
+static bool is_mark(const struct query_rewrite *rewrite, size_t token, char mark)
+{
+	const struct query_token *at = &rewrite->parse->tokens[token];
+	return token < rewrite->parse->token_count && at->kind == QUERY_TOKEN_MARK &&
+	       rewrite->parse->text[at->at] == mark;
+}
+
+static bool is_word(const struct query_rewrite *rewrite, size_t token, const char *word)
+{
+	return token < rewrite->parse->token_count &&
+	       query_token_is(rewrite->parse->text, &rewrite->parse->tokens[token], word);
+}
+
+/* "a""b" for a"b, into a buffer cut at its end. */
+static const char *quote_name(const char *name, char *room, size_t bytes)
+{
+	size_t used = 0;
+	room[used++] = '"';
+	for (; *name && used + 3 < bytes; name++) {
+		if (*name == '"')
+			room[used++] = '"';
+		room[used++] = *name;
+	}
+	room[used++] = '"';
+	room[used] = 0;
+	return room;
+}
+
+/* ---- relations ---- */
+
+static bool is_with_name(const struct query_rewrite *rewrite, const char *name)
+{
+	for (size_t i = 0; i < rewrite->name_count; i++)
+		if (strcmp(rewrite->names[i], name) == 0)
+			return true;
+	return false;
+}
+
+static bool is_system_relation(const char *schema, const char *name)
+{
+	static const char *const catalog[] = {"pg_type",        "pg_class",  "pg_namespace", "pg_attribute",
+	                                      "pg_database",    "pg_proc",   "pg_index",     "pg_constraint",
+	                                      "pg_tables",      "pg_views",  "pg_settings",  "pg_enum",
+	                                      "pg_description", "pg_attrdef"};
+	static const char *const information[] = {"columns",           "schemata",         "character_sets",
+	                                          "table_constraints", "key_column_usage", "referential_constraints"};
+	const char *const *list = is(schema, "information_schema") ? information : catalog;
+	size_t count = is(schema, "information_schema") ? sizeof information / sizeof *information
+	                                                : sizeof catalog / sizeof *catalog;
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(list[i], name) == 0)
+			return !schema || is(schema, "pg_catalog") || is(schema, "information_schema");
+	return false;
+}
+
+/* Replaces the relation's name, schema and all, keeping an alias that follows. */
+static void replace_relation(struct query_rewrite *rewrite, json_t *body, const char *call)
+{
+	char quoted[300];
+	size_t first = token_of(rewrite, body), last = first;
+	while (is_mark(rewrite, last + 1, '.'))
+		last += 2;
+	if (last >= rewrite->parse->token_count)
+		return;
+	size_t at = rewrite->parse->tokens[first].at;
+	bool has_alias = json_object_get(body, "alias") != NULL;
+	const char *name = quote_name(query_node_string(body, "relname"), quoted, sizeof quoted);
+	query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, at, token_end(rewrite, last) - at, "%s%s%s", call,
+	               has_alias ? "" : " AS ", has_alias ? "" : name);
+}
+
+static pyr_result add_scan(struct query_rewrite *rewrite, json_t *body, const struct query_topic *topic)
+{
+	struct query_plan *plan = rewrite->plan;
+	char call[CATALOG_NAME_MAX + 100];
+	if (plan->scan_count == QUERY_TOPICS_MAX)
+		return query_fail(rewrite->error, "54000", "the statement names more than %d topics", QUERY_TOPICS_MAX);
+	snprintf(call, sizeof call, "pyralog_scan('%s', %zu, %llu, %s)", topic->name, plan->scan_count,
+	         (unsigned long long)rewrite->options->handle, rewrite->bytes_wanted ? "true" : "false");
+	memcpy(plan->scans[plan->scan_count].topic, topic->name, sizeof topic->name);
+	plan->scan_count += 1;
+	replace_relation(rewrite, body, call);
+	return pyr_ok();
+}
+
+static pyr_result fail_unknown(struct query_rewrite *rewrite, const char *schema, const char *name)
+{
+	pyr_result result = query_fail(rewrite->error, "42P01", "relation \"%s%s%s\" does not exist",
+	                               schema ? schema : "", schema ? "." : "", name);
+	snprintf(rewrite->error->hint, sizeof rewrite->error->hint,
+	         "Every topic is a table: create it, or look at the names in information_schema.tables.");
+	return result;
+}
+
+static pyr_result resolve_relation(struct query_rewrite *rewrite, json_t *body)
+{
+	const char *schema = query_node_string(body, "schemaname"), *name = query_node_string(body, "relname");
+	struct query_topic topic;
+	struct pyr_error below = {0};
+	const struct query_plan_options *options = rewrite->options;
+	if (query_node_string(body, "catalogname"))
+		return query_fail(rewrite->error, "0A000",
+		                  "cross-database references are not supported: name only the table");
+	if (!schema && is_with_name(rewrite, name))
+		return pyr_ok();
+	if (!schema || is(schema, "public")) {
+		pyr_result found =
+			options->source->ops->topic_find(options->source, options->principal, name, &topic, &below);
+		if (found.code == PYR_OK)
+			return add_scan(rewrite, body, &topic);
+		if (found.code != PYR_UNKNOWN_PARTITION)
+			return query_fail_below(rewrite->error, &below);
+	}
+	if (is(schema, "information_schema") && is(name, "tables")) {
+		char call[64];
+		snprintf(call, sizeof call, "pyralog_topics(%llu)", (unsigned long long)rewrite->options->handle);
+		replace_relation(rewrite, body, call);
+		return pyr_ok();
+	}
+	return is_system_relation(schema, name) ? pyr_ok() : fail_unknown(rewrite, schema, name);
+}
+
+static pyr_result on_relation(struct query_rewrite *rewrite, json_t *body)
+{
+	return fail_at(rewrite, body, resolve_relation(rewrite, body));
+}
+
+/* ---- expressions ---- */
+
+/* int2 and int4: their sums are bigint. 8: bigint, whose sums are numeric. 0: something else, or not known here. */
+static int integer_width(json_t *node);
+
+static int width_of_type(json_t *type)
+{
+	json_t *names = json_object_get(type, "names");
+	const char *name = query_node_name(names, json_array_size(names) - 1);
+	if (json_object_get(type, "arrayBounds") || !name)
+		return 0;
+	if (is(name, "int4") || is(name, "int2") || is(name, "integer") || is(name, "smallint"))
+		return 4;
+	return is(name, "int8") || is(name, "bigint") ? 8 : 0;
+}
+
+static int width_of_operator(json_t *body)
+{
+	const char *name = query_node_name(json_object_get(body, "name"), 0);
+	json_t *left = json_object_get(body, "lexpr");
+	int right_width = integer_width(json_object_get(body, "rexpr"));
+	int left_width = left ? integer_width(left) : right_width;
+	if (!name || strlen(name) != 1 || !strchr("+-*/%", *name) || left_width == 0 || right_width == 0)
+		return 0;
+	return left_width > right_width ? left_width : right_width;
+}
+
+static int width_of_case(json_t *body)
+{
+	json_t *when, *otherwise = json_object_get(body, "defresult");
+	int width = otherwise ? integer_width(otherwise) : 4;
+	size_t i;
+	json_array_foreach(json_object_get(body, "args"), i, when)
+	{
+		int part = integer_width(json_object_get(json_object_get(when, "CaseWhen"), "result"));
+		width = part == 0 || width == 0 ? 0 : part > width ? part : width;
+	}
+	return width;
+}
+
+static int integer_width(json_t *node)
+{
+	json_t *body, *fields;
+	const char *kind = query_node_kind(node, &body);
+	if (is(kind, "TypeCast"))
+		return width_of_type(json_object_get(body, "typeName"));
+	if (is(kind, "A_Const"))
+		return json_object_get(body, "ival") ? 4 : 0;
+	if (is(kind, "A_Expr"))
+		return width_of_operator(body);
+	if (is(kind, "CaseExpr"))
+		return width_of_case(body);
+	if (is(kind, "ColumnRef")) {
+		fields = json_object_get(body, "fields");
+		const char *name = query_node_name(fields, json_array_size(fields) - 1);
+		return is(name, "partition") ? 4 : is(name, "offset") ? 8 : 0;
+	}
+	return 0;
+}
+
+static void type_sum(struct query_rewrite *rewrite, json_t *body)
+{
+	json_t *arguments = json_object_get(body, "args");
+	int width = json_array_size(arguments) == 1 ? integer_width(json_array_get(arguments, 0)) : 0;
+	struct query_extent call = query_call_extent(rewrite->parse, token_of(rewrite, body));
+	if (width == 0 || call.to == 0)
+		return;
+	query_edit_add(&rewrite->edits, QUERY_EDIT_OPEN, call.from, 0, "CAST(");
+	query_edit_add(&rewrite->edits, QUERY_EDIT_CLOSE, call.to, 0, " AS %s)",
+	               width == 4 ? "BIGINT" : "DECIMAL(38,0)");
+}
+
+/* The engine keeps its functions elsewhere: pg_catalog.version() is version(). */
+static void drop_schema(struct query_rewrite *rewrite, json_t *body, json_t *names)
+{
+	size_t first = token_of(rewrite, body);
+	if (json_array_size(names) != 2 || !is(query_node_name(names, 0), "pg_catalog") ||
+	    !is_mark(rewrite, first + 1, '.'))
+		return;
+	size_t at = rewrite->parse->tokens[first].at;
+	query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, at, token_end(rewrite, first + 1) - at, "%s", "");
+}
+
+static pyr_result on_call(struct query_rewrite *rewrite, json_t *body, bool as_table)
+{
+	json_t *names = json_object_get(body, "funcname");
+	size_t count = json_array_size(names);
+	const char *name = query_node_name(names, count - 1);
+	if (!name || count > 2 || (count == 2 && !is(query_node_name(names, 0), "pg_catalog")))
+		return fail_at(rewrite, body,
+		               query_fail(rewrite->error, "42883", "functions have no schema but pg_catalog"));
+	PYR_TRY(fail_at(rewrite, body, query_function_check(name, as_table, rewrite->error)));
+	if (is(name, "sum"))
+		type_sum(rewrite, body);
+	drop_schema(rewrite, body, names);
+	return walk(rewrite, body);
+}
+
+static void wrap_operator(struct query_rewrite *rewrite, json_t *body, const char *open, const char *between,
+                          const char *close)
+{
+	struct query_extent extent = query_operator_extent(rewrite->parse, body);
+	size_t at = token_of(rewrite, body);
+	if (extent.to == 0 || at >= rewrite->parse->token_count)
+		return;
+	query_edit_add(&rewrite->edits, QUERY_EDIT_OPEN, extent.from, 0, "%s", open);
+	query_edit_add(&rewrite->edits, QUERY_EDIT_CLOSE, extent.to, 0, "%s", close);
+	if (between)
+		query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, rewrite->parse->tokens[at].at,
+		               rewrite->parse->tokens[at].bytes, "%s", between);
+}
+
+static pyr_result on_expression(struct query_rewrite *rewrite, json_t *body)
+{
+	json_t *names = json_object_get(body, "name");
+	const char *name = query_node_name(names, 0);
+	if (json_array_size(names) == 1 && is(query_node_string(body, "kind"), "AEXPR_OP")) {
+		if (is(name, "->") || is(name, "->>"))
+			wrap_operator(rewrite, body, "(", NULL, ")");
+		else if (is(name, "~"))
+			wrap_operator(rewrite, body, "regexp_matches(", ",", ")");
+		else if (is(name, "!~"))
+			wrap_operator(rewrite, body, "(NOT regexp_matches(", ",", "))");
+		else if (is(name, "~*"))
+			wrap_operator(rewrite, body, "regexp_matches(", ",", ", 'i')");
+		else if (is(name, "!~*"))
+			wrap_operator(rewrite, body, "(NOT regexp_matches(", ",", ", 'i'))");
+	}
+	return walk(rewrite, body);
+}
+
+static pyr_result on_parameter(struct query_rewrite *rewrite, json_t *body)
+{
+	size_t number = (size_t)json_integer_value(json_object_get(body, "number"));
+	const struct query_plan_options *options = rewrite->options;
+	if (number == 0 || number > QUERY_PARAMETERS_MAX)
+		return fail_at(rewrite, body,
+		               query_fail(rewrite->error, "42P02", "parameters are $1 to $%d", QUERY_PARAMETERS_MAX));
+	if (number > rewrite->plan->parameter_count)
+		rewrite->plan->parameter_count = number;
+	uint32_t oid = number <= options->parameter_type_count ? options->parameter_types[number - 1] : 0;
+	const char *type = query_type_engine_name(oid);
+	size_t token = token_of(rewrite, body);
+	if (type && token < rewrite->parse->token_count)
+		query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, rewrite->parse->tokens[token].at,
+		               rewrite->parse->tokens[token].bytes, "CAST(CAST($%zu AS VARCHAR) AS %s)", number, type);
+	return pyr_ok();
+}
+
+static void on_type(struct query_rewrite *rewrite, json_t *type)
+{
+	json_t *names = json_object_get(type, "names");
+	size_t token = token_of(rewrite, type);
+	if (is(query_node_name(names, json_array_size(names) - 1), "jsonb") && token < rewrite->parse->token_count)
+		query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, rewrite->parse->tokens[token].at,
+		               rewrite->parse->tokens[token].bytes, "json");
+}
+
+/* ---- query blocks ---- */
+
+/* Behind the last token of a target list's last target. */
+static size_t targets_end(const struct query_rewrite *rewrite, size_t token)
+{
+	static const char *const stops[] = {"from",   "where", "group", "having", "window", "union", "intersect",
+	                                    "except", "order", "limit", "offset", "fetch",  "for",   "into"};
+	const struct query_parse *parse = rewrite->parse;
+	size_t previous = token;
+	for (size_t i = token; i < parse->token_count && parse->tokens[i].at < rewrite->to; i++) {
+		if (is_mark(rewrite, i, ')') || is_mark(rewrite, i, ']') || is_mark(rewrite, i, ';'))
+			return i;
+		for (size_t k = 0; k < sizeof stops / sizeof *stops && parse->tokens[i].kind == QUERY_TOKEN_WORD; k++)
+			if (is_word(rewrite, i, stops[k]) && !is_word(rewrite, previous, "distinct") &&
+			    !is_mark(rewrite, previous, '.'))
+				return i;
+		previous = i;
+		if (is_mark(rewrite, i, '(') || is_mark(rewrite, i, '['))
+			i = query_bracket_end(parse, i) - 1;
+	}
+	size_t end = token;
+	while (end < parse->token_count && parse->tokens[end].at < rewrite->to)
+		end += 1;
+	return end;
+}
+
+/* The token behind target i: the comma before the next one, or whatever ends the list. */
+static size_t target_end(const struct query_rewrite *rewrite, json_t *targets, size_t i)
+{
+	json_t *next = json_object_get(json_array_get(targets, i + 1), "ResTarget");
+	if (next) {
+		size_t token = token_of(rewrite, next);
+		return token > 0 ? token - 1 : 0;
+	}
+	return targets_end(rewrite, token_of(rewrite, json_object_get(json_array_get(targets, i), "ResTarget")));
+}
+
+static void name_targets(struct query_rewrite *rewrite, json_t *targets)
+{
+	json_t *node;
+	size_t i;
+	char quoted[300];
+	json_array_foreach(targets, i, node)
+	{
+		json_t *target = json_object_get(node, "ResTarget");
+		const char *name =
+			query_node_string(target, "name") ? NULL : query_column_name(json_object_get(target, "val"));
+		size_t end = name ? target_end(rewrite, targets, i) : 0;
+		if (end == 0)
+			continue;
+		query_edit_add(&rewrite->edits, QUERY_EDIT_AFTER, token_end(rewrite, end - 1), 0, " AS %s",
+		               quote_name(name, quoted, sizeof quoted));
+	}
+}
+
+static bool is_topic_item(const struct query_item *items, size_t count, const char *qualifier)
+{
+	for (size_t i = 0; i < count; i++)
+		if (items[i].scan != SIZE_MAX && (!qualifier || is(items[i].name, qualifier)))
+			return true;
+	return false;
+}
+
+/* * and t.* leave out what is there only because it was named elsewhere. */
+static void narrow_stars(struct query_rewrite *rewrite, json_t *targets, const struct query_item *items, size_t count)
+{
+	json_t *node;
+	size_t i;
+	json_array_foreach(targets, i, node)
+	{
+		json_t *value = json_object_get(json_object_get(node, "ResTarget"), "val");
+		json_t *fields = json_object_get(json_object_get(value, "ColumnRef"), "fields");
+		size_t names = json_array_size(fields);
+		if (names == 0 || names > 2 || !json_object_get(json_array_get(fields, names - 1), "A_Star") ||
+		    !is_topic_item(items, count, names == 2 ? query_node_name(fields, 0) : NULL))
+			continue;
+		size_t end = target_end(rewrite, targets, i);
+		if (end > 0)
+			query_edit_add(&rewrite->edits, QUERY_EDIT_AFTER, token_end(rewrite, end - 1), 0,
+			               " EXCLUDE (key_bytes, value_bytes)");
+	}
+}
+
+static pyr_result gather_items(struct query_rewrite *rewrite, json_t *node, struct query_item *items, size_t *count)
+{
+	json_t *body = NULL;
+	const char *kind = query_node_kind(node, &body);
+	if (is(kind, "JoinExpr")) {
+		PYR_TRY(gather_items(rewrite, json_object_get(body, "larg"), items, count));
+		PYR_TRY(gather_items(rewrite, json_object_get(body, "rarg"), items, count));
+		return walk(rewrite, json_object_get(body, "quals"));
+	}
+	if (*count == QUERY_ITEMS_MAX)
+		return query_fail(rewrite->error, "54000", "a query may join at most %d relations", QUERY_ITEMS_MAX);
+	size_t scans = rewrite->plan->scan_count;
+	PYR_TRY(walk(rewrite, node));
+	json_t *alias = json_object_get(body, "alias");
+	bool is_topic = is(kind, "RangeVar") && rewrite->plan->scan_count > scans;
+	items[*count] = (struct query_item){
+		.name = alias ? query_node_string(alias, "aliasname") : query_node_string(body, "relname"),
+		.scan = is_topic ? scans : SIZE_MAX,
+		.renamed = json_object_get(alias, "colnames") != NULL,
+	};
+	*count += 1;
+	return pyr_ok();
+}
+
+static pyr_result push_name(struct query_rewrite *rewrite, const char *name)
+{
+	if (rewrite->name_count == QUERY_NAMES_MAX)
+		return query_fail(rewrite->error, "54000", "more than %d WITH queries in scope", QUERY_NAMES_MAX);
+	rewrite->names[rewrite->name_count++] = name;
+	return pyr_ok();
+}
+
+static pyr_result walk_with(struct query_rewrite *rewrite, json_t *with)
+{
+	json_t *node;
+	size_t i;
+	bool recursive = json_is_true(json_object_get(with, "recursive"));
+	for (int round = recursive ? 0 : 1; round < 2; round++) {
+		json_array_foreach(json_object_get(with, "ctes"), i, node)
+		{
+			json_t *query = json_object_get(node, "CommonTableExpr");
+			if (round == 1)
+				PYR_TRY(walk(rewrite, json_object_get(query, "ctequery")));
+			if (round == 0 || !recursive)
+				PYR_TRY(push_name(rewrite, query_node_string(query, "ctename")));
+		}
+	}
+	return pyr_ok();
+}
+
+static pyr_result walk_block(struct query_rewrite *rewrite, json_t *body)
+{
+	struct query_item items[QUERY_ITEMS_MAX];
+	static const char *const rest[] = {"targetList",   "distinctClause", "whereClause", "groupClause",
+	                                   "havingClause", "windowClause",   "valuesLists", "sortClause",
+	                                   "limitOffset",  "limitCount"};
+	size_t count = 0, i;
+	json_t *node;
+	if (json_array_size(json_object_get(body, "targetList")) > QUERY_TARGETS_MAX)
+		return query_fail(rewrite->error, "54011", "target lists can have at most %d entries",
+		                  QUERY_TARGETS_MAX);
+	json_array_foreach(json_object_get(body, "fromClause"), i, node)
+		PYR_TRY(gather_items(rewrite, node, items, &count));
+	query_bounds_collect(rewrite->plan, json_object_get(body, "whereClause"), items, count);
+	name_targets(rewrite, json_object_get(body, "targetList"));
+	if (rewrite->bytes_wanted)
+		narrow_stars(rewrite, json_object_get(body, "targetList"), items, count);
+	for (i = 0; i < sizeof rest / sizeof *rest; i++)
+		PYR_TRY(walk(rewrite, json_object_get(body, rest[i])));
+	return pyr_ok();
+}
+
+static pyr_result on_select(struct query_rewrite *rewrite, json_t *body)
+{
+	size_t names = rewrite->name_count;
+	if (json_object_get(body, "intoClause"))
+		return query_fail(rewrite->error, "0A000",
+		                  "SELECT INTO is not supported yet: produce to a topic instead");
+	if (json_object_get(body, "lockingClause"))
+		return query_fail(rewrite->error, "0A000",
+		                  "FOR UPDATE and FOR SHARE are not supported yet: leave them out");
+	if (json_object_get(body, "withClause"))
+		PYR_TRY(walk_with(rewrite, json_object_get(body, "withClause")));
+	if (json_object_get(body, "larg")) {
+		PYR_TRY(on_select(rewrite, json_object_get(body, "larg")));
+		PYR_TRY(on_select(rewrite, json_object_get(body, "rarg")));
+	}
+	PYR_TRY(walk_block(rewrite, body));
+	rewrite->name_count = names;
+	return pyr_ok();
+}
+
+static pyr_result on_range_function(struct query_rewrite *rewrite, json_t *body)
+{
+	json_t *node;
+	size_t i;
+	json_array_foreach(json_object_get(body, "functions"), i, node)
+	{
+		json_t *call = json_array_get(json_object_get(json_object_get(node, "List"), "items"), 0);
+		json_t *function = json_object_get(call, "FuncCall");
+		if (!function)
+			return query_fail(rewrite->error, "0A000", "this expression can't stand in FROM");
+		PYR_TRY(on_call(rewrite, function, true));
+	}
+	return pyr_ok();
+}
+
+/* ---- the walk ---- */
+
+static pyr_result visit(struct query_rewrite *rewrite, const char *kind, json_t *body)
+{
+	if (is(kind, "SelectStmt"))
+		return on_select(rewrite, body);
+	if (is(kind, "RangeVar"))
+		return on_relation(rewrite, body);
+	if (is(kind, "RangeFunction"))
+		return on_range_function(rewrite, body);
+	if (is(kind, "FuncCall"))
+		return on_call(rewrite, body, false);
+	if (is(kind, "A_Expr"))
+		return on_expression(rewrite, body);
+	if (is(kind, "ParamRef"))
+		return on_parameter(rewrite, body);
+	if (is(kind, "BoolExpr") && json_array_size(json_object_get(body, "args")) > QUERY_CONDITIONS_MAX)
+		return query_fail(rewrite->error, "54001", "more than %d conditions in one chain: use IN, or fewer",
+		                  QUERY_CONDITIONS_MAX);
+	if (is(kind, "typeName"))
+		on_type(rewrite, body);
+	if (is(kind, "InsertStmt") || is(kind, "UpdateStmt") || is(kind, "DeleteStmt") || is(kind, "MergeStmt"))
+		return query_fail(rewrite->error, "0A000", "writing by SQL is not supported yet: produce to the topic");
+	return walk(rewrite, body);
+}
+
+static pyr_result walk(struct query_rewrite *rewrite, json_t *node)
+{
+	const char *key;
+	json_t *value;
+	size_t i;
+	if (json_is_array(node)) {
+		json_array_foreach(node, i, value) PYR_TRY(walk(rewrite, value));
+		return pyr_ok();
+	}
+	json_object_foreach(node, key, value) if (json_is_object(value) || json_is_array(value))
+		PYR_TRY(visit(rewrite, key, value));
+	return pyr_ok();
+}
+
+static bool names_bytes(json_t *node)
+{
+	const char *key;
+	json_t *value;
+	size_t i;
+	if (json_is_array(node)) {
+		json_array_foreach(node, i, value) if (names_bytes(value)) return true;
+		return false;
+	}
+	json_object_foreach(node, key, value)
+	{
+		if (strcmp(key, "ColumnRef") == 0) {
+			json_t *fields = json_object_get(value, "fields");
+			const char *name = query_node_name(fields, json_array_size(fields) - 1);
+			if (is(name, "key_bytes") || is(name, "value_bytes"))
+				return true;
+		} else if (names_bytes(value)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* ---- statements ---- */
+
+static pyr_result apply(struct query_rewrite *rewrite, size_t from, const char *before)
+{
+	char *edited = query_edits_apply(&rewrite->edits, rewrite->parse->text, from, rewrite->to);
+	if (!edited || asprintf(&rewrite->plan->sql, "%s%s", before, edited) < 0) {
+		rewrite->plan->sql = NULL;
+		free(edited);
+		return query_fail_memory(rewrite->error);
+	}
+	free(edited);
+	return pyr_ok();
+}
+
+static pyr_result plan_select(struct query_rewrite *rewrite, json_t *body)
+{
+	rewrite->plan->kind = QUERY_KIND_ROWS;
+	rewrite->plan->tag = "SELECT";
+	rewrite->bytes_wanted = names_bytes(body);
+	PYR_TRY(on_select(rewrite, body));
+	return apply(rewrite, rewrite->from, "");
+}
+
+static bool is_analyze(json_t *options)
+{
+	json_t *option;
+	size_t i;
+	json_array_foreach(options, i, option)
+	{
+		json_t *body = json_object_get(option, "DefElem");
+		if (is(query_node_string(body, "defname"), "analyze"))
+			return !is(query_node_string(json_object_get(json_object_get(body, "arg"), "String"), "sval"),
+			           "off");
+	}
+	return false;
+}
+
+static pyr_result plan_explain(struct query_rewrite *rewrite, json_t *body)
+{
+	json_t *select = json_object_get(json_object_get(body, "query"), "SelectStmt");
+	if (!select)
+		return query_fail(rewrite->error, "0A000", "only queries can be explained");
+	PYR_TRY(plan_select(rewrite, select));
+	free(rewrite->plan->sql);
+	rewrite->plan->sql = NULL;
+	rewrite->plan->kind = QUERY_KIND_EXPLAIN;
+	rewrite->plan->tag = "EXPLAIN";
+	size_t token = query_parse_token_at(rewrite->parse, rewrite->from) + 1;
+	while (is_word(rewrite, token, "analyze") || is_word(rewrite, token, "verbose"))
+		token += 1;
+	/* A bracket after EXPLAIN holds options, unless a query stands in it. */
+	if (is_mark(rewrite, token, '(') && json_object_get(body, "options") && !is_mark(rewrite, token + 1, '(') &&
+	    !is_word(rewrite, token + 1, "select") && !is_word(rewrite, token + 1, "with") &&
+	    !is_word(rewrite, token + 1, "values"))
+		token = query_bracket_end(rewrite->parse, token);
+	if (token >= rewrite->parse->token_count)
+		return query_fail(rewrite->error, "42601", "syntax error at end of input");
+	return apply(rewrite, rewrite->parse->tokens[token].at,
+	             is_analyze(json_object_get(body, "options")) ? "EXPLAIN ANALYZE " : "EXPLAIN ");
+}
+
+static pyr_result plan_show(struct query_rewrite *rewrite, json_t *body)
+{
+	const char *name = query_node_string(body, "name");
+	const char *value = name ? query_setting_show(name) : NULL;
+	char quoted[300];
+	if (!value)
+		return query_fail(rewrite->error, "42704", "unrecognized configuration parameter \"%s\"",
+		                  name ? name : "");
+	rewrite->plan->kind = QUERY_KIND_ROWS;
+	rewrite->plan->tag = "SHOW";
+	if (asprintf(&rewrite->plan->sql, "SELECT '%s' AS %s", value, quote_name(name, quoted, sizeof quoted)) < 0) {
+		rewrite->plan->sql = NULL;
+		return query_fail_memory(rewrite->error);
+	}
+	return pyr_ok();
+}
+
+static pyr_result plan_transaction(struct query_rewrite *rewrite, json_t *body)
+{
+	static const struct {
+		const char *name, *tag;
+		enum query_kind kind;
+	} rows[] = {
+		{"TRANS_STMT_BEGIN", "BEGIN", QUERY_KIND_BEGIN},
+		{"TRANS_STMT_START", "START TRANSACTION", QUERY_KIND_BEGIN},
+		{"TRANS_STMT_COMMIT", "COMMIT", QUERY_KIND_COMMIT},
+		{"TRANS_STMT_ROLLBACK", "ROLLBACK", QUERY_KIND_ROLLBACK},
+	};
+	const char *kind = query_node_string(body, "kind");
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		if (is(kind, rows[i].name)) {
+			rewrite->plan->kind = rows[i].kind;
+			rewrite->plan->tag = rows[i].tag;
+			return pyr_ok();
+		}
+	}
+	return query_fail(rewrite->error, "0A000", "savepoints and two-phase commit are not supported yet");
+}
+
+static pyr_result plan_command(struct query_rewrite *rewrite, enum query_kind kind, const char *tag)
+{
+	rewrite->plan->kind = kind;
+	rewrite->plan->tag = tag;
+	return pyr_ok();
+}
+
+static pyr_result plan_set(struct query_rewrite *rewrite, json_t *body)
+{
+	const char *kind = query_node_string(body, "kind");
+	PYR_TRY(query_setting_check(body, rewrite->error));
+	return plan_command(rewrite, QUERY_KIND_COMMAND,
+	                    is(kind, "VAR_RESET") || is(kind, "VAR_RESET_ALL") ? "RESET" : "SET");
+}
+
+static pyr_result plan_deallocate(struct query_rewrite *rewrite, json_t *body)
+{
+	rewrite->plan->name = query_node_string(body, "name");
+	return plan_command(rewrite, QUERY_KIND_DEALLOCATE, rewrite->plan->name ? "DEALLOCATE" : "DEALLOCATE ALL");
+}
+
+static pyr_result plan_statement(struct query_rewrite *rewrite, json_t *statement)
+{
+	json_t *body = NULL;
+	const char *kind = query_node_kind(statement, &body);
+	if (is(kind, "SelectStmt"))
+		return plan_select(rewrite, body);
+	if (is(kind, "ExplainStmt"))
+		return plan_explain(rewrite, body);
+	if (is(kind, "VariableShowStmt"))
+		return plan_show(rewrite, body);
+	if (is(kind, "VariableSetStmt"))
+		return plan_set(rewrite, body);
+	if (is(kind, "TransactionStmt"))
+		return plan_transaction(rewrite, body);
+	if (is(kind, "DeallocateStmt"))
+		return plan_deallocate(rewrite, body);
+	if (is(kind, "DiscardStmt"))
+		return plan_command(rewrite, QUERY_KIND_DISCARD, "DISCARD ALL");
+	if (is(kind, "ClosePortalStmt") && !query_node_string(body, "portalname"))
+		return plan_command(rewrite, QUERY_KIND_COMMAND, "CLOSE CURSOR ALL");
+	if (is(kind, "UnlistenStmt"))
+		return plan_command(rewrite, QUERY_KIND_COMMAND, "UNLISTEN");
+	if (is(kind, "InsertStmt") || is(kind, "UpdateStmt") || is(kind, "DeleteStmt") || is(kind, "MergeStmt"))
+		return query_fail(rewrite->error, "0A000",
+		                  "writing by SQL is not supported yet: produce to the topic with a Kafka client");
+	if (is(kind, "CopyStmt"))
+		return query_fail(rewrite->error, "42501",
+		                  "COPY is not allowed here: use SELECT, or \\copy is not there yet");
+	if (is(kind, "LoadStmt"))
+		return query_fail(rewrite->error, "42501", "permission denied to load a library");
+	return query_fail(
+		rewrite->error, "0A000",
+		"this kind of statement is not supported yet: there are SELECT, VALUES, EXPLAIN, SHOW and SET");
+}
+
+static void place(struct query_rewrite *rewrite, json_t *row)
+{
+	json_t *length = json_object_get(row, "stmt_len");
+	size_t from = (size_t)json_integer_value(json_object_get(row, "stmt_location"));
+	rewrite->from = from;
+	rewrite->to = length ? from + (size_t)json_integer_value(length) : rewrite->parse->bytes;
+	assert(rewrite->from <= rewrite->to && rewrite->to <= rewrite->parse->bytes);
+	/* Skip comments before it, so that the first token is the statement's. */
+	size_t token = query_parse_token_at(rewrite->parse, from);
+	if (token < rewrite->parse->token_count && rewrite->parse->tokens[token].at < rewrite->to)
+		rewrite->from = rewrite->parse->tokens[token].at;
+}
+
+pyr_result query_plan_new(const struct query_parse *parse, size_t i, const struct query_plan_options *options,
+                          struct query_plan **ret_plan, struct query_error *error)
+{
+	struct query_rewrite rewrite = {.parse = parse, .options = options, .error = error};
+	json_t *row = json_array_get(parse->statements, i);
+	assert(row);
+	rewrite.plan = calloc(1, sizeof *rewrite.plan);
+	if (!rewrite.plan)
+		return query_fail_memory(error);
+	place(&rewrite, row);
+	pyr_result result = plan_statement(&rewrite, json_object_get(row, "stmt"));
+	query_edits_deinit(&rewrite.edits);
+	if (result.code != PYR_OK)
+		query_plan_free(rewrite.plan);
+	else
+		*ret_plan = rewrite.plan;
+	return result;
+}
+
+void query_plan_free(struct query_plan *plan)
+{
+	if (!plan)
+		return;
+	free(plan->sql);
+	free(plan);
+}

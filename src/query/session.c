@@ -1,0 +1,423 @@
+/* Sessions over the engine: planning, preparing, running.
+ *
+ * Invariants: one statement runs at a time; its scans live from start to stop and are freed after the engine's result,
+ * which reads them. Failure modes: any error leaves the session usable.
+ */
+#include "query/session_priv.h"
+
+#include "base/cursor.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+pyr_result query_session_new(struct query_engine *engine, struct query_source *source,
+                             const struct catalog_principal *principal, struct query_session **ret_session)
+{
+	struct query_session *session = calloc(1, sizeof *session);
+	char *name = strdup(principal->name);
+	if (!session || !name) {
+		free(session);
+		free(name);
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	}
+	session->engine = engine;
+	session->principal_name = name;
+	session->principal.name = name;
+	session->run.source = source;
+	session->run.principal = &session->principal;
+	*ret_session = session;
+	return pyr_ok();
+}
+
+void query_session_free(struct query_session *session)
+{
+	if (!session)
+		return;
+	assert(!session->running);
+	query_connection_free(session->connection);
+	free(session->principal_name);
+	free(session);
+}
+
+void query_session_cancel(struct query_session *session)
+{
+	atomic_store(&session->run.cancelled, true);
+	struct query_connection *connection = atomic_load(&session->connection);
+	if (connection)
+		query_connection_interrupt(connection);
+}
+
+void query_session_stop(struct query_session *session)
+{
+	atomic_store(&session->run.stopped, true);
+	query_session_cancel(session);
+}
+
+/* A cancellation concerns what runs: a new statement forgets an old one. Clearing comes before the look at `stopped`,
+ * which its setter sets first, so that a stop is never forgotten. */
+static pyr_result begin(struct query_session *session, struct query_error *error)
+{
+	if (session->running)
+		query_statement_stop(session->running);
+	atomic_store(&session->run.cancelled, false);
+	if (atomic_load(&session->run.stopped))
+		return query_fail(error, "57P01", "terminating connection due to administrator command");
+	return pyr_ok();
+}
+
+struct query_statistics query_session_statistics(const struct query_session *session)
+{
+	return session->statistics;
+}
+
+static pyr_result connect_engine(struct query_session *session, struct query_error *error)
+{
+	struct query_connection *connection;
+	if (session->connection)
+		return pyr_ok();
+	PYR_TRY(query_connection_new(session->engine, &session->run, &connection, error));
+	atomic_store(&session->connection, connection);
+	return pyr_ok();
+}
+
+/* ---- scripts ---- */
+
+pyr_result query_script_new(const char *text, size_t bytes, struct query_script **ret_script, struct query_error *error)
+{
+	struct query_script *script = calloc(1, sizeof *script);
+	if (!script)
+		return query_fail_memory(error);
+	pyr_result result = query_parse_init(&script->parse, text, bytes, error);
+	if (result.code != PYR_OK) {
+		free(script);
+		return result;
+	}
+	script->references = 1;
+	*ret_script = script;
+	return pyr_ok();
+}
+
+void query_script_free(struct query_script *script)
+{
+	if (!script || --script->references > 0)
+		return;
+	query_parse_deinit(&script->parse);
+	free(script);
+}
+
+size_t query_script_count(const struct query_script *script)
+{
+	return query_parse_count(&script->parse);
+}
+
+bool query_script_ends_transaction(const struct query_script *script, size_t i)
+{
+	json_t *statement = json_object_get(json_array_get(script->parse.statements, i), "stmt");
+	const char *kind = query_node_string(json_object_get(statement, "TransactionStmt"), "kind");
+	return kind && (strcmp(kind, "TRANS_STMT_COMMIT") == 0 || strcmp(kind, "TRANS_STMT_ROLLBACK") == 0);
+}
+
+/* ---- preparing ---- */
+
+static pyr_result plan(struct query_statement *statement, size_t i, const uint32_t *types, size_t type_count,
+                       struct query_error *error)
+{
+	struct query_session *session = statement->session;
+	struct query_plan_options options = {
+		.source = session->run.source,
+		.principal = &session->principal,
+		.handle = session->run.handle,
+		.parameter_types = types,
+		.parameter_type_count = type_count,
+	};
+	query_plan_free(statement->plan);
+	statement->plan = NULL;
+	return query_plan_new(&statement->script->parse, i, &options, &statement->plan, error);
+}
+
+static pyr_result prepare(struct query_statement *statement, const char *sql, struct query_error *error)
+{
+	query_prepared_free(statement->prepared);
+	statement->prepared = NULL;
+	return query_prepared_new(statement->session->connection, sql, &statement->prepared, error);
+}
+
+/* Types not declared are the engine's guess, or text. Returns whether it had to guess. */
+static bool complete_types(struct query_statement *statement, const uint32_t *types, size_t type_count)
+{
+	bool guessed = false;
+	for (size_t i = 0; i < statement->plan->parameter_count; i++) {
+		uint32_t type = i < type_count ? types[i] : 0;
+		if (!query_type_engine_name(type)) {
+			type = query_prepared_parameter_type(statement->prepared, i + 1);
+			guessed = true;
+		}
+		statement->parameter_types[i] = query_type_engine_name(type) ? type : QUERY_TYPE_TEXT;
+	}
+	return guessed;
+}
+
+static pyr_result resolve_parameters(struct query_statement *statement, size_t i, const uint32_t *types,
+                                     size_t type_count, struct query_error *error)
+{
+	size_t count = statement->plan->parameter_count;
+	if (count == 0)
+		return pyr_ok();
+	statement->parameter_types = calloc(count, sizeof *statement->parameter_types);
+	if (!statement->parameter_types)
+		return query_fail_memory(error);
+	if (!complete_types(statement, types, type_count))
+		return pyr_ok();
+	PYR_TRY(plan(statement, i, statement->parameter_types, count, error));
+	return prepare(statement, statement->plan->sql, error);
+}
+
+static pyr_result describe(struct query_statement *statement, struct query_error *error)
+{
+	size_t all = query_prepared_column_count(statement->prepared);
+	statement->first_column = statement->plan->kind == QUERY_KIND_EXPLAIN && all > 1 ? 1 : 0;
+	size_t count = all - statement->first_column;
+	statement->columns = calloc(count > 0 ? count : 1, sizeof *statement->columns);
+	if (!statement->columns)
+		return query_fail_memory(error);
+	statement->column_count = count;
+	for (size_t i = 0; i < count; i++) {
+		struct query_column *column = &statement->columns[i];
+		column->name = statement->first_column > 0 ? strdup("QUERY PLAN")
+		                                           : query_prepared_column_name(statement->prepared, i);
+		column->type = query_prepared_column_type(statement->prepared, i + statement->first_column);
+		column->modifier = -1;
+		if (!column->name)
+			return query_fail_memory(error);
+	}
+	return pyr_ok();
+}
+
+static bool is_readable(const struct query_statement *statement)
+{
+	for (size_t i = 0; i < statement->column_count; i++)
+		if (!query_prepared_column_readable(statement->prepared, i + statement->first_column))
+			return false;
+	return true;
+}
+
+/* SELECT c0, CAST(c1 AS VARCHAR) FROM (the statement) AS t(c0, c1): what can't be read is read as text. */
+static pyr_result make_readable(struct query_statement *statement, struct query_error *error)
+{
+	struct base_writer writer;
+	struct base_slice sql;
+	char part[64];
+	base_writer_init(&writer, QUERY_TEXT_MAX * 64);
+	for (size_t i = 0; i < statement->column_count; i++) {
+		bool readable = query_prepared_column_readable(statement->prepared, i);
+		int bytes = snprintf(part, sizeof part, readable ? "%s c%zu" : "%s CAST(c%zu AS VARCHAR)",
+		                     i == 0 ? "SELECT" : ",", i);
+		base_write_bytes(&writer, part, (size_t)bytes);
+	}
+	base_write_bytes(&writer, " FROM (", 7);
+	base_write_bytes(&writer, statement->plan->sql, strlen(statement->plan->sql));
+	base_write_bytes(&writer, "\n) AS t", 7);
+	for (size_t i = 0; i < statement->column_count; i++) {
+		int bytes = snprintf(part, sizeof part, "%cc%zu", i == 0 ? '(' : ',', i);
+		base_write_bytes(&writer, part, (size_t)bytes);
+	}
+	base_write_bytes(&writer, ")", 2);
+	if (base_writer_take(&writer, &sql).code != PYR_OK)
+		return base_writer_deinit(&writer), query_fail_memory(error);
+	pyr_result result = prepare(statement, (const char *)sql.data, error);
+	base_slice_release(&sql);
+	return result;
+}
+
+static pyr_result build(struct query_statement *statement, size_t i, const uint32_t *types, size_t type_count,
+                        struct query_error *error)
+{
+	PYR_TRY(plan(statement, i, types, type_count, error));
+	if (!statement->plan->sql)
+		return pyr_ok();
+	if (!statement->session->connection) {
+		/* The handle in the text is known only now. */
+		PYR_TRY(connect_engine(statement->session, error));
+		PYR_TRY(plan(statement, i, types, type_count, error));
+	}
+	PYR_TRY(prepare(statement, statement->plan->sql, error));
+	PYR_TRY(resolve_parameters(statement, i, types, type_count, error));
+	PYR_TRY(describe(statement, error));
+	return is_readable(statement) ? pyr_ok() : make_readable(statement, error);
+}
+
+pyr_result query_statement_new(struct query_session *session, struct query_script *script, size_t i,
+                               const uint32_t *types, size_t type_count, struct query_statement **ret_statement,
+                               struct query_error *error)
+{
+	assert(i < query_script_count(script));
+	PYR_TRY(begin(session, error));
+	struct query_statement *statement = calloc(1, sizeof *statement);
+	if (!statement)
+		return query_fail_memory(error);
+	statement->session = session;
+	statement->script = script;
+	script->references += 1;
+	pyr_result result = build(statement, i, types, type_count, error);
+	if (result.code != PYR_OK)
+		query_statement_free(statement);
+	else
+		*ret_statement = statement;
+	return result;
+}
+
+void query_statement_free(struct query_statement *statement)
+{
+	if (!statement)
+		return;
+	query_statement_stop(statement);
+	query_prepared_free(statement->prepared);
+	query_plan_free(statement->plan);
+	for (size_t i = 0; i < statement->column_count; i++)
+		free(statement->columns[i].name);
+	free(statement->columns);
+	free(statement->parameter_types);
+	query_script_free(statement->script);
+	free(statement);
+}
+
+enum query_kind query_statement_kind(const struct query_statement *statement)
+{
+	return statement->plan->kind;
+}
+
+const char *query_statement_tag(const struct query_statement *statement)
+{
+	return statement->plan->tag;
+}
+
+const char *query_statement_name(const struct query_statement *statement)
+{
+	return statement->plan->name;
+}
+
+size_t query_statement_parameter_count(const struct query_statement *statement)
+{
+	return statement->plan->parameter_count;
+}
+
+uint32_t query_statement_parameter_type(const struct query_statement *statement, size_t i)
+{
+	assert(i < statement->plan->parameter_count);
+	return statement->parameter_types[i];
+}
+
+size_t query_statement_column_count(const struct query_statement *statement)
+{
+	return statement->column_count;
+}
+
+const struct query_column *query_statement_column(const struct query_statement *statement, size_t i)
+{
+	assert(i < statement->column_count);
+	return &statement->columns[i];
+}
+
+/* ---- running ---- */
+
+static pyr_result open_scans(struct query_statement *statement, const struct base_bytes *parameters,
+                             size_t parameter_count, struct query_error *error)
+{
+	struct query_session *session = statement->session;
+	struct pyr_error below = {0};
+	size_t count = statement->plan->scan_count;
+	if (count == 0)
+		return pyr_ok();
+	statement->requests = calloc(count, sizeof *statement->requests);
+	if (!statement->requests)
+		return query_fail_memory(error);
+	for (size_t i = 0; i < count; i++)
+		statement->requests[i] = (struct query_scan_request){
+			.topic = statement->plan->scans[i].topic,
+			.bounds = column_bounds_all(),
+		};
+	query_operands_apply(statement, parameters, parameter_count);
+	pyr_result result = session->run.source->ops->scan_open(session->run.source, &session->principal,
+	                                                        statement->requests, count, &below);
+	if (result.code != PYR_OK)
+		return query_fail_below(error, &below);
+	session->run.scans = statement->requests;
+	session->run.scan_count = count;
+	for (size_t i = 0; i < count; i++) {
+		struct column_scan_statistics spared = column_scan_statistics_get(statement->requests[i].scan);
+		session->statistics.segments_read += spared.segments_read;
+		session->statistics.segments_pruned += spared.segments_pruned;
+	}
+	return pyr_ok();
+}
+
+static pyr_result bind_all(struct query_statement *statement, const struct base_bytes *parameters, size_t count,
+                           struct query_error *error)
+{
+	if (count != statement->plan->parameter_count)
+		return query_fail(error, "08P01", "the statement has %zu parameters, %zu were given",
+		                  statement->plan->parameter_count, count);
+	for (size_t i = 0; i < count; i++)
+		PYR_TRY(query_prepared_bind(statement->prepared, i + 1, parameters[i], error));
+	return pyr_ok();
+}
+
+static pyr_result start(struct query_statement *statement, const struct base_bytes *parameters, size_t count,
+                        struct query_error *error)
+{
+	if (!statement->prepared)
+		return pyr_ok();
+	PYR_TRY(bind_all(statement, parameters, count, error));
+	PYR_TRY(open_scans(statement, parameters, count, error));
+	return query_result_new(statement->prepared, &statement->result, error);
+}
+
+pyr_result query_statement_start(struct query_statement *statement, const struct base_bytes *parameters,
+                                 size_t parameter_count, struct query_error *error)
+{
+	struct query_session *session = statement->session;
+	PYR_TRY(begin(session, error));
+	session->running = statement;
+	session->statistics.statements += 1;
+	pyr_result result = start(statement, parameters, parameter_count, error);
+	if (result.code != PYR_OK)
+		query_statement_stop(statement);
+	return result;
+}
+
+pyr_result query_statement_next(struct query_statement *statement, size_t *ret_rows, struct query_error *error)
+{
+	if (statement->session->running != statement)
+		return query_fail(error, "55000", "the result is gone: another statement of this session has started");
+	*ret_rows = 0;
+	if (!statement->result)
+		return pyr_ok();
+	if (atomic_load(&statement->session->run.cancelled))
+		return query_fail(error, "57014", "canceling statement due to user request");
+	PYR_TRY(query_result_next(statement->result, ret_rows, error));
+	statement->session->statistics.rows += *ret_rows;
+	return pyr_ok();
+}
+
+struct query_cell query_statement_cell(const struct query_statement *statement, size_t row, size_t column)
+{
+	return query_result_cell(statement->result, row, column + statement->first_column);
+}
+
+void query_statement_stop(struct query_statement *statement)
+{
+	struct query_session *session = statement->session;
+	if (session->running != statement)
+		return;
+	query_result_free(statement->result);
+	statement->result = NULL;
+	session->run.scans = NULL;
+	session->run.scan_count = 0;
+	for (size_t i = 0; statement->requests && i < statement->plan->scan_count; i++)
+		column_scan_free(statement->requests[i].scan);
+	free(statement->requests);
+	statement->requests = NULL;
+	session->running = NULL;
+}

@@ -1,0 +1,82 @@
+/* A session: statements prepared, run and read, one at a time. What every way into SQL (wire protocols, console) uses.
+ *
+ * A session belongs to one thread at a time, with a stack of QUERY_STACK_BYTES; every call may block. Only
+ * query_session_cancel() is for another thread. The engine is opened at the first statement that needs it. A statement
+ * sees, at one moment taken when it starts, all that was acknowledged before.
+ */
+#ifndef PYRALOG_QUERY_SESSION_H
+#define PYRALOG_QUERY_SESSION_H
+
+#include "query/cell.h"
+#include "query/engine.h"
+#include "query/error.h"
+#include "query/parse.h"
+#include "query/plan.h"
+#include "query/source.h"
+#include "query/types.h"
+
+struct query_session;
+struct query_statement;
+
+/* `principal` is copied. PYR_OUT_OF_MEMORY. */
+pyr_result query_session_new(struct query_engine *engine, struct query_source *source,
+                             const struct catalog_principal *principal, struct query_session **ret_session);
+void query_session_free(struct query_session *session); /* its statements must be gone; NULL is fine */
+/* Ends the statement that runs, if one does, with 57014. Any thread. */
+void query_session_cancel(struct query_session *session);
+/* The same, and every later statement fails with 57P01. Any thread. */
+void query_session_stop(struct query_session *session);
+
+/* Since the session began. */
+struct query_statistics {
+	uint64_t statements;
+	uint64_t rows;
+	uint64_t segments_read;
+	uint64_t segments_pruned;
+};
+
+struct query_statistics query_session_statistics(const struct query_session *session);
+
+/* ---- statements ---- */
+
+/* A text parsed: of several statements perhaps. Shared by the statements made of it. */
+struct query_script;
+
+pyr_result query_script_new(const char *text, size_t bytes, struct query_script **ret_script,
+                            struct query_error *error);
+void query_script_free(struct query_script *script); /* statements made of it stay whole; NULL is fine */
+size_t query_script_count(const struct query_script *script);
+/* Does nothing but end, or look at, a transaction: allowed after an error in one. */
+bool query_script_ends_transaction(const struct query_script *script, size_t i);
+
+struct query_column {
+	char *name;
+	uint32_t type; /* PostgreSQL's object id */
+	int32_t modifier; /* of the type; -1: none */
+};
+
+/* Makes statement `i` of the script ready. types: of the parameters $1 and so on, 0 where not declared. */
+pyr_result query_statement_new(struct query_session *session, struct query_script *script, size_t i,
+                               const uint32_t *types, size_t type_count, struct query_statement **ret_statement,
+                               struct query_error *error);
+void query_statement_free(struct query_statement *statement); /* ends its run; NULL is fine */
+enum query_kind query_statement_kind(const struct query_statement *statement);
+const char *query_statement_tag(const struct query_statement *statement); /* "SELECT", "SET" */
+const char *query_statement_name(const struct query_statement *statement); /* DEALLOCATE: of what; NULL: all */
+size_t query_statement_parameter_count(const struct query_statement *statement);
+uint32_t query_statement_parameter_type(const struct query_statement *statement, size_t i); /* from 0 */
+size_t query_statement_column_count(const struct query_statement *statement); /* 0: it gives no rows */
+const struct query_column *query_statement_column(const struct query_statement *statement, size_t i);
+
+/* ---- running ---- */
+
+/* Parameters as PostgreSQL's text; data NULL: null. Whatever ran on this session before is over. */
+pyr_result query_statement_start(struct query_statement *statement, const struct base_bytes *parameters,
+                                 size_t parameter_count, struct query_error *error);
+/* The next rows, a few thousand at most; *ret_rows 0: that was all. */
+pyr_result query_statement_next(struct query_statement *statement, size_t *ret_rows, struct query_error *error);
+/* A cell of those rows; what it points to lives until the next call. */
+struct query_cell query_statement_cell(const struct query_statement *statement, size_t row, size_t column);
+void query_statement_stop(struct query_statement *statement);
+
+#endif

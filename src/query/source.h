@@ -1,0 +1,53 @@
+/* What the query layer needs from below: which topics there are, and scans of them at one moment.
+ *
+ * The node implements it over catalog and log. Every call is made on a query's thread and may block until the log's
+ * thread has answered. Each names a principal and passes authorize().
+ */
+#ifndef PYRALOG_QUERY_SOURCE_H
+#define PYRALOG_QUERY_SOURCE_H
+
+#include "catalog/catalog.h"
+#include "column/scan.h"
+
+struct query_source;
+
+struct query_topic {
+	char name[CATALOG_NAME_MAX + 1];
+	uint32_t partition_count;
+};
+
+/* One topic of one statement. A topic named twice is two requests, with bounds of their own. */
+struct query_scan_request {
+	const char *topic;
+	struct column_bounds bounds;
+	struct column_scan *scan; /* result: the caller's to free */
+};
+
+struct query_source_ops {
+	/* A copy of what there is, for the caller to free(). */
+	pyr_result (*topic_list)(struct query_source *source, const struct catalog_principal *principal,
+	                         struct query_topic **ret_topics, size_t *ret_count, struct pyr_error *error);
+	/* The topic that `name` means: exactly that name, or the one that becomes `name` when its '-' and '.' are read
+	 * as '_' (the exact one wins). PYR_UNKNOWN_PARTITION when there is none. */
+	pyr_result (*topic_find)(struct query_source *source, const struct catalog_principal *principal,
+	                         const char *name, struct query_topic *ret_topic, struct pyr_error *error);
+	/* All of them at one moment: what was acknowledged before the call is in the scans, each record once. On failure
+	 * no scan is left behind. */
+	pyr_result (*scan_open)(struct query_source *source, const struct catalog_principal *principal,
+	                        struct query_scan_request *requests, size_t request_count, struct pyr_error *error);
+};
+
+struct query_source {
+	const struct query_source_ops *ops;
+};
+
+/* Does `topic` read as the SQL name `name`, with '-' and '.' taken as '_'? */
+static inline bool query_topic_reads_as(const char *topic, const char *name)
+{
+	for (; *topic && *name; topic++, name++)
+		if (*topic != *name && !((*topic == '-' || *topic == '.') && *name == '_'))
+			return false;
+	return *topic == *name;
+}
+
+#endif

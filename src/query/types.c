@@ -1,0 +1,34 @@
+/* Look-ups in the table of types. Pure. */
+#include "query/types.h"
+
+#include <stddef.h>
+
+struct type_row {
+	uint32_t oid;
+	int bytes;
+	const char *engine;
+};
+
+#define X(name, oid, bytes, engine) {oid, bytes, engine},
+static const struct type_row type_rows[] = {QUERY_TYPES(X)};
+#undef X
+
+static const struct type_row *row_of(uint32_t oid)
+{
+	for (size_t i = 0; i < sizeof type_rows / sizeof *type_rows; i++)
+		if (type_rows[i].oid == oid)
+			return &type_rows[i];
+	return NULL;
+}
+
+const char *query_type_engine_name(uint32_t oid)
+{
+	const struct type_row *row = row_of(oid);
+	return row ? row->engine : NULL;
+}
+
+int query_type_bytes(uint32_t oid)
+{
+	const struct type_row *row = row_of(oid);
+	return row ? row->bytes : -1;
+}

@@ -1,0 +1,45 @@
+/* One connection's conversation behind the startup: messages in, answers out. Knows nothing of sockets.
+ *
+ * Belongs to one query's thread at a time (a stack of QUERY_STACK_BYTES); only pg_backend_cancel() is for others.
+ * Invariants: after an error in the extended protocol everything up to Sync is skipped; after an error in a transaction
+ * block only its end is carried out. Limits: statements and portals by number, prepared texts by bytes.
+ */
+#ifndef PYRALOG_SERVER_PG_BACKEND_H
+#define PYRALOG_SERVER_PG_BACKEND_H
+
+#include "query/session.h"
+#include "server/pg/message.h"
+
+struct pg_backend;
+
+enum {
+	PG_STATEMENTS_MAX = 1000,
+	PG_PORTALS_MAX = 100,
+	PG_PREPARED_BYTES_MAX = 8 << 20,
+	PG_OUTPUT_BYTES = 64 << 10, /* handed over when so many are there, or at a flush */
+};
+
+struct pg_sink {
+	/* Takes over the slice. May block while the peer is slow. False: the peer is gone, stop. */
+	bool (*send)(void *context, struct base_slice *slice);
+	void *context;
+};
+
+pyr_result pg_backend_new(struct query_engine *engine, struct query_source *source, const struct pg_sink *sink,
+                          struct pg_backend **ret_backend);
+void pg_backend_free(struct pg_backend *backend); /* NULL is fine */
+/* Carries one message out. False: the conversation is over. */
+bool pg_backend_message(struct pg_backend *backend, char type, struct base_bytes body);
+/* Hands over what has been written; false: the peer is gone. */
+bool pg_backend_flush(struct pg_backend *backend);
+void pg_backend_cancel(struct pg_backend *backend); /* what runs now; any thread */
+void pg_backend_stop(struct pg_backend *backend); /* for good; any thread */
+
+struct pg_backend_counts {
+	uint64_t statements;
+	uint64_t errors;
+};
+
+struct pg_backend_counts pg_backend_counts_get(const struct pg_backend *backend);
+
+#endif

@@ -1,0 +1,23 @@
+/* Values as they travel: cells to PostgreSQL's text and binary formats, binary parameters to text. Pure; any thread.
+ *
+ * Source: PostgreSQL 15, the _out, _send and _recv functions of each type (src/backend/utils/adt).
+ */
+#ifndef PYRALOG_SERVER_PG_VALUES_H
+#define PYRALOG_SERVER_PG_VALUES_H
+
+#include "base/cursor.h"
+#include "query/cell.h"
+#include "query/error.h"
+
+#include <stdbool.h>
+
+/* A DataRow's field: length and bytes, -1 for null. `type` is the column's. 22003: the value does not fit the type;
+ * 0A000: no binary format for it yet. */
+pyr_result pg_value_write(struct base_writer *writer, struct query_cell cell, uint32_t type, bool binary,
+                          struct query_error *error);
+
+/* Appends a parameter, as the engine reads its text. 22P03: not a value of this type in binary. */
+pyr_result pg_parameter_write(struct base_writer *writer, struct base_bytes value, uint32_t type, bool binary,
+                              struct query_error *error);
+
+#endif

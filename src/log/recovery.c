@@ -215,11 +215,7 @@ static pyr_result apply_batch(struct recovery *recovery, struct log_partition *p
 		return pushed;
 	}
 	if (batch->producer_id >= 0)
-<<<<<<< HEAD
 		PYR_TRY(log_producers_append(&partition->producers, batch, entry->base_offset, NULL, (int64_t)(frame->hlc >> 20),
-=======
-		PYR_TRY(log_producers_append(&partition->producers, batch, entry->base_offset, NULL,
->>>>>>> h3
 		                             log->options.producers_max));
 	partition->tail_bytes += entry->bytes;
 	partition->durable_end = entry->last_offset + 1;

@@ -127,7 +127,7 @@ static enum pyr_code check_sequence(struct log *log, struct log_partition *parti
 		return PYR_OK;
 	}
 	*ret_append_it = true;
-	return log_producers_append(&partition->producers, batch, partition->next_offset, append,
+	return log_producers_append(&partition->producers, batch, partition->next_offset, append, os_wall_ms(log->loop),
 	                            log->options.producers_max)
 	        .code;
 }

@@ -85,8 +85,11 @@ static pyr_result prepare_directory(struct log *log, struct pyr_error *error)
 		return pyr_fail(error, PYR_BUSY,
 		                "another process has this data directory open: stop it, or choose another with --data");
 	PYR_TRY(locked);
-	for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++)
+	/* The process may have died between making a name and syncing it: what recovery sees must be durable. */
+	for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
 		PYR_TRY(os_directory_make(log->disk, folders[i]));
+		PYR_TRY(os_directory_sync(log->disk, folders[i]));
+	}
 	return os_directory_sync(log->disk, "");
 }
 
@@ -123,6 +126,7 @@ static struct log *log_new(struct os_loop *loop, struct os_disk *disk, const str
 	base_list_init(&log->queue);
 	base_list_init(&log->group.appends);
 	base_list_init(&log->ring.files);
+	base_list_init(&log->ring.held);
 	base_list_init(&log->ring.free);
 	base_list_init(&log->cold_reads);
 	log->housekeeping_timer.fire = housekeep;

@@ -23,6 +23,7 @@ enum {
 	LOG_COPY_MAX_BYTES = 16384, /* smaller payloads are copied into the group's own buffer */
 	LOG_SEGMENT_BLOCK_BYTES = 65536,
 	LOG_RUN_BYTES = 1 << 20, /* of a snapshot */
+	LOG_RING_BYTES_MIN = 16 * LOG_BLOCK_BYTES, /* a shorter ring file was never completed */
 };
 
 /* ---- files ---- */
@@ -197,6 +198,7 @@ struct log {
 	/* The ring. */
 	struct {
 		struct base_list files; /* in use, oldest first; the last is current */
+		struct base_list held; /* released, but a reader still refers to them */
 		struct base_list free; /* to be used again */
 		struct log_ring_file *current;
 		struct log_ring_file *spare;

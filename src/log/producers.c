@@ -25,7 +25,7 @@ struct recent_batch {
 struct producer {
 	struct base_table_node node;
 	int64_t id;
-	int64_t last_timestamp_ms;
+	int64_t last_append_ms;
 	size_t recent_count;
 	struct recent_batch recent[RECENT_MAX];
 	int16_t committed_epoch; /* -1: nothing committed */
@@ -132,7 +132,7 @@ static void forget_quietest(struct log_producers *producers)
 	struct base_table_node *node = NULL;
 	while ((node = base_table_next(&producers->table, node))) {
 		struct producer *producer = BASE_CONTAINER(node, struct producer, node);
-		if (!has_pending(producer) && (!quietest || producer->last_timestamp_ms < quietest->last_timestamp_ms))
+		if (!has_pending(producer) && (!quietest || producer->last_append_ms < quietest->last_append_ms))
 			quietest = producer;
 	}
 	if (quietest)
@@ -173,7 +173,7 @@ static void push_recent(struct producer *producer, const struct recent_batch *re
 }
 
 pyr_result log_producers_append(struct log_producers *producers, const struct codec_batch *batch, int64_t base_offset,
-                                struct log_append *append, uint32_t count_max)
+                                struct log_append *append, int64_t now_ms, uint32_t count_max)
 {
 	struct producer *producer = find(producers, batch->producer_id);
 	if (!producer)
@@ -186,8 +186,8 @@ pyr_result log_producers_append(struct log_producers *producers, const struct co
 	                              .base_offset = base_offset,
 	                              .append = append};
 	push_recent(producer, &recent);
-	if (batch->max_timestamp_ms > producer->last_timestamp_ms)
-		producer->last_timestamp_ms = batch->max_timestamp_ms;
+	if (now_ms > producer->last_append_ms)
+		producer->last_append_ms = now_ms;
 	return pyr_ok();
 }
 
@@ -234,7 +234,7 @@ void log_producers_expire(struct log_producers *producers, int64_t before_ms)
 	for (; node; node = next) {
 		struct producer *producer = BASE_CONTAINER(node, struct producer, node);
 		next = base_table_next(&producers->table, node);
-		if (producer->last_timestamp_ms < before_ms && !has_pending(producer))
+		if (producer->last_append_ms < before_ms && !has_pending(producer))
 			forget(producers, producer);
 	}
 }
@@ -260,7 +260,7 @@ static void encode_one(const struct producer *producer, struct base_writer *writ
 	size_t count = durable_count(producer);
 	size_t first = count > PERSISTED_MAX ? count - PERSISTED_MAX : 0;
 	base_write_u64le(writer, (uint64_t)producer->id);
-	base_write_u64le(writer, (uint64_t)producer->last_timestamp_ms);
+	base_write_u64le(writer, (uint64_t)producer->last_append_ms);
 	base_write_u16le(writer, (uint16_t)producer->committed_epoch);
 	base_write_u32le(writer, (uint32_t)producer->committed_sequence);
 	base_write_u8(writer, (uint8_t)(count - first));
@@ -289,7 +289,7 @@ static pyr_result decode_one(struct log_producers *producers, struct base_reader
 	struct producer *producer = add(producers, id, UINT32_MAX);
 	if (!producer)
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
-	producer->last_timestamp_ms = (int64_t)base_read_u64le(reader);
+	producer->last_append_ms = (int64_t)base_read_u64le(reader);
 	producer->committed_epoch = (int16_t)base_read_u16le(reader);
 	producer->committed_sequence = (int32_t)base_read_u32le(reader);
 	size_t count = base_read_u8(reader);

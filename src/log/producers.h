@@ -32,10 +32,11 @@ struct log_sequence_verdict {
 /* PYR_OUT_OF_ORDER_SEQUENCE, PYR_DUPLICATE_SEQUENCE, PYR_PRODUCER_FENCED, PYR_BUSY (too many of one producer in flight). */
 pyr_result log_producers_check(const struct log_producers *producers, const struct codec_batch *batch,
                                struct log_sequence_verdict *ret_verdict);
-/* The batch was given an offset. append: until it is durable; NULL in recovery, where it is already.
+/* The batch was given an offset. append: until it is durable; NULL in recovery, where it is already. now_ms: when that
+ * was, by the server's clock; the time stamps of records are the client's and may be years old.
  * At most `count_max` producers are kept: the one silent for longest goes. */
 pyr_result log_producers_append(struct log_producers *producers, const struct codec_batch *batch, int64_t base_offset,
-                                struct log_append *append, uint32_t count_max);
+                                struct log_append *append, int64_t now_ms, uint32_t count_max);
 void log_producers_commit(struct log_producers *producers, int64_t producer_id, const struct log_append *append);
 /* Forgets what was appended at `offset` or later. */
 void log_producers_rollback(struct log_producers *producers, int64_t offset);

@@ -126,17 +126,23 @@ static struct log_ring_file *make_file(struct log *log, uint64_t bytes)
 	return file;
 }
 
+static uint64_t first_file_bytes(const struct log *log)
+{
+	return log->options.ring_file_bytes < FIRST_FILE_BYTES ? log->options.ring_file_bytes : FIRST_FILE_BYTES;
+}
+
 pyr_result log_ring_start(struct log *log, uint64_t after_group)
 {
 	struct log_ring_file *file = take_free(log);
 	bool fresh = !file;
-	if (fresh) {
-		uint64_t bytes = log->options.ring_file_bytes < FIRST_FILE_BYTES ? log->options.ring_file_bytes
-		                                                                 : FIRST_FILE_BYTES;
-		file = make_file(log, bytes);
-	}
+	if (!file)
+		file = make_file(log, first_file_bytes(log));
 	if (!file)
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	if (file->bytes < LOG_RING_BYTES_MIN) {
+		fresh = true;
+		file->bytes = first_file_bytes(log);
+	}
 	struct log_ring_header header = header_for(log, file);
 	header.first_group = after_group + 1;
 	header.after_group = after_group;
@@ -198,6 +204,7 @@ static void prepare_failed(struct log *log)
 	log->ring.preparing = NULL;
 	os_file_close(file->write);
 	file->write = NULL;
+	file->bytes = 0; /* not even its name is durable: whoever takes it next begins from nothing */
 	base_list_append(&log->ring.free, &file->node);
 	log->disk_full = log->ring.prepare_result.code == PYR_DISK_FULL;
 	os_timer_start(log->loop, &log->ring.prepare_timer, RETRY_US);
@@ -261,6 +268,7 @@ void log_ring_release_before(struct log *log, uint64_t id)
 		if (oldest->id >= id || oldest == log->ring.current)
 			return;
 		base_list_remove(&oldest->node);
+		base_list_append(&log->ring.held, &oldest->node);
 		os_pool_file_unref(&oldest->file);
 	}
 }
@@ -274,6 +282,7 @@ static void close_list(struct base_list *list)
 void log_ring_close(struct log *log)
 {
 	close_list(&log->ring.files);
+	close_list(&log->ring.held);
 	close_list(&log->ring.free);
 	log_ring_file_free(log->ring.spare);
 	log_ring_file_free(log->ring.preparing);

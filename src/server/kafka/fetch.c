@@ -68,6 +68,7 @@ static size_t smaller(size_t a, size_t b)
 static void fetch_work_free(void *context)
 {
 	struct fetch_work *work = context;
+	os_timer_stop(work->request->server->options.loop, &work->timer);
 	for (size_t i = 0; i < work->item_count; i++) {
 		struct fetch_read *reading = work->items[i].reading;
 		for (size_t j = 0; reading && j < reading->read.slice_count; j++)

@@ -51,7 +51,7 @@ uint16_t kafka_server_port(const struct kafka_server *server);
 /* Stops listening, closes every connection, waits for what the log still owes; then calls `closed` and is gone. Close
  * the server before the log. */
 void kafka_server_close(struct kafka_server *server, void (*closed)(void *context), void *context);
-/* Frees everything at once; only when loop, net and log will never call again (a simulated crash). NULL is fine. */
+/* Frees everything at once, for a simulated crash: the loop is dead, log and catalog have been abandoned. NULL is fine. */
 void kafka_server_abandon(struct kafka_server *server);
 
 struct kafka_server_metrics {

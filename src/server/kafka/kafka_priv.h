@@ -93,9 +93,9 @@ struct kafka_server {
 	char *host;
 	char *advertised_host;
 	uint16_t advertised_port;
-	char cluster_id[KAFKA_CLUSTER_ID_BYTES + 1];
 	struct os_listener *listener;
 	struct os_timer tick;
+	uint32_t lines; /* logged since the last tick */
 	struct os_timer memory_timer; /* at once: memory was given back while somebody waited for it */
 
 	struct base_list connections;
@@ -121,6 +121,8 @@ struct kafka_server {
 [[gnu::format(printf, 2, 3)]] void kafka_log_line(struct kafka_server *server, const char *format, ...);
 /* Calls the owner's `closed` if nothing is left; the server may be gone after it. */
 void kafka_server_settle(struct kafka_server *server);
+/* Kafka's form of the cluster's id, 22 characters. */
+void kafka_cluster_id(const struct kafka_server *server, char ret_text[KAFKA_CLUSTER_ID_BYTES + 1]);
 void kafka_memory_take(struct kafka_server *server, size_t bytes);
 void kafka_memory_give(struct kafka_server *server, size_t bytes);
 

@@ -147,6 +147,7 @@ static bool asks_all(const struct kafka_request *request, const struct codec_kaf
 static void answer(struct kafka_request *request, const struct codec_kafka_metadata_request *asked)
 {
 	struct kafka_server *server = request->server;
+	char cluster_id[KAFKA_CLUSTER_ID_BYTES + 1];
 	struct codec_kafka_metadata_response response = codec_kafka_metadata_response_default;
 	struct codec_kafka_metadata_response_broker broker = codec_kafka_metadata_response_broker_default;
 	broker.node_id = server->options.node_id;
@@ -154,7 +155,8 @@ static void answer(struct kafka_request *request, const struct codec_kafka_metad
 	broker.port = server->advertised_port;
 	response.brokers = &broker;
 	response.brokers_count = 1;
-	response.cluster_id = kafka_text(server->cluster_id);
+	kafka_cluster_id(server, cluster_id);
+	response.cluster_id = kafka_text(cluster_id);
 	response.controller_id = server->options.node_id;
 	if (asked->include_cluster_authorized_operations)
 		response.cluster_authorized_operations = authorized_operations(request, NULL);
@@ -233,13 +235,15 @@ void kafka_describe_cluster(struct kafka_request *request, const void *message)
 {
 	const struct codec_kafka_describe_cluster_request *asked = message;
 	struct kafka_server *server = request->server;
+	char cluster_id[KAFKA_CLUSTER_ID_BYTES + 1];
 	struct codec_kafka_describe_cluster_response response = codec_kafka_describe_cluster_response_default;
 	struct codec_kafka_describe_cluster_response_broker broker = {.broker_id = server->options.node_id};
 	broker.host = kafka_text(server->advertised_host);
 	broker.port = server->advertised_port;
 	response.brokers = &broker;
 	response.brokers_count = 1;
-	response.cluster_id = kafka_text(server->cluster_id);
+	kafka_cluster_id(server, cluster_id);
+	response.cluster_id = kafka_text(cluster_id);
 	response.controller_id = server->options.node_id;
 	response.endpoint_type = asked->endpoint_type;
 	if (asked->include_cluster_authorized_operations)

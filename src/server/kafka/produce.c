@@ -32,8 +32,18 @@ struct produce_work {
 	struct codec_kafka_produce_response response;
 	size_t pending; /* appends under way, and 1 while they are being started */
 	bool failed; /* any partition */
+	size_t item_count;
 	struct produce_item items[];
 };
+
+/* A batch is still there only if the log was abandoned. */
+static void produce_work_free(void *context)
+{
+	struct produce_work *work = context;
+	for (size_t i = 0; i < work->item_count; i++)
+		base_slice_release(&work->items[i].append.batch);
+	free(work);
+}
 
 static void settle(struct produce_work *work)
 {
@@ -183,11 +193,13 @@ static struct produce_work *work_new(struct kafka_request *request, const struct
 	if (!answers)
 		return NULL;
 	struct produce_work *work = calloc(1, sizeof *work + count * sizeof work->items[0]);
-	request->work = work;
 	if (!work) {
 		kafka_request_fail(request, "out of memory");
 		return NULL;
 	}
+	request->work = work;
+	request->work_free = produce_work_free;
+	work->item_count = count;
 	work->request = request;
 	work->asked = asked;
 	work->pending = 1;

@@ -8,6 +8,7 @@ struct delete_work;
 
 struct delete_item {
 	struct log_append append;
+	uint32_t partition; /* the log writes its own into the append */
 	struct delete_work *work;
 	struct codec_kafka_delete_records_response_partition *answer;
 };
@@ -32,7 +33,7 @@ static void on_deleted(struct log_append *append)
 	struct log_partition_info info;
 	struct log *log = item->work->request->server->options.log;
 	item->answer->error_code = kafka_error_of(append->result.code);
-	if (append->result.code == PYR_OK && log_partition_get(log, append->partition, &info).code == PYR_OK)
+	if (append->result.code == PYR_OK && log_partition_get(log, item->partition, &info).code == PYR_OK)
 		item->answer->low_watermark = info.log_start_offset;
 	settle(item->work);
 }
@@ -48,7 +49,7 @@ static void delete_partition(struct delete_item *item, const struct catalog_topi
 		item->answer->error_code = kafka_error_of(PYR_OFFSET_OUT_OF_RANGE);
 	if (item->answer->error_code != KAFKA_NONE)
 		return;
-	item->append.partition = partition;
+	item->append.partition = item->partition = partition;
 	item->append.done = on_deleted;
 	item->work->pending += 1;
 	log_delete_records(request->server->options.log, &item->append, asked->offset);

@@ -10,7 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TICK_US = 5000000 };
+enum {
+	TICK_US = 5000000,
+	LINES_MAX = 20, /* between two ticks: hostile peers must not fill the operator's disk */
+};
 
 struct kafka_server_options kafka_server_options_default(void)
 {
@@ -32,7 +35,8 @@ void kafka_log_line(struct kafka_server *server, const char *format, ...)
 {
 	char line[PYR_ERROR_TEXT_MAX];
 	va_list arguments;
-	if (!server->options.log_line)
+	server->lines += 1;
+	if (!server->options.log_line || server->lines > LINES_MAX)
 		return;
 	va_start(arguments, format);
 	vsnprintf(line, sizeof line, format, arguments);
@@ -79,6 +83,11 @@ static void format_uuid(const uint8_t uuid[CATALOG_UUID_BYTES], char ret_text[KA
 	ret_text[at] = 0;
 }
 
+void kafka_cluster_id(const struct kafka_server *server, char ret_text[KAFKA_CLUSTER_ID_BYTES + 1])
+{
+	format_uuid(catalog_cluster_uuid(server->options.catalog), ret_text);
+}
+
 /* Connections that stand still are found here. */
 static void on_tick(struct os_timer *timer)
 {
@@ -88,6 +97,10 @@ static void on_tick(struct os_timer *timer)
 		next = node->next;
 		kafka_connection_tick(BASE_CONTAINER(node, struct kafka_connection, node), now_us);
 	}
+	uint32_t untold = server->lines > LINES_MAX ? server->lines - LINES_MAX : 0;
+	server->lines = 0;
+	if (untold > 0)
+		kafka_log_line(server, "kafka: %u more lines like these were left out", untold);
 	os_timer_start(server->options.loop, &server->tick, TICK_US);
 }
 
@@ -137,7 +150,6 @@ pyr_result kafka_server_new(const struct kafka_server_options *options, struct k
 	base_list_init(&server->orphans);
 	base_list_init(&server->memory_waiters);
 	base_list_init(&server->producer_waiters);
-	format_uuid(catalog_cluster_uuid(options->catalog), server->cluster_id);
 	pyr_result result = listen_for_clients(server, error);
 	if (result.code != PYR_OK) {
 		server_free(server);
@@ -187,6 +199,9 @@ void kafka_server_abandon(struct kafka_server *server)
 	if (!server)
 		return;
 	server->closing = false; /* nobody waits to hear of it */
+	os_timer_stop(server->options.loop, &server->tick);
+	os_timer_stop(server->options.loop, &server->memory_timer);
+	os_listener_close(server->listener);
 	while ((node = base_list_pop(&server->connections)))
 		kafka_connection_free(BASE_CONTAINER(node, struct kafka_connection, node));
 	while ((node = base_list_pop(&server->orphans)))

@@ -1,0 +1,684 @@
+/* Simulation of log, catalog and idempotent producers under power cuts, failing disks and flipped bits.
+ *
+ *   sim_log --seconds N        as many seeds as N seconds allow, from a random first one
+ *   sim_log --first S --count N    seeds S to S + N - 1
+ *   sim_log --seed S           one seed, to replay a failure
+ *
+ * One run: a node on a simulated disk, a handful of partitions, producers with batches in flight, readers, snapshots held
+ * for long, deletions of records; then a crash, a recovery, a check of everything, and again. The seed decides all of it,
+ * the sizes and faults included. What must hold: model.h.
+ */
+#include "model.h"
+
+#include "codec/batch.h"
+#include "log/snapshot.h"
+#include "node/node.h"
+#include "os/sim/sim.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { PARTITIONS = 5, PRODUCERS = 6, IN_FLIGHT = 4, HELD = 3, LIVES = 6 };
+
+struct sent {
+	struct log_append append;
+	struct run *run;
+	struct producer *producer;
+	size_t slot; /* of the partition */
+	size_t batch;
+	int32_t sequence;
+	bool busy;
+	bool unanswered; /* by a node that died: to be sent again */
+};
+
+/* Idempotent or not; sends to one partition. */
+struct producer {
+	int64_t id; /* -1: not idempotent */
+	size_t slot;
+	int32_t next_sequence;
+	struct sent sent[IN_FLIGHT]; /* by number of sending */
+	uint64_t first, next; /* numbers of the oldest in flight and the next */
+};
+
+struct reader {
+	struct log_read read;
+	struct run *run;
+	size_t slot;
+	bool busy;
+};
+
+struct held_snapshot {
+	struct log_snapshot *snapshot;
+	size_t slot;
+	int64_t log_start;
+	int64_t acknowledged_end;
+	uint64_t release_at_us;
+};
+
+struct run {
+	struct os_sim *sim;
+	struct os_disk *disk;
+	struct os_loop *loop;
+	struct node *node;
+	struct node_options options;
+	struct model_partition models[PARTITIONS];
+	uint32_t ids[PARTITIONS];
+	struct producer producers[PRODUCERS];
+	struct reader readers[2];
+	struct held_snapshot held[HELD];
+	struct log_append deletion;
+	int64_t deletion_offset;
+	size_t deletion_slot;
+	bool deleting;
+	bool creating;
+	struct catalog_change create;
+	bool flips; /* this run flips bits: errors are allowed */
+	bool failed;
+	bool stopped; /* the log answered PYR_STOPPED */
+	uint64_t acknowledged;
+};
+
+static uint64_t below(struct run *run, uint64_t limit)
+{
+	return os_sim_random_below(run->sim, limit);
+}
+
+static void fail(struct run *run, const char *what)
+{
+	fprintf(stderr, "%s\n", what);
+	run->failed = true;
+}
+
+/* ---- producers ---- */
+
+static void send(struct run *run, struct sent *sent)
+{
+	struct model_batch *facts = &run->models[sent->slot].batches[sent->batch];
+	sent->busy = true;
+	sent->unanswered = false;
+	model_encode(run->ids[sent->slot], sent->batch, facts, sent->producer->id, 0, sent->sequence, &sent->append.batch);
+	sent->append.partition = run->ids[sent->slot];
+	log_append(node_log(run->node), &sent->append);
+}
+
+static void retire(struct producer *producer)
+{
+	while (producer->first < producer->next && !producer->sent[producer->first % IN_FLIGHT].busy &&
+	       !producer->sent[producer->first % IN_FLIGHT].unanswered)
+		producer->first += 1;
+}
+
+static void on_answer(struct log_append *append)
+{
+	struct sent *sent = (struct sent *)append;
+	struct run *run = sent->run;
+	struct model_partition *model = &run->models[sent->slot];
+	sent->busy = false;
+	switch (append->result.code) {
+	case PYR_OK:
+		model_acknowledge(model, sent->batch, append->base_offset);
+		run->acknowledged += 1;
+		break;
+	case PYR_STOPPED:
+		run->stopped = true;
+		sent->unanswered = true;
+		break;
+	case PYR_BUSY:
+	case PYR_DISK_FULL:
+	case PYR_OUT_OF_ORDER_SEQUENCE:
+		/* An idempotent one must come again before what follows it; the others are given up. */
+		sent->unanswered = sent->producer->id >= 0;
+		if (!sent->unanswered)
+			model_refuse(model, sent->batch, false);
+		break;
+	default:
+		if (!run->flips)
+			fail(run, pyr_code_name(append->result.code));
+		model_refuse(model, sent->batch, true);
+	}
+	if (sent->unanswered && sent->producer->id < 0) {
+		model_refuse(model, sent->batch, true);
+		sent->unanswered = false;
+	}
+	retire(sent->producer);
+}
+
+static bool has_unanswered(const struct producer *producer)
+{
+	for (uint64_t n = producer->first; n < producer->next; n++)
+		if (producer->sent[n % IN_FLIGHT].unanswered)
+			return true;
+	return false;
+}
+
+/* What was not answered goes first, in order, and sometimes twice: a client that lost patience. */
+static void resend(struct run *run, struct producer *producer)
+{
+	for (uint64_t n = producer->first; n < producer->next; n++)
+		if (producer->sent[n % IN_FLIGHT].busy)
+			return;
+	for (uint64_t n = producer->first; n < producer->next; n++)
+		if (producer->sent[n % IN_FLIGHT].unanswered)
+			send(run, &producer->sent[n % IN_FLIGHT]);
+}
+
+static void produce(struct run *run, struct producer *producer)
+{
+	if (has_unanswered(producer)) {
+		resend(run, producer);
+		return;
+	}
+	if (producer->next - producer->first >= IN_FLIGHT || run->ids[producer->slot] == 0)
+		return;
+	struct sent *sent = &producer->sent[producer->next % IN_FLIGHT];
+	int32_t records = 1 + (int32_t)below(run, 4);
+	uint32_t value_bytes = below(run, 12) == 0 ? (uint32_t)below(run, 9000) : (uint32_t)below(run, 300);
+	size_t batch = model_send(&run->models[producer->slot], records, value_bytes);
+	*sent = (struct sent){.run = run, .producer = producer, .slot = producer->slot, .batch = batch};
+	sent->append.done = on_answer;
+	sent->sequence = producer->next_sequence;
+	producer->next += 1;
+	if (producer->id >= 0)
+		producer->next_sequence += records;
+	send(run, sent);
+}
+
+/* A duplicate of a batch in flight, or of an answered one: it must get the original's answer. */
+struct duplicate {
+	struct log_append append;
+	struct run *run;
+	size_t slot, batch;
+};
+
+static void on_duplicate(struct log_append *append)
+{
+	struct duplicate *duplicate = (struct duplicate *)append;
+	struct run *run = duplicate->run;
+	struct model_batch *facts = &run->models[duplicate->slot].batches[duplicate->batch];
+	if (append->result.code == PYR_OK && facts->state != MODEL_ACKNOWLEDGED)
+		fail(run, "a duplicate was acknowledged before its original");
+	if (append->result.code == PYR_OK && facts->base_offset != append->base_offset)
+		fail(run, "a duplicate was acknowledged with another offset");
+	free(duplicate);
+}
+
+static void repeat(struct run *run, struct producer *producer)
+{
+	if (producer->id < 0 || producer->next == producer->first)
+		return;
+	struct sent *sent = &producer->sent[(producer->next - 1) % IN_FLIGHT];
+	struct duplicate *duplicate = sent->busy ? calloc(1, sizeof *duplicate) : NULL;
+	if (!duplicate)
+		return;
+	*duplicate = (struct duplicate){.run = run, .slot = sent->slot, .batch = sent->batch};
+	duplicate->append.done = on_duplicate;
+	duplicate->append.partition = run->ids[sent->slot];
+	model_encode(run->ids[sent->slot], sent->batch, &run->models[sent->slot].batches[sent->batch], producer->id, 0,
+	             sent->sequence, &duplicate->append.batch);
+	log_append(node_log(run->node), &duplicate->append);
+}
+
+/* ---- readers ---- */
+
+static bool is_error_allowed(const struct run *run, enum pyr_code code)
+{
+	if (code == PYR_OK)
+		return true;
+	if (run->flips)
+		return code == PYR_CORRUPT || code == PYR_OFFSET_OUT_OF_RANGE || code == PYR_IO;
+	return code == PYR_IO || code == PYR_OFFSET_OUT_OF_RANGE; /* an injected fault; a deletion in between */
+}
+
+static void check_read(struct run *run, struct log_read *read, size_t slot)
+{
+	struct model_walk walk;
+	if (!is_error_allowed(run, read->result.code))
+		fail(run, pyr_code_name(read->result.code));
+	model_walk_begin(&walk, run->ids[slot], &run->models[slot], read->offset);
+	for (size_t i = 0; i < read->slice_count && read->result.code == PYR_OK; i++)
+		if (!model_walk_bytes(&walk, (struct base_bytes){read->slices[i].data, read->slices[i].bytes}))
+			run->failed = true;
+	if (!model_walk_end(&walk, false, 0))
+		run->failed = true;
+	log_read_release(read);
+}
+
+static void on_read(struct log_read *read)
+{
+	struct reader *reader = (struct reader *)read;
+	reader->busy = false;
+	check_read(reader->run, read, reader->slot);
+}
+
+static void read_somewhere(struct run *run, struct reader *reader)
+{
+	struct log_partition_info info;
+	size_t slot = below(run, PARTITIONS);
+	if (reader->busy || log_partition_get(node_log(run->node), run->ids[slot], &info).code != PYR_OK)
+		return;
+	reader->slot = slot;
+	reader->read = (struct log_read){.partition = run->ids[slot], .whole_batch_first = true, .done = on_read};
+	reader->read.offset = info.log_start_offset + (int64_t)below(run, (uint64_t)(info.high_watermark - info.log_start_offset) + 1);
+	reader->read.bytes_max = below(run, 20000);
+	reader->run = run;
+	reader->busy = true;
+	if (log_read(node_log(run->node), &reader->read))
+		on_read(&reader->read);
+}
+
+/* ---- snapshots ---- */
+
+/* A run is read in whole blocks: its first batches may lie below the log start. */
+static struct base_bytes behind(struct base_slice run, int64_t log_start)
+{
+	struct base_bytes bytes = {run.data, run.bytes};
+	struct codec_batch batch;
+	while (bytes.bytes > 0 && codec_batch_parse(bytes, &batch).code == PYR_OK && codec_batch_last_offset(&batch) < log_start) {
+		bytes.data += batch.bytes;
+		bytes.bytes -= batch.bytes;
+	}
+	return bytes;
+}
+
+static void check_snapshot(struct run *run, struct held_snapshot *held)
+{
+	struct model_walk walk;
+	struct pyr_error error;
+	int64_t end = held->log_start;
+	bool whole = log_snapshot_load(held->snapshot, &error).code == PYR_OK;
+	if (!whole && !is_error_allowed(run, error.code))
+		fail(run, error.text);
+	model_walk_begin(&walk, run->ids[held->slot], &run->models[held->slot], held->log_start);
+	for (size_t i = 0; whole && i < log_snapshot_run_count(held->snapshot); i++) {
+		struct base_slice bytes = {0};
+		pyr_result read = log_snapshot_read(held->snapshot, i, &bytes);
+		whole = read.code == PYR_OK;
+		if (!whole && !is_error_allowed(run, read.code))
+			fail(run, "a snapshot can't be read");
+		if (whole && !model_walk_bytes(&walk, behind(bytes, held->log_start)))
+			run->failed = true;
+		base_slice_release(&bytes);
+		end = walk.next_offset;
+	}
+	if (whole && end < held->acknowledged_end && !run->flips)
+		fail(run, "a snapshot lacks what was acknowledged before it");
+	if (!model_walk_end(&walk, false, 0))
+		run->failed = true;
+	log_snapshot_release(held->snapshot);
+	held->snapshot = NULL;
+}
+
+static void take_snapshot(struct run *run, struct held_snapshot *held)
+{
+	struct log_partition_info info;
+	struct log_bounds bounds = log_bounds_all();
+	size_t slot = below(run, PARTITIONS);
+	if (held->snapshot || log_partition_get(node_log(run->node), run->ids[slot], &info).code != PYR_OK)
+		return;
+	if (log_snapshot_take(node_log(run->node), &run->ids[slot], 1, &bounds, &held->snapshot).code != PYR_OK)
+		return;
+	held->slot = slot;
+	held->log_start = info.log_start_offset;
+	held->acknowledged_end = run->models[slot].acknowledged_end;
+	held->release_at_us = os_sim_now_us(run->sim) + below(run, 200000);
+}
+
+static void tend_snapshots(struct run *run)
+{
+	for (size_t i = 0; i < HELD; i++)
+		if (run->held[i].snapshot && run->held[i].release_at_us <= os_sim_now_us(run->sim))
+			check_snapshot(run, &run->held[i]);
+}
+
+/* ---- deletions, topics ---- */
+
+static void on_deleted(struct log_append *append)
+{
+	struct run *run = (struct run *)(void *)((char *)append - offsetof(struct run, deletion));
+	run->deleting = false;
+	if (append->result.code == PYR_OK)
+		run->models[run->deletion_slot].log_start_acknowledged = run->deletion_offset;
+}
+
+static void delete_some(struct run *run)
+{
+	struct log_partition_info info;
+	size_t slot = below(run, PARTITIONS);
+	if (run->deleting || log_partition_get(node_log(run->node), run->ids[slot], &info).code != PYR_OK)
+		return;
+	run->deleting = true;
+	run->deletion_slot = slot;
+	run->deletion_offset = info.log_start_offset + (int64_t)below(run, (uint64_t)(info.high_watermark - info.log_start_offset) + 1);
+	if (run->deletion_offset > run->models[slot].log_start)
+		run->models[slot].log_start = run->deletion_offset;
+	run->deletion = (struct log_append){.partition = run->ids[slot], .done = on_deleted};
+	log_delete_records(node_log(run->node), &run->deletion, run->deletion_offset);
+}
+
+static void learn_topic(struct run *run)
+{
+	const struct catalog_topic *topic = catalog_topic_find(node_catalog(run->node), "t", 1);
+	for (size_t i = 0; topic && i < PARTITIONS; i++)
+		run->ids[i] = catalog_topic_partition(topic, (int32_t)i);
+}
+
+static void on_created(struct catalog_change *change)
+{
+	struct run *run = (struct run *)(void *)((char *)change - offsetof(struct run, create));
+	run->creating = false;
+	if (change->result.code == PYR_OK || change->result.code == PYR_TOPIC_EXISTS)
+		learn_topic(run);
+}
+
+static void create_topic(struct run *run)
+{
+	if (run->creating || run->ids[0] != 0)
+		return;
+	run->creating = true;
+	run->create = (struct catalog_change){.name = "t", .partition_count = PARTITIONS, .done = on_created};
+	run->create.config = catalog_topic_config_default();
+	run->create.config.segment_bytes = 40000;
+	run->create.config.retention_ms = -1;
+	catalog_topic_create(node_catalog(run->node), &run->create);
+}
+
+/* ---- lives and deaths ---- */
+
+static bool open_node(struct run *run)
+{
+	struct pyr_error error = {0};
+	run->loop = os_sim_loop_new(run->sim);
+	run->stopped = false;
+	if (node_open(run->loop, run->disk, &run->options, &run->node, &error).code != PYR_OK) {
+		run->node = NULL;
+		os_sim_loop_kill(run->loop);
+		return false;
+	}
+	bool known = run->ids[0] != 0;
+	if (known && !catalog_topic_find(node_catalog(run->node), "t", 1)) {
+		if (!run->flips)
+			fail(run, "an acknowledged topic is lost");
+		return true;
+	}
+	learn_topic(run);
+	return true;
+}
+
+static void drop_snapshots(struct run *run)
+{
+	for (size_t i = 0; i < HELD; i++) {
+		log_snapshot_release(run->held[i].snapshot);
+		run->held[i].snapshot = NULL;
+	}
+}
+
+static void crash(struct run *run)
+{
+	drop_snapshots(run);
+	os_sim_loop_kill(run->loop);
+	if (run->node)
+		node_abandon(run->node);
+	run->node = NULL;
+	run->deleting = run->creating = false;
+	for (size_t i = 0; i < 2; i++)
+		run->readers[i].busy = false;
+	/* Answers that were on their way are lost with the process. */
+	for (size_t i = 0; i < PRODUCERS; i++) {
+		struct producer *producer = &run->producers[i];
+		for (uint64_t n = producer->first; n < producer->next; n++) {
+			struct sent *sent = &producer->sent[n % IN_FLIGHT];
+			if (!sent->busy)
+				continue;
+			sent->busy = false;
+			sent->unanswered = producer->id >= 0;
+			if (!sent->unanswered)
+				model_refuse(&run->models[sent->slot], sent->batch, true);
+		}
+		retire(producer);
+	}
+	os_sim_disk_crash(run->disk);
+}
+
+static void step(struct run *run, unsigned steps)
+{
+	while (steps-- > 0 && !run->failed && !os_sim_disk_is_dead(run->disk) && os_sim_step(run->sim))
+		;
+}
+
+/* Everything from the log start to the high watermark, by reads that must all succeed. */
+struct full_check {
+	struct log_read read;
+	bool done;
+};
+
+static void on_full_read(struct log_read *read)
+{
+	((struct full_check *)read)->done = true;
+}
+
+static void check_partition(struct run *run, size_t slot)
+{
+	struct log_partition_info info;
+	struct model_partition *model = &run->models[slot];
+	struct model_walk walk;
+	struct full_check check;
+	if (log_partition_get(node_log(run->node), run->ids[slot], &info).code != PYR_OK) {
+		if (!run->flips)
+			fail(run, "an acknowledged partition is lost");
+		return;
+	}
+	if (info.log_start_offset < model->log_start_acknowledged && !run->flips)
+		fail(run, "an acknowledged deletion is undone");
+	model_walk_begin(&walk, run->ids[slot], model, info.log_start_offset);
+	bool readable = true;
+	while (readable && !run->failed && walk.next_offset < info.high_watermark) {
+		check = (struct full_check){.read = {.partition = run->ids[slot], .offset = walk.next_offset}};
+		check.read.bytes_max = 50000;
+		check.read.whole_batch_first = true;
+		check.read.done = on_full_read;
+		if (!log_read(node_log(run->node), &check.read))
+			while (!check.done && os_sim_step(run->sim))
+				;
+		readable = check.read.result.code == PYR_OK && check.read.slice_count > 0;
+		for (size_t i = 0; readable && i < check.read.slice_count; i++)
+			if (!model_walk_bytes(&walk, (struct base_bytes){check.read.slices[i].data, check.read.slices[i].bytes}))
+				run->failed = true;
+		log_read_release(&check.read);
+	}
+	if (!readable && !run->flips) {
+		fprintf(stderr, "partition %u can't be read at offset %lld of %lld: %s\n", run->ids[slot],
+		        (long long)walk.next_offset, (long long)info.high_watermark, pyr_code_name(check.read.result.code));
+		run->failed = true;
+	}
+	if (!model_walk_end(&walk, readable && !run->flips, info.high_watermark))
+		run->failed = true;
+}
+
+/* Where recovery found a batch that was never answered decides the fate of those that are not sent again. */
+static void check_all(struct run *run)
+{
+	for (size_t i = 0; i < PARTITIONS && run->ids[i] != 0 && !run->failed; i++)
+		check_partition(run, i);
+}
+
+static void flip_note(void *context, const char *name)
+{
+	char *chosen = context;
+	if (strlen(name) < 48 && (chosen[0] == '\0' || name[strlen(name) / 2] % 2))
+		strcpy(chosen, name);
+}
+
+static void flip_something(struct run *run)
+{
+	static const char *const folders[] = {"ring", "segments", "ring", "segments", "manifest"};
+	const char *folder = folders[below(run, 5)];
+	char name[48] = "", path[64];
+	if (os_directory_list(run->disk, folder, flip_note, name).code != PYR_OK || !name[0])
+		return;
+	snprintf(path, sizeof path, "%s/%s", folder, name);
+	for (int i = 0; i < 3; i++)
+		(void)os_sim_disk_flip(run->disk, path, below(run, 80000), (unsigned)below(run, 8));
+}
+
+static void arm_faults(struct run *run)
+{
+	struct os_sim_faults *faults = os_sim_disk_faults(run->disk);
+	switch (below(run, 6)) {
+	case 0:
+	case 1:
+		faults->crash_at_call = 1 + below(run, 3000);
+		break;
+	case 2:
+		faults->fail_sync_at = 1 + below(run, 400);
+		break;
+	case 3:
+		faults->fail_at_call = 1 + below(run, 2000);
+		break;
+	case 4:
+		faults->capacity_bytes = os_sim_disk_used_bytes(run->disk) + below(run, 400000);
+		break;
+	default:
+		break;
+	}
+}
+
+static void act(struct run *run)
+{
+	switch (below(run, 40)) {
+	case 0:
+		delete_some(run);
+		break;
+	case 1:
+		take_snapshot(run, &run->held[below(run, HELD)]);
+		break;
+	case 2:
+	case 3:
+	case 4:
+		read_somewhere(run, &run->readers[below(run, 2)]);
+		break;
+	case 5:
+		repeat(run, &run->producers[below(run, PRODUCERS)]);
+		break;
+	default:
+		produce(run, &run->producers[below(run, PRODUCERS)]);
+	}
+	create_topic(run);
+	tend_snapshots(run);
+}
+
+static void live(struct run *run)
+{
+	uint64_t actions = 50 + below(run, 1500);
+	unsigned pace = 1 + (unsigned)below(run, 12);
+	arm_faults(run);
+	for (uint64_t i = 0; i < actions && !run->failed && !run->stopped && !os_sim_disk_is_dead(run->disk); i++) {
+		act(run);
+		step(run, (unsigned)below(run, pace) + 1);
+	}
+}
+
+static void choose_options(struct run *run)
+{
+	run->options = node_options_default();
+	run->options.log.ring_file_bytes = (16 + 16 * below(run, 4)) * 4096;
+	run->options.log.checkpoint_bytes = 50000 + below(run, 200000);
+	run->options.log.extent_min_bytes = 4000 + below(run, 12000);
+	run->options.log.tail_cache_bytes = 1000 + below(run, 60000);
+	run->options.log.pending_bytes_max = 20000 + below(run, 100000);
+	run->options.log.background_bytes_per_s = 1000000 + below(run, 100000000);
+	run->options.log.open_files_max = 1 + (uint32_t)below(run, 6);
+}
+
+static void begin(struct run *run, uint64_t seed)
+{
+	*run = (struct run){.sim = os_sim_new(seed)};
+	run->disk = os_sim_disk_new(run->sim);
+	run->flips = below(run, 5) == 0;
+	choose_options(run);
+	for (size_t i = 0; i < PRODUCERS; i++) {
+		run->producers[i].slot = below(run, PARTITIONS);
+		run->producers[i].id = i % 3 == 2 ? -1 : 1000 + (int64_t)i;
+	}
+}
+
+static void end(struct run *run)
+{
+	drop_snapshots(run);
+	if (run->node) {
+		os_sim_loop_kill(run->loop);
+		node_abandon(run->node);
+	}
+	os_sim_disk_free(run->disk);
+	os_sim_free(run->sim);
+	for (size_t i = 0; i < PARTITIONS; i++)
+		model_deinit(&run->models[i]);
+}
+
+/* Opening may fail while a fault is armed, and for good when bits were flipped; never otherwise. */
+static bool revive(struct run *run)
+{
+	if (open_node(run))
+		return true;
+	if (!run->flips)
+		fail(run, "the node does not open after a crash");
+	return false;
+}
+
+static bool simulate(uint64_t seed, uint64_t *acknowledged)
+{
+	struct run run;
+	begin(&run, seed);
+	for (unsigned i = 0; i < LIVES && !run.failed; i++) {
+		if (!revive(&run))
+			break;
+		check_all(&run);
+		if (!run.failed)
+			live(&run);
+		crash(&run);
+		if (run.flips && i > 0)
+			flip_something(&run);
+	}
+	if (!run.failed && revive(&run))
+		check_all(&run);
+	bool passed = !run.failed;
+	*acknowledged += run.acknowledged;
+	end(&run);
+	if (!passed)
+		fprintf(stderr, "seed %llu failed: sim_log --seed %llu replays it\n", (unsigned long long)seed,
+		        (unsigned long long)seed);
+	return passed;
+}
+
+static double seconds_now(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t first = (uint64_t)time(NULL) * 1000, count = 100, passed = 0, failed = 0, acknowledged = 0;
+	double seconds = 0;
+	for (int i = 1; i + 1 < argc; i += 2) {
+		if (strcmp(argv[i], "--seed") == 0 || strcmp(argv[i], "--first") == 0)
+			first = strtoull(argv[i + 1], NULL, 10);
+		if (strcmp(argv[i], "--seed") == 0)
+			count = 1;
+		if (strcmp(argv[i], "--count") == 0)
+			count = strtoull(argv[i + 1], NULL, 10);
+		if (strcmp(argv[i], "--seconds") == 0)
+			seconds = strtod(argv[i + 1], NULL);
+	}
+	double until = seconds_now() + seconds;
+	for (uint64_t i = 0; failed < 5 && (seconds > 0 ? seconds_now() < until : i < count); i++) {
+		bool right = simulate(first + i, &acknowledged);
+		passed += right;
+		failed += !right;
+	}
+	printf("seeds from %llu, %llu batches acknowledged\n%llu passed, %llu failed\n", (unsigned long long)first,
+	       (unsigned long long)acknowledged, (unsigned long long)passed, (unsigned long long)failed);
+	return failed > 0;
+}

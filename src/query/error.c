@@ -22,7 +22,7 @@ static void end_on_character(char *text, size_t room)
 pyr_result query_fail(struct query_error *error, const char *sqlstate, const char *format, ...)
 {
 	va_list arguments;
-	assert(strlen(sqlstate) == QUERY_SQLSTATE_BYTES);
+	assert(strlen(sqlstate) == QUERY_SQLSTATE_BYTES && format);
 	*error = (struct query_error){0};
 	memcpy(error->sqlstate, sqlstate, QUERY_SQLSTATE_BYTES);
 	va_start(arguments, format);

@@ -1,0 +1,1 @@
+SELECT count(*), sum((value->>'n')::int) FILTER (WHERE true) OVER w AS s, * FROM public.t AS f JOIN a USING(x) WHERE "offset" >= -5 AND partition BETWEEN $1 AND 2 AND timestamp > now() - interval '1 hour' UNION ALL VALUES (1)

@@ -1,0 +1,1 @@
+WITH t AS (SELECT * FROM t WHERE partition IN (1, 2)) SELECT key_bytes, t.*, CASE WHEN a THEN 1 ELSE 2 END FROM t GROUP BY 1 HAVING x ~* 'a' ORDER BY 2 LIMIT 5; SHOW timezone; SET x = 1; BEGIN; DEALLOCATE p

@@ -1,0 +1,1 @@
+SELECT * FROM (SELECT pg_catalog.version(), EXISTS (SELECT 1), ARRAY[1], row(1), (a).b, x'1F' FROM t) s, LATERAL (SELECT $2::timestamptz) x WHERE f.timestamp <= '2013-01-01'::timestamptz

@@ -219,6 +219,7 @@ struct log_metrics {
 	uint64_t pending_bytes; /* appended, not durable */
 	uint64_t cached_bytes; /* in the tail cache */
 	uint64_t cold_reads;
+	uint64_t scrubbed_bytes;
 	uint64_t corrupt_reads;
 	uint64_t checkpoints;
 	uint32_t ring_files;

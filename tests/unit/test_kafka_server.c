@@ -31,6 +31,7 @@ struct world {
 	struct os_disk *disk;
 	struct node *node;
 	struct kafka_server *server;
+	uint64_t memory_bytes_max; /* 0: the default */
 	bool closed;
 };
 
@@ -53,18 +54,25 @@ static void start_server(struct world *world)
 	options.log = node_log(world->node);
 	options.host = "sim";
 	options.port = 9092;
+	if (world->memory_bytes_max > 0)
+		options.memory_bytes_max = world->memory_bytes_max;
 	assert_int_equal(kafka_server_new(&options, &world->server, NULL).code, PYR_OK);
 }
 
-static void world_open(struct world *world, uint64_t seed)
+static void world_open_limited(struct world *world, uint64_t seed, uint64_t memory_bytes_max)
 {
-	*world = (struct world){.sim = os_sim_new(seed)};
+	*world = (struct world){.sim = os_sim_new(seed), .memory_bytes_max = memory_bytes_max};
 	world->loop = os_sim_loop_new(world->sim);
 	world->client_loop = os_sim_loop_new(world->sim);
 	world->net = os_sim_net_new(world->loop);
 	world->client_net = os_sim_net_new(world->client_loop);
 	world->disk = os_sim_disk_new(world->sim);
 	start_server(world);
+}
+
+static void world_open(struct world *world, uint64_t seed)
+{
+	world_open_limited(world, seed, 0);
 }
 
 static bool run_until(struct world *world, bool (*condition)(void *context), void *context)
@@ -454,6 +462,73 @@ static void what_was_answered_outlives_a_power_cut(void **state)
 	each_seed(crash);
 }
 
+static void send_bytes(struct client *client, const void *data, size_t bytes)
+{
+	struct base_slice slice = base_slice_copy(data, bytes);
+	assert_non_null(slice.owner);
+	os_connection_send(client->os, &slice, 1);
+}
+
+/* Half a request, then nothing: the connection is closed after the time allowed, an idle one is not. */
+static void stall(uint64_t seed)
+{
+	struct world world;
+	world_open(&world, seed);
+	struct client *idle = client_connect(&world), *half = client_connect(&world);
+	create_topic(&world, idle, "t");
+	send_bytes(half, "\0\0\1\0only the beginning", 22);
+	assert_true(run_until(&world, is_true, &half->gone));
+	assert_in_range(os_sim_now_us(world.sim), 60000000, 75000000);
+	assert_int_equal(kafka_server_metrics_get(world.server).connections_stalled, 1);
+	assert_int_equal(kafka_server_metrics_get(world.server).memory_bytes, 0);
+	create_topic(&world, idle, "still-here");
+	client_free(&world, half);
+	client_free(&world, idle);
+	world_close(&world);
+}
+
+static void who_stops_in_a_request_is_let_go(void **state)
+{
+	(void)state;
+	each_seed(stall);
+}
+
+/* Twenty clients send most of 400 KB each where 1 MB is allowed: some are let go, the limit holds, and whoever is whole
+ * is served. */
+static void crowd(uint64_t seed)
+{
+	enum { CLIENTS = 20, LIMIT = 1 << 20, REQUEST = 400000 };
+	struct world world;
+	struct client *clients[CLIENTS];
+	uint8_t *request = calloc(1, REQUEST);
+	uint64_t most = 0;
+	world_open_limited(&world, seed, LIMIT);
+	base_store_u32be(request, REQUEST);
+	for (int i = 0; i < CLIENTS; i++) {
+		clients[i] = client_connect(&world);
+		send_bytes(clients[i], request, REQUEST - 1);
+	}
+	for (int i = 0; i < 5000 && os_sim_step(world.sim); i++) {
+		uint64_t now = kafka_server_metrics_get(world.server).memory_bytes;
+		most = now > most ? now : most;
+	}
+	assert_in_range(most, LIMIT / 2, LIMIT + LIMIT / 4);
+	struct client *whole = client_connect(&world);
+	create_topic(&world, whole, "t");
+	client_free(&world, whole);
+	for (int i = 0; i < CLIENTS; i++)
+		client_free(&world, clients[i]);
+	assert_int_equal(kafka_server_metrics_get(world.server).memory_bytes, 0);
+	free(request);
+	world_close(&world);
+}
+
+static void memory_for_requests_is_bounded(void **state)
+{
+	(void)state;
+	each_seed(crowd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -461,6 +536,8 @@ int main(void)
 		cmocka_unit_test(earlier_records_in_a_batch_are_not_pruned),
 		cmocka_unit_test(a_waiting_fetch_hears_of_a_produce),
 		cmocka_unit_test(connections_cut_anywhere_leave_nothing),
+		cmocka_unit_test(who_stops_in_a_request_is_let_go),
+		cmocka_unit_test(memory_for_requests_is_bounded),
 		cmocka_unit_test(what_was_answered_outlives_a_power_cut),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,6 +47,9 @@ static void start_server(struct world *world)
 {
 	struct node_options node_options = node_options_default();
 	struct kafka_server_options options = kafka_server_options_default();
+	/* The default sizes cost the simulator more than all the rest. */
+	node_options.log.ring_file_bytes = 1 << 20;
+	node_options.log.extent_min_bytes = 1 << 18;
 	assert_int_equal(node_open(world->loop, world->disk, &node_options, &world->node, NULL).code, PYR_OK);
 	options.loop = world->loop;
 	options.net = world->net;

@@ -226,7 +226,7 @@ static pyr_result seal_entry(struct log_checkpoint *checkpoint, struct sealed_ru
 		return note_damage(run, entry);
 	PYR_TRY(read);
 	pyr_result result = log_segment_writer_batch(&checkpoint->writer, (struct base_bytes){batch.data, batch.bytes},
-	                                             entry->index, in_place ? entry->position : 0);
+	                                             entry->index, in_place ? entry->position : 0, entry->min_timestamp_ms);
 	base_slice_release(&batch);
 	return result;
 }

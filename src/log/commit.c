@@ -140,7 +140,7 @@ static void stamp(struct log *log, struct log_partition *partition, struct log_a
 	if (partition->config.append_time) {
 		append->append_time_ms = os_wall_ms(log->loop);
 		codec_batch_stamp(at, append->batch.bytes, append->append_time_ms);
-		batch->base_timestamp_ms = batch->max_timestamp_ms = append->append_time_ms;
+		append->min_timestamp_ms = batch->max_timestamp_ms = append->append_time_ms;
 	}
 	codec_batch_assign(at, partition->next_offset, (int32_t)partition->term);
 }
@@ -157,8 +157,7 @@ static void assign(struct log *log, struct log_partition *partition, struct log_
 	append->state.index = partition->next_index++;
 	append->state.hlc = log_hlc_next(log);
 	append->state.max_timestamp_ms = batch->max_timestamp_ms;
-	append->state.min_timestamp_ms =
-		batch->base_timestamp_ms < batch->max_timestamp_ms ? batch->base_timestamp_ms : batch->max_timestamp_ms;
+	append->state.min_timestamp_ms = append->min_timestamp_ms;
 	partition->next_offset += append->state.record_count;
 }
 

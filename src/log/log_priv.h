@@ -370,7 +370,7 @@ pyr_result log_segment_writer_begin(struct log_segment_writer *writer, struct os
 void log_segment_writer_part(struct log_segment_writer *writer, uint32_t partition);
 /* Appends a batch to the part; or, with position != 0, notes one that an extent holds already. */
 pyr_result log_segment_writer_batch(struct log_segment_writer *writer, struct base_bytes batch, uint64_t index,
-                                    uint64_t position);
+                                    uint64_t position, int64_t min_timestamp_ms);
 pyr_result log_segment_writer_part_end(struct log_segment_writer *writer, struct base_bytes producers,
                                        struct log_part *ret_part);
 /* Directory, trailer, sync of file, leaves and names. */

@@ -195,6 +195,14 @@ def test_slow_readers(node):
         assert node.resident_bytes() - before < 250 * MIB
 
 
+def test_peers_that_vanish_while_they_are_sent_to(node):
+    """Writing to a connection that was reset must not end the process by SIGPIPE."""
+    for _ in range(50):
+        with pgwire.Connection(node) as connection:
+            connection.send(query("SELECT repeat('x', 1000) FROM generate_series(1, 20000)"))
+            connection.exactly(1000)  # and closes with the rest unread: a reset
+
+
 def test_a_flood_of_statements_without_reading(node):
     """Pipelining without end: the server stops reading instead of piling up."""
     one = query("SELECT repeat('x', 10000)") * 1000

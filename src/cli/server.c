@@ -35,6 +35,10 @@ static const struct cli_option server_options[] = {
 	{"pg-port", "PORT", "5432", "PostgreSQL protocol; 0 picks a free port"},
 	{"advertised-host", "NAME", "", "the name that Kafka clients are told to connect to; as --host if not given"},
 	{"partitions", "N", "4", "partitions of a topic that nobody gave a number"},
+	{"ring-file-mib", "N", "64", "size of a file of the shared log's ring"},
+	{"checkpoint-mib", "N", "128", "seal segments after so much of the ring was written"},
+	{"tail-cache-mib", "N", "256", "memory for batches that were just written"},
+	{"open-files", "N", "1024", "sealed files kept open"},
 	{"help", NULL, "", "show this"},
 	{NULL, NULL, NULL, NULL},
 };
@@ -102,6 +106,22 @@ static pyr_result port_option(const struct cli_option *options, const char *name
 	return pyr_ok();
 }
 
+static pyr_result log_options(const struct cli_option *options, struct log_options *log, struct pyr_error *error)
+{
+	long long ring, checkpoint, cache, files;
+	PYR_TRY(cli_option_number(options, "ring-file-mib", 1, 4096, &ring, error));
+	PYR_TRY(cli_option_number(options, "checkpoint-mib", 1, 65536, &checkpoint, error));
+	PYR_TRY(cli_option_number(options, "tail-cache-mib", 1, 1 << 20, &cache, error));
+	PYR_TRY(cli_option_number(options, "open-files", 1, 1 << 20, &files, error));
+	log->ring_file_bytes = (uint64_t)ring << 20;
+	log->checkpoint_bytes = (uint64_t)checkpoint << 20;
+	log->tail_cache_bytes = (uint64_t)cache << 20;
+	log->open_files_max = (uint32_t)files;
+	if (log->extent_min_bytes > log->ring_file_bytes / 4)
+		log->extent_min_bytes = log->ring_file_bytes / 4;
+	return pyr_ok();
+}
+
 static pyr_result open_kafka(struct server *server, const struct cli_option *options, struct pyr_error *error)
 {
 	struct kafka_server_options kafka = kafka_server_options_default();
@@ -146,6 +166,7 @@ static pyr_result start(struct server *server, const struct cli_option *options,
 		return pyr_fail(error, PYR_USAGE,
 		                "--host %s would be open to the network, without TLS or passwords: listen on 127.0.0.1",
 		                host);
+	PYR_TRY(log_options(options, &node.log, error));
 	server->loop = os_real_loop_new();
 	server->net = server->loop ? os_real_net_new(server->loop) : NULL;
 	if (!server->net)

@@ -25,7 +25,9 @@ struct sealed_run {
 	bool extent;
 	uint64_t extent_filled;
 	struct base_slice producers;
-	struct log_part part; /* the outcome */
+	struct log_part part; /* the outcome; no blocks: nothing of the run could be read */
+	struct log_damage *damages; /* what could not */
+	size_t damage_count;
 };
 
 struct log_checkpoint {
@@ -58,6 +60,7 @@ static void release_run(struct sealed_run *run)
 		base_slice_release(&run->entries[i].slice);
 	}
 	free(run->entries);
+	free(run->damages);
 	base_slice_release(&run->producers);
 	log_segment_drop(run->segment);
 }
@@ -203,11 +206,25 @@ static pyr_result capture(struct log_checkpoint *checkpoint)
 
 /* ---- steps, in the background ---- */
 
+/* A batch that fails its checksum must not keep all others on the ring: its place is told damaged, for good. */
+static pyr_result note_damage(struct sealed_run *run, const struct log_tail_entry *entry)
+{
+	struct log_damage *damages = realloc(run->damages, (run->damage_count + 1) * sizeof *damages);
+	if (!damages)
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	run->damages = damages;
+	damages[run->damage_count++] = (struct log_damage){entry->base_offset, entry->last_offset + 1};
+	return pyr_ok();
+}
+
 static pyr_result seal_entry(struct log_checkpoint *checkpoint, struct sealed_run *run, struct log_tail_entry *entry)
 {
 	struct base_slice batch;
 	bool in_place = run->extent && entry->file == &run->segment->file;
-	PYR_TRY(log_tail_entry_read(entry, &batch));
+	pyr_result read = log_tail_entry_read(entry, &batch);
+	if (read.code == PYR_CORRUPT)
+		return note_damage(run, entry);
+	PYR_TRY(read);
 	pyr_result result = log_segment_writer_batch(&checkpoint->writer, (struct base_bytes){batch.data, batch.bytes},
 	                                             entry->index, in_place ? entry->position : 0);
 	base_slice_release(&batch);
@@ -232,7 +249,8 @@ static pyr_result seal_run(struct log_checkpoint *checkpoint, struct sealed_run 
 		return pyr_ok();
 	checkpoint->part_open = false;
 	struct base_bytes producers = {run->producers.data, run->producers.bytes};
-	PYR_TRY(log_segment_writer_part_end(&checkpoint->writer, producers, &run->part));
+	if (run->damage_count < run->count)
+		PYR_TRY(log_segment_writer_part_end(&checkpoint->writer, producers, &run->part));
 	bool last_of_file = run->extent || (size_t)(run - checkpoint->runs) + 1 == checkpoint->shared_count;
 	if (last_of_file) {
 		PYR_TRY(log_segment_writer_end(&checkpoint->writer));
@@ -241,12 +259,30 @@ static pyr_result seal_run(struct log_checkpoint *checkpoint, struct sealed_run 
 	return pyr_ok();
 }
 
+static void encode_damages(const struct sealed_run *run, struct base_writer *body)
+{
+	for (size_t i = 0; i < run->damage_count; i++) {
+		base_write_u32le(body, run->partition);
+		base_write_u64le(body, (uint64_t)run->damages[i].base_offset);
+		base_write_u64le(body, (uint64_t)run->damages[i].end_offset);
+	}
+}
+
 static pyr_result write_manifest(struct log_checkpoint *checkpoint)
 {
 	struct base_writer *body = &checkpoint->body;
-	base_write_u32le(body, (uint32_t)checkpoint->run_count);
+	size_t parts = 0, damages = 0;
+	for (size_t i = 0; i < checkpoint->run_count; i++) {
+		parts += checkpoint->runs[i].part.block_count > 0;
+		damages += checkpoint->runs[i].damage_count;
+	}
+	base_write_u32le(body, (uint32_t)parts);
 	for (size_t i = 0; i < checkpoint->run_count; i++)
-		log_part_encode(&checkpoint->runs[i].part, body);
+		if (checkpoint->runs[i].part.block_count > 0)
+			log_part_encode(&checkpoint->runs[i].part, body);
+	base_write_u32le(body, (uint32_t)damages);
+	for (size_t i = 0; i < checkpoint->run_count; i++)
+		encode_damages(&checkpoint->runs[i], body);
 	if (body->failed)
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	struct base_bytes bytes = {body->buffer->data, body->bytes};
@@ -304,11 +340,15 @@ static void adopt_run(struct log *log, struct sealed_run *run)
 	run->segment->bytes += run->part.bytes;
 	if (!partition)
 		return;
-	if (log_parts_push(log, partition, &run->part).code != PYR_OK) {
-		log_stop(log); /* the manifest knows the part; memory does not */
+	pyr_result adopted = run->part.block_count > 0 ? log_parts_push(log, partition, &run->part) : pyr_ok();
+	for (size_t i = 0; i < run->damage_count && adopted.code == PYR_OK; i++)
+		adopted = log_partition_damage(partition, run->damages[i].base_offset, run->damages[i].end_offset);
+	if (adopted.code != PYR_OK) {
+		log_stop(log); /* the manifest knows more than memory does */
 		return;
 	}
-	size_t sealed = log_tail_search(&partition->tail, run->part.end_offset);
+	log->metrics.corrupt_reads += run->damage_count;
+	size_t sealed = log_tail_search(&partition->tail, run->entries[run->count - 1].last_offset + 1);
 	for (size_t i = 0; i < sealed; i++)
 		partition->tail_bytes -= log_tail_at(&partition->tail, i)->bytes;
 	log_tail_drop_front(&partition->tail, sealed);

@@ -267,6 +267,8 @@ pyr_result log_parts_push(struct log *log, struct log_partition *partition, cons
 void log_parts_trim(struct log *log, struct log_partition *partition);
 /* Moves the log start up and lets go of what lies below. */
 void log_partition_start_at(struct log *log, struct log_partition *partition, int64_t offset);
+/* Marks offsets [from, to) as unreadable, and the partition as read-only. */
+pyr_result log_partition_damage(struct log_partition *partition, int64_t from, int64_t to);
 void log_cache_add(struct log *log, struct log_partition *partition, const struct log_tail_entry *entry);
 uint64_t log_hlc_next(struct log *log);
 

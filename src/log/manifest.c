@@ -225,6 +225,21 @@ static pyr_result decode_partition(struct log *log, struct base_reader *reader)
 	return decode_parts(log, reader);
 }
 
+/* What the checkpoint that wrote this manifest could not read. */
+static pyr_result decode_new_damages(struct log *log, struct base_reader *reader)
+{
+	uint32_t count = base_read_u32le(reader);
+	for (uint32_t i = 0; i < count && !reader->failed; i++) {
+		struct log_partition *partition = log_partition_find(log, base_read_u32le(reader));
+		int64_t from = (int64_t)base_read_u64le(reader);
+		int64_t to = (int64_t)base_read_u64le(reader);
+		if (!partition)
+			return pyr_result_of(PYR_CORRUPT);
+		PYR_TRY(log_partition_damage(partition, from, to));
+	}
+	return base_reader_check(reader, PYR_CORRUPT);
+}
+
 static pyr_result apply_body(struct log *log, struct base_bytes body)
 {
 	struct base_reader reader = base_reader_init(body.data, body.bytes);
@@ -236,7 +251,7 @@ static pyr_result apply_body(struct log *log, struct base_bytes body)
 	for (uint32_t i = 0; i < count && !reader.failed; i++)
 		PYR_TRY(decode_partition(log, &reader));
 	PYR_TRY(decode_parts(log, &reader));
-	return base_reader_check(&reader, PYR_CORRUPT);
+	return decode_new_damages(log, &reader);
 }
 
 pyr_result log_manifest_load(struct log *log, struct log_manifest_head *ret_head, struct pyr_error *error)

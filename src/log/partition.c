@@ -219,6 +219,17 @@ void log_partition_start_at(struct log *log, struct log_partition *partition, in
 	log_partition_notify(partition);
 }
 
+pyr_result log_partition_damage(struct log_partition *partition, int64_t from, int64_t to)
+{
+	struct log_damage *damages = realloc(partition->damages, (partition->damage_count + 1) * sizeof *damages);
+	if (!damages)
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	partition->damages = damages;
+	damages[partition->damage_count++] = (struct log_damage){from, to};
+	partition->read_only = true;
+	return pyr_ok();
+}
+
 /* ---- life ---- */
 
 /* An extent that the group under way writes to goes later. */

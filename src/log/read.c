@@ -83,15 +83,17 @@ static size_t choose_blocks(const struct log_read *read, const struct log_block 
 static pyr_result trim_to_batches(struct log_read *read, struct base_slice blocks)
 {
 	size_t from = 0, to = 0;
+	int64_t next_offset = -1;
 	while (to < blocks.bytes) {
 		struct codec_batch batch;
 		if (codec_batch_parse((struct base_bytes){blocks.data + to, blocks.bytes - to}, &batch).code != PYR_OK)
 			return pyr_result_of(PYR_CORRUPT);
 		if (codec_batch_last_offset(&batch) < read->offset)
 			from = to + batch.bytes;
-		else if (!has_room(read, to - from, to > from, batch.bytes))
-			break;
+		else if (!has_room(read, to - from, to > from, batch.bytes) || (to > from && batch.base_offset != next_offset))
+			break; /* behind a damaged place a new read begins */
 		to += batch.bytes;
+		next_offset = codec_batch_last_offset(&batch) + 1;
 	}
 	if (to > from)
 		add_slice(read, base_slice_sub(blocks, from, to - from));
@@ -184,9 +186,16 @@ static bool answer(struct log_read *read, enum pyr_code code)
 	return true;
 }
 
+/* Does the entry follow the one before it? Behind a damaged place a new read begins. */
+static bool follows(const struct log_partition *partition, size_t first, size_t i)
+{
+	return i == first || log_tail_at(&partition->tail, i)->base_offset ==
+	                             log_tail_at(&partition->tail, i - 1)->last_offset + 1;
+}
+
 static bool read_cached(struct log_read *read, const struct log_partition *partition, size_t i)
 {
-	for (; i < partition->tail.count; i++) {
+	for (size_t first = i; i < partition->tail.count && follows(partition, first, i); i++) {
 		const struct log_tail_entry *entry = log_tail_at(&partition->tail, i);
 		bool readable = entry->last_offset < partition->high_watermark && entry->slice.data;
 		if (!readable || !has_room(read, read->bytes, read->slice_count, entry->bytes))
@@ -202,7 +211,7 @@ static bool read_uncached(struct log *log, struct log_read *read, const struct l
 	size_t bytes = 0;
 	if (!cold)
 		return answer(read, PYR_OUT_OF_MEMORY);
-	for (; i < partition->tail.count; i++) {
+	for (size_t first = i; i < partition->tail.count && follows(partition, first, i); i++) {
 		const struct log_tail_entry *entry = log_tail_at(&partition->tail, i);
 		bool readable = entry->last_offset < partition->high_watermark && !entry->slice.data;
 		if (!readable || !has_room(read, bytes, cold->entry_count, entry->bytes))

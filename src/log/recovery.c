@@ -126,23 +126,12 @@ static pyr_result find_ring_files(struct recovery *recovery)
 
 /* ---- damage ---- */
 
-static pyr_result add_damage(struct log_partition *partition, int64_t from, int64_t to)
-{
-	struct log_damage *damages = realloc(partition->damages, (partition->damage_count + 1) * sizeof *damages);
-	if (!damages)
-		return pyr_result_of(PYR_OUT_OF_MEMORY);
-	partition->damages = damages;
-	damages[partition->damage_count++] = (struct log_damage){from, to};
-	partition->read_only = true;
-	return pyr_ok();
-}
-
 /* Something of the partition at its end could not be read; how much, a later frame may tell. */
 static pyr_result open_damage(struct log_partition *partition)
 {
 	if (partition->damage_count > 0 && partition->damages[partition->damage_count - 1].end_offset == INT64_MAX)
 		return pyr_ok();
-	return add_damage(partition, partition->durable_end, INT64_MAX);
+	return log_partition_damage(partition, partition->durable_end, INT64_MAX);
 }
 
 static void close_damage(struct log_partition *partition, int64_t at)
@@ -207,7 +196,7 @@ static pyr_result apply_batch(struct recovery *recovery, struct log_partition *p
 		discard_from(partition, entry->base_offset, entry->index);
 	close_damage(partition, entry->base_offset);
 	if (entry->base_offset > partition->durable_end && partition->damage_count == 0)
-		PYR_TRY(add_damage(partition, partition->durable_end, entry->base_offset));
+		PYR_TRY(log_partition_damage(partition, partition->durable_end, entry->base_offset));
 	os_pool_file_ref(entry->file);
 	pyr_result pushed = log_tail_push(&partition->tail, entry);
 	if (pushed.code != PYR_OK) {

@@ -43,6 +43,9 @@ struct log_snapshot {
 	size_t run_count, run_capacity;
 	size_t pruned;
 	uint64_t record_count;
+	bool damaged; /* some of it can't be read: loading says so */
+	uint32_t damaged_partition;
+	struct log_damage damage;
 };
 
 struct log_bounds log_bounds_all(void)
@@ -95,11 +98,25 @@ static pyr_result add_entry(struct log_snapshot *snapshot, const struct log_tail
 	return pyr_ok();
 }
 
+static void note_damage(struct log_snapshot *snapshot, const struct log_partition *partition)
+{
+	for (size_t i = 0; i < partition->damage_count; i++) {
+		const struct log_damage *damage = &partition->damages[i];
+		if (damage->end_offset <= partition->log_start_offset || damage->end_offset <= snapshot->bounds.offset_min ||
+		    damage->base_offset > snapshot->bounds.offset_max)
+			continue;
+		snapshot->damaged = true;
+		snapshot->damaged_partition = partition->id;
+		snapshot->damage = *damage;
+	}
+}
+
 static pyr_result take_partition(struct log_snapshot *snapshot, struct log *log, const struct log_partition *partition,
                                  size_t slot)
 {
 	const struct log_bounds *bounds = &snapshot->bounds;
 	snapshot->start_offsets[slot] = partition->log_start_offset;
+	note_damage(snapshot, partition);
 	for (size_t i = 0; i < partition->part_count; i++) {
 		const struct log_part *part = &partition->parts[i];
 		if (overlaps(bounds, part->base_offset, part->end_offset - 1, part->min_timestamp_ms,
@@ -236,6 +253,11 @@ static pyr_result cut_entries(struct log_snapshot *snapshot)
 pyr_result log_snapshot_load(struct log_snapshot *snapshot, struct pyr_error *error)
 {
 	assert(snapshot->run_count == 0);
+	if (snapshot->damaged)
+		return pyr_fail(error, PYR_CORRUPT,
+		                "stored records of log partition %u from offset %lld on are damaged: restore them from a replica or "
+		                "a backup, or read other offsets",
+		                snapshot->damaged_partition, (long long)snapshot->damage.base_offset);
 	for (size_t i = 0; i < snapshot->part_count; i++) {
 		struct snapshot_part *part = &snapshot->parts[i];
 		pyr_result read = log_segment_read_index(part->file, &part->part, &part->blocks);

@@ -18,6 +18,7 @@ STOP_SECONDS = 20
 
 def pytest_addoption(parser):
     parser.addoption("--build", default="build", help="the build folder to test")
+    parser.addoption("--rounds", type=int, default=10, help="how often the node is killed")
 
 
 class Node:

@@ -78,6 +78,7 @@ struct run {
 	bool failed;
 	bool stopped; /* the log answered PYR_STOPPED */
 	uint64_t acknowledged;
+	struct duplicate *duplicates;
 };
 
 static uint64_t below(struct run *run, uint64_t limit)
@@ -188,6 +189,7 @@ static void produce(struct run *run, struct producer *producer)
 /* A duplicate of a batch in flight, or of an answered one: it must get the original's answer. */
 struct duplicate {
 	struct log_append append;
+	struct duplicate *next; /* in run->duplicates: freed at the end, as a crash may lose the answer */
 	struct run *run;
 	size_t slot, batch;
 };
@@ -201,7 +203,6 @@ static void on_duplicate(struct log_append *append)
 		fail(run, "a duplicate was acknowledged before its original");
 	if (append->result.code == PYR_OK && facts->base_offset != append->base_offset)
 		fail(run, "a duplicate was acknowledged with another offset");
-	free(duplicate);
 }
 
 static void repeat(struct run *run, struct producer *producer)
@@ -212,7 +213,8 @@ static void repeat(struct run *run, struct producer *producer)
 	struct duplicate *duplicate = sent->busy ? calloc(1, sizeof *duplicate) : NULL;
 	if (!duplicate)
 		return;
-	*duplicate = (struct duplicate){.run = run, .slot = sent->slot, .batch = sent->batch};
+	*duplicate = (struct duplicate){.next = run->duplicates, .run = run, .slot = sent->slot, .batch = sent->batch};
+	run->duplicates = duplicate;
 	duplicate->append.done = on_duplicate;
 	duplicate->append.partition = run->ids[sent->slot];
 	model_encode(run->ids[sent->slot], sent->batch, &run->models[sent->slot].batches[sent->batch], producer->id, 0,
@@ -612,6 +614,11 @@ static void end(struct run *run)
 	}
 	os_sim_disk_free(run->disk);
 	os_sim_free(run->sim);
+	while (run->duplicates) {
+		struct duplicate *duplicate = run->duplicates;
+		run->duplicates = duplicate->next;
+		free(duplicate);
+	}
 	for (size_t i = 0; i < PARTITIONS; i++)
 		model_deinit(&run->models[i]);
 }

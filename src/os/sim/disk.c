@@ -20,6 +20,7 @@ struct sim_inode {
 	uint64_t capacity; /* bytes allocated in both images */
 	uint64_t cached_bytes, durable_bytes;
 	unsigned open_count;
+	bool removed; /* a name of it was removed or replaced */
 };
 
 struct sim_name {
@@ -109,7 +110,10 @@ static struct sim_name *need_name(struct sim_disk *disk, const char *path)
 
 static void change_name(struct sim_disk *disk, const char *path, struct sim_inode *inode, bool with_next)
 {
-	need_name(disk, path)->cached = inode;
+	struct sim_name *name = need_name(disk, path);
+	if (name->cached)
+		name->cached->removed = true;
+	name->cached = inode;
 	if (disk->change_count == disk->change_capacity) {
 		disk->change_capacity = disk->change_capacity ? disk->change_capacity * 2 : 16;
 		disk->changes = must(realloc(disk->changes, disk->change_capacity * sizeof *disk->changes));
@@ -119,9 +123,23 @@ static void change_name(struct sim_disk *disk, const char *path, struct sim_inod
 	strcpy(change->path, path);
 }
 
+static void forget_empty_names(struct sim_disk *disk)
+{
+	for (struct sim_name **at = &disk->names; *at;) {
+		struct sim_name *name = *at;
+		if (name->cached || name->durable) {
+			at = &name->next;
+			continue;
+		}
+		*at = name->next;
+		free(name);
+	}
+}
+
 /* Gives back inodes that no name and no open file refers to. */
 static void sweep(struct sim_disk *disk)
 {
+	forget_empty_names(disk);
 	for (struct sim_inode **at = &disk->inodes; *at;) {
 		struct sim_inode *inode = *at;
 		bool used = inode->open_count > 0;
@@ -209,10 +227,11 @@ static void disk_close(struct os_file *base)
 		at = &(*at)->next;
 	assert(*at == file);
 	*at = file->next;
-	if (file->inode)
-		file->inode->open_count -= 1;
+	file->inode->open_count -= 1;
+	bool last = file->inode->open_count == 0 && file->inode->removed;
 	free(file);
-	sweep(disk);
+	if (last)
+		sweep(disk);
 }
 
 static pyr_result disk_read(struct os_file *file, uint64_t position, void *ret_bytes, size_t bytes, size_t *ret_read)

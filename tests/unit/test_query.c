@@ -194,6 +194,31 @@ static void json_is_read_with_arrows(void **state)
 	check(world, "SELECT headers->>'h' FROM flights LIMIT 1", NULL, "v\n");
 }
 
+/* Where an operand ends must be seen right, whatever it is made of. */
+static void operands_of_every_kind(void **state)
+{
+	struct world *world = *state;
+	check(world, "SELECT value->>CASE WHEN partition = 0 THEN 'carrier' ELSE 'n' END = 'UA' FROM flights LIMIT 1",
+	      NULL, "t\n");
+	check(world,
+	      "SELECT (value->>'n')::double precision + 1, value->>'n'::character varying(10) || 'x' FROM flights "
+	      "WHERE \"offset\" = 7 AND partition = 0",
+	      NULL, "8|7x\n");
+	check(world, "SELECT value->>lower('CARRIER') ~ ('^' || 'U') AND key ~ upper('u')::text FROM flights LIMIT 1",
+	      NULL, "t\n");
+	check(world,
+	      "SELECT f.value->>('car' || 'rier'), ('{\"a\": [1, 2]}'::jsonb)->'a'->>1, '[1,2]'::json->>-1 FROM "
+	      "flights f LIMIT 1",
+	      NULL, "UA|2|2\n");
+	check(world, "SELECT max(value->>'carrier') FILTER (WHERE value->>'n' = '1') || 'x' FROM flights",
+	      "?column?:25", "UAx\n");
+	check(world,
+	      "SELECT CASE WHEN key ~ 'U' THEN value->>'carrier' ELSE 'no' END, NOT key !~ 'U' FROM flights LIMIT 1",
+	      NULL, "UA|t\n");
+	check(world, "SELECT coalesce(sum((value->>'delay')::int) FILTER (WHERE key = 'none'), 0) AS s FROM flights",
+	      "s:20", "0\n");
+}
+
 static void bytes_that_are_not_text_show_as_hex(void **state)
 {
 	struct world *world = *state;
@@ -475,6 +500,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_topic_is_a_table, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(names_with_dashes_are_found_both_ways, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(json_is_read_with_arrows, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(operands_of_every_kind, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bytes_that_are_not_text_show_as_hex, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(columns_are_named_as_postgresql_names_them, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(numbers_are_postgresqls, set_up, tear_down),

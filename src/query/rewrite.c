@@ -78,23 +78,6 @@ static bool is_with_name(const struct query_rewrite *rewrite, const char *name)
 	return false;
 }
 
-static bool is_system_relation(const char *schema, const char *name)
-{
-	static const char *const catalog[] = {"pg_type",        "pg_class",  "pg_namespace", "pg_attribute",
-	                                      "pg_database",    "pg_proc",   "pg_index",     "pg_constraint",
-	                                      "pg_tables",      "pg_views",  "pg_settings",  "pg_enum",
-	                                      "pg_description", "pg_attrdef"};
-	static const char *const information[] = {"columns",           "schemata",         "character_sets",
-	                                          "table_constraints", "key_column_usage", "referential_constraints"};
-	const char *const *list = is(schema, "information_schema") ? information : catalog;
-	size_t count = is(schema, "information_schema") ? sizeof information / sizeof *information
-	                                                : sizeof catalog / sizeof *catalog;
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(list[i], name) == 0)
-			return !schema || is(schema, "pg_catalog") || is(schema, "information_schema");
-	return false;
-}
-
 /* Replaces the relation's name, schema and all, keeping an alias that follows. */
 static void replace_relation(struct query_rewrite *rewrite, json_t *body, const char *call)
 {
@@ -153,13 +136,12 @@ static pyr_result resolve_relation(struct query_rewrite *rewrite, json_t *body)
 		if (found.code != PYR_UNKNOWN_PARTITION)
 			return query_fail_below(rewrite->error, &below);
 	}
-	if (is(schema, "information_schema") && is(name, "tables")) {
-		char call[64];
-		snprintf(call, sizeof call, "pyralog_topics(%llu)", (unsigned long long)rewrite->options->handle);
-		replace_relation(rewrite, body, call);
-		return pyr_ok();
-	}
-	return is_system_relation(schema, name) ? pyr_ok() : fail_unknown(rewrite, schema, name);
+	char view[QUERY_VIEW_BYTES];
+	if (!query_system_relation(schema, name, options->handle, view, sizeof view))
+		return fail_unknown(rewrite, schema, name);
+	if (view[0])
+		replace_relation(rewrite, body, view);
+	return pyr_ok();
 }
 
 static pyr_result on_relation(struct query_rewrite *rewrite, json_t *body)

@@ -28,6 +28,12 @@ def test_psql_tells_errors_with_their_place(sql):
     assert "42601: syntax error at end of input" in failed.stderr
 
 
+def test_psql_lists_topics(sql):
+    topic = sql.topic([{"n": 1}])
+    assert f"public|{topic}|table|pyralog" in sql.psql("-At", "-c", "\\dt").stdout.splitlines()
+    assert "pyralog" in sql.psql("-At", "-c", "SELECT datname FROM pg_database").stdout
+
+
 def test_psql_runs_scripts(sql):
     shown = sql.psql("-At", "-c", "BEGIN; SELECT 1; SELECT 1/2; COMMIT", "-c", "SHOW server_version_num", "-c", "")
     assert shown.stdout.split() == ["BEGIN", "1", "0", "COMMIT", "150000"]

@@ -249,6 +249,17 @@ static void numbers_are_postgresqls(void **state)
 {
 	struct world *world = *state;
 	check(world, "SELECT 1/2, 7/2, -7/2", NULL, "0|3|-3\n");
+	check(world, "SELECT 6/(1+1), 7/x, 7%x, 8/x/2, 8/-x, 1.5/x::double precision FROM (VALUES (2)) v(x)", NULL,
+	      "3|3|1|2|-4|0.75\n");
+	check(world,
+	      "SELECT sum(partition)/count(*), 7 / CASE WHEN true THEN 2 ELSE 0 END, 1/x FROM flights, (SELECT "
+	      "NULL::int) "
+	      "s(x) GROUP BY x",
+	      NULL, "1|3|NULL\n");
+	check_refused(world, "SELECT 1/0", "22012");
+	assert_string_equal(world->error.message, "division by zero");
+	check_refused(world, "SELECT 5 % (\"offset\" - \"offset\") FROM flights", "22012");
+	check_refused(world, "SELECT 1.5::float8 / x FROM (VALUES (0)) v(x)", "22012");
 	check(world, "SELECT sum((value->>'delay')::int) FROM flights", "sum:20", "11988\n");
 	check(world, "SELECT sum(\"offset\") FROM flights", "sum:1700", "1998000/0\n");
 	check(world, "SELECT sum(DISTINCT partition) FILTER (WHERE partition > 1) FROM flights", "sum:20", "5\n");

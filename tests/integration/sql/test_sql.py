@@ -161,7 +161,7 @@ def test_a_statement_is_cancelled(sql):
 
 
 def test_closing_the_connection_ends_its_statement(sql):
-    threads = 40  # more than statements may run at once
+    threads = 100  # more than statements may run at once
     connections = [sql.connect() for _ in range(threads)]
     for connection in connections:
         connection.pgconn.send_query(ENDLESS.encode())

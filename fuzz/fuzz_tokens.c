@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <pg_query.pb-c.h>
+#include <pg_query/pg_query.pb-c.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 

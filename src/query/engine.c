@@ -44,8 +44,11 @@ static const char *const setup[] = {
 	"CREATE MACRO current_schema() AS 'public'",
 	"CREATE MACRO current_schemas(implicit) AS ['pg_catalog', 'public']",
 	"CREATE MACRO regexp_full_match(a, b) AS regexp_matches(a, b)",
+	"CREATE MACRO pyralog_divisor(b) AS CASE WHEN b = 0 THEN error('" QUERY_OWN_ERROR
+	"22012:division by zero') ELSE b END",
 	"CREATE MACRO pg_backend_pid() AS 1",
 	"CREATE MACRO pg_is_in_recovery() AS false",
+	"CREATE MACRO pg_table_is_visible(id) AS true",
 	"CREATE MACRO pg_get_userbyid(id) AS 'pyralog'",
 	"CREATE MACRO pg_encoding_to_char(id) AS 'UTF8'",
 	"CREATE MACRO quote_ident(name) AS '\"' || replace(name, '\"', '\"\"') || '\"'",

@@ -83,22 +83,103 @@ static size_t balance_right(const struct query_parse *parse, size_t from, size_t
 	return end;
 }
 
-/* Behind the operand that starts at `token`: a literal, name, call or bracket, with its casts and subscripts. */
-static size_t pass_operand(const struct query_parse *parse, size_t token)
+static bool is_word(const struct query_parse *parse, size_t token, const char *word)
+{
+	return token < parse->token_count && query_token_is(parse->text, &parse->tokens[token], word);
+}
+
+static bool is_kind(const struct query_parse *parse, size_t token, enum query_token_kind kind)
+{
+	return token < parse->token_count && parse->tokens[token].kind == kind;
+}
+
+static bool is_cast(const struct query_parse *parse, size_t token)
+{
+	return is_kind(parse, token, QUERY_TOKEN_OPERATOR) && parse->tokens[token].bytes == 2 &&
+	       memcmp(parse->text + parse->tokens[token].at, "::", 2) == 0;
+}
+
+/* Behind the name of a type: some have two words, and those of time may say which zone. */
+static size_t pass_type(const struct query_parse *parse, size_t token)
+{
+	bool is_time = is_word(parse, token, "timestamp") || is_word(parse, token, "time");
+	token += 1;
+	while (is_mark(parse, token, '.'))
+		token += 2;
+	if (is_word(parse, token, "precision") || is_word(parse, token, "varying"))
+		token += 1;
+	if (is_mark(parse, token, '('))
+		token = query_bracket_end(parse, token);
+	if (is_time && (is_word(parse, token, "with") || is_word(parse, token, "without")) &&
+	    is_word(parse, token + 1, "time"))
+		token += 3;
+	return token;
+}
+
+static size_t pass_case(const struct query_parse *parse, size_t token)
+{
+	size_t depth = 0;
+	for (; token < parse->token_count; token++) {
+		depth += is_word(parse, token, "case");
+		if (is_word(parse, token, "end") && !is_mark(parse, token - 1, '.') && --depth == 0)
+			return token + 1;
+	}
+	return token;
+}
+
+/* FILTER, OVER and WITHIN GROUP behind a call. */
+static size_t pass_clauses(const struct query_parse *parse, size_t end)
+{
+	if (is_word(parse, end, "within") && is_word(parse, end + 1, "group"))
+		end = query_bracket_end(parse, end + 2);
+	if (is_word(parse, end, "filter") && is_mark(parse, end + 1, '('))
+		end = query_bracket_end(parse, end + 1);
+	if (is_word(parse, end, "over"))
+		end = is_mark(parse, end + 1, '(') ? query_bracket_end(parse, end + 1) : end + 2;
+	return end < parse->token_count ? end : parse->token_count;
+}
+
+/* Behind the first part of an operand: a literal, name, CASE or bracket. */
+static size_t pass_start(const struct query_parse *parse, size_t token)
 {
 	while (token + 1 < parse->token_count && parse->tokens[token].kind == QUERY_TOKEN_OPERATOR)
 		token += 1; /* a sign: the parser folds it into the number */
-	size_t end = is_opening(parse, token) ? query_bracket_end(parse, token) : token + 1;
+	if (is_opening(parse, token))
+		return query_bracket_end(parse, token);
+	if (is_word(parse, token, "case"))
+		return pass_case(parse, token);
+	bool typed = is_kind(parse, token, QUERY_TOKEN_WORD) && is_kind(parse, token + 1, QUERY_TOKEN_STRING);
+	return token + 1 + typed; /* interval '1 day' */
+}
+
+/* Behind the operand that starts at `token`, with its casts, arguments and subscripts. */
+static size_t pass_operand(const struct query_parse *parse, size_t token)
+{
+	size_t end = pass_start(parse, token);
 	while (end < parse->token_count) {
-		if (is_mark(parse, end, '.') || (parse->tokens[end].kind == QUERY_TOKEN_OPERATOR &&
-		                                 memcmp(parse->text + parse->tokens[end].at, "::", 2) == 0))
+		if (is_mark(parse, end, '.'))
 			end += 2;
+		else if (is_cast(parse, end))
+			end = pass_type(parse, end + 1);
 		else if (is_opening(parse, end))
 			end = query_bracket_end(parse, end);
 		else
 			break;
 	}
-	return end < parse->token_count ? end : parse->token_count;
+	return pass_clauses(parse, end);
+}
+
+/* Behind the right operand of the operator at `token`, whose subtree's last token is `last`: operators that bind tighter
+ * are part of it. */
+static size_t pass_right(const struct query_parse *parse, size_t token, size_t last)
+{
+	size_t end = pass_operand(parse, token + 1);
+	while (end <= last && end < parse->token_count) {
+		size_t from = is_kind(parse, end, QUERY_TOKEN_OPERATOR) ? end + 1 : last;
+		size_t next = pass_operand(parse, from);
+		end = next > end ? next : end + 1;
+	}
+	return end;
 }
 
 static struct query_extent extent_of(const struct query_parse *parse, size_t first, size_t end)
@@ -119,14 +200,9 @@ struct query_extent query_operator_extent(const struct query_parse *parse, json_
 	if (left.first >= operator_at || right.first == SIZE_MAX || right.last <= operator_at)
 		return (struct query_extent){0};
 	size_t first = balance_left(parse, left.first, operator_at);
-	size_t end = pass_operand(parse, right.last);
+	size_t end = pass_right(parse, operator_at, right.last);
 	end = balance_right(parse, operator_at + 1, end);
 	return extent_of(parse, first, end);
-}
-
-static bool is_word(const struct query_parse *parse, size_t token, const char *word)
-{
-	return token < parse->token_count && query_token_is(parse->text, &parse->tokens[token], word);
 }
 
 struct query_extent query_call_extent(const struct query_parse *parse, size_t at)
@@ -134,12 +210,5 @@ struct query_extent query_call_extent(const struct query_parse *parse, size_t at
 	size_t end = at;
 	while (end < parse->token_count && !is_mark(parse, end, '('))
 		end += 1;
-	end = query_bracket_end(parse, end);
-	if (is_word(parse, end, "within") && is_word(parse, end + 1, "group"))
-		end = query_bracket_end(parse, end + 2);
-	if (is_word(parse, end, "filter") && is_mark(parse, end + 1, '('))
-		end = query_bracket_end(parse, end + 1);
-	if (is_word(parse, end, "over"))
-		end = is_mark(parse, end + 1, '(') ? query_bracket_end(parse, end + 1) : end + 2;
-	return extent_of(parse, at, end);
+	return extent_of(parse, at, pass_clauses(parse, query_bracket_end(parse, end)));
 }

@@ -46,6 +46,11 @@ void query_bounds_collect(struct query_plan *plan, json_t *where, const struct q
 /* functions.c: may this function be called, in an expression or as a table? 42501, 42883. */
 pyr_result query_function_check(const char *name, bool as_table, struct query_error *error);
 
+enum { QUERY_VIEW_BYTES = 1024 };
+
+/* system.c: is this a relation of the system? Then what stands for it in FROM; "": itself. schema may be NULL. */
+bool query_system_relation(const char *schema, const char *name, uint64_t handle, char *room, size_t room_bytes);
+
 /* settings.c: SHOW and SET. NULL: no such setting. */
 const char *query_setting_show(const char *name);
 pyr_result query_setting_check(json_t *set_statement, struct query_error *error);

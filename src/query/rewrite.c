@@ -1,7 +1,7 @@
 /* One statement for the engine: walks PostgreSQL's parse tree and edits the text where the engine would differ.
  *
  * What it does: topics become calls of the engine's table function pyralog_scan(topic, scan, handle, bytes); columns
- * get PostgreSQL's names; sums get PostgreSQL's types; -> and ->> get brackets, for they bind looser in the engine;
+ * get PostgreSQL's names; sums get PostgreSQL's types; -> and ->> get brackets, for they bind looser in the engine; divisors are checked;
  * declared parameters get casts; key_bytes and value_bytes are there when named, but not in *. Statements that would
  * change something, and functions that reach out, are refused. Recursion is bounded by the depth of the tree (parse.c).
  * Runs on a query's thread: looking a topic up may block.
@@ -78,23 +78,6 @@ static bool is_with_name(const struct query_rewrite *rewrite, const char *name)
 	return false;
 }
 
-static bool is_system_relation(const char *schema, const char *name)
-{
-	static const char *const catalog[] = {"pg_type",        "pg_class",  "pg_namespace", "pg_attribute",
-	                                      "pg_database",    "pg_proc",   "pg_index",     "pg_constraint",
-	                                      "pg_tables",      "pg_views",  "pg_settings",  "pg_enum",
-	                                      "pg_description", "pg_attrdef"};
-	static const char *const information[] = {"columns",           "schemata",         "character_sets",
-	                                          "table_constraints", "key_column_usage", "referential_constraints"};
-	const char *const *list = is(schema, "information_schema") ? information : catalog;
-	size_t count = is(schema, "information_schema") ? sizeof information / sizeof *information
-	                                                : sizeof catalog / sizeof *catalog;
-	for (size_t i = 0; i < count; i++)
-		if (strcmp(list[i], name) == 0)
-			return !schema || is(schema, "pg_catalog") || is(schema, "information_schema");
-	return false;
-}
-
 /* Replaces the relation's name, schema and all, keeping an alias that follows. */
 static void replace_relation(struct query_rewrite *rewrite, json_t *body, const char *call)
 {
@@ -153,13 +136,12 @@ static pyr_result resolve_relation(struct query_rewrite *rewrite, json_t *body)
 		if (found.code != PYR_UNKNOWN_PARTITION)
 			return query_fail_below(rewrite->error, &below);
 	}
-	if (is(schema, "information_schema") && is(name, "tables")) {
-		char call[64];
-		snprintf(call, sizeof call, "pyralog_topics(%llu)", (unsigned long long)rewrite->options->handle);
-		replace_relation(rewrite, body, call);
-		return pyr_ok();
-	}
-	return is_system_relation(schema, name) ? pyr_ok() : fail_unknown(rewrite, schema, name);
+	char view[QUERY_VIEW_BYTES];
+	if (!query_system_relation(schema, name, options->handle, view, sizeof view))
+		return fail_unknown(rewrite, schema, name);
+	if (view[0])
+		replace_relation(rewrite, body, view);
+	return pyr_ok();
 }
 
 static pyr_result on_relation(struct query_rewrite *rewrite, json_t *body)
@@ -279,6 +261,28 @@ static void wrap_operator(struct query_rewrite *rewrite, json_t *body, const cha
 		               rewrite->parse->tokens[at].bytes, "%s", between);
 }
 
+/* A literal that says itself that it is not zero. */
+static bool is_nonzero(const struct query_rewrite *rewrite, json_t *node)
+{
+	json_t *constant = json_object_get(node, "A_Const");
+	size_t token = constant ? token_of(rewrite, constant) : rewrite->parse->token_count;
+	if (token >= rewrite->parse->token_count || rewrite->parse->tokens[token].kind != QUERY_TOKEN_NUMBER)
+		return false;
+	const struct query_token *number = &rewrite->parse->tokens[token];
+	return rewrite->parse->text[number->at] >= '1' && rewrite->parse->text[number->at] <= '9';
+}
+
+/* The engine divides by zero and gives null; PostgreSQL refuses. */
+static void guard_divisor(struct query_rewrite *rewrite, json_t *body)
+{
+	struct query_extent extent = query_operator_extent(rewrite->parse, body);
+	size_t at = token_of(rewrite, body) + 1;
+	if (extent.to == 0 || at >= rewrite->parse->token_count || is_nonzero(rewrite, json_object_get(body, "rexpr")))
+		return;
+	query_edit_add(&rewrite->edits, QUERY_EDIT_OPEN, rewrite->parse->tokens[at].at, 0, "pyralog_divisor(");
+	query_edit_add(&rewrite->edits, QUERY_EDIT_CLOSE, extent.to, 0, ")");
+}
+
 static pyr_result on_expression(struct query_rewrite *rewrite, json_t *body)
 {
 	json_t *names = json_object_get(body, "name");
@@ -286,6 +290,8 @@ static pyr_result on_expression(struct query_rewrite *rewrite, json_t *body)
 	if (json_array_size(names) == 1 && is(query_node_string(body, "kind"), "AEXPR_OP")) {
 		if (is(name, "->") || is(name, "->>"))
 			wrap_operator(rewrite, body, "(", NULL, ")");
+		else if (is(name, "/") || is(name, "%"))
+			guard_divisor(rewrite, body);
 		else if (is(name, "~"))
 			wrap_operator(rewrite, body, "regexp_matches(", ",", ")");
 		else if (is(name, "!~"))

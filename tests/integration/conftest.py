@@ -109,4 +109,4 @@ def node(binary, tmp_path_factory):
     if started.is_running():
         started.stop()
     else:
-        pytest.fail(f"the server died: {started.errors()}")
+        pytest.fail(f"the server died ({started.process.returncode}): {started.errors()}")

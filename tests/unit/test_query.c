@@ -194,6 +194,31 @@ static void json_is_read_with_arrows(void **state)
 	check(world, "SELECT headers->>'h' FROM flights LIMIT 1", NULL, "v\n");
 }
 
+/* Where an operand ends must be seen right, whatever it is made of. */
+static void operands_of_every_kind(void **state)
+{
+	struct world *world = *state;
+	check(world, "SELECT value->>CASE WHEN partition = 0 THEN 'carrier' ELSE 'n' END = 'UA' FROM flights LIMIT 1",
+	      NULL, "t\n");
+	check(world,
+	      "SELECT (value->>'n')::double precision + 1, value->>'n'::character varying(10) || 'x' FROM flights "
+	      "WHERE \"offset\" = 7 AND partition = 0",
+	      NULL, "8|7x\n");
+	check(world, "SELECT value->>lower('CARRIER') ~ ('^' || 'U') AND key ~ upper('u')::text FROM flights LIMIT 1",
+	      NULL, "t\n");
+	check(world,
+	      "SELECT f.value->>('car' || 'rier'), ('{\"a\": [1, 2]}'::jsonb)->'a'->>1, '[1,2]'::json->>-1 FROM "
+	      "flights f LIMIT 1",
+	      NULL, "UA|2|2\n");
+	check(world, "SELECT max(value->>'carrier') FILTER (WHERE value->>'n' = '1') || 'x' FROM flights",
+	      "?column?:25", "UAx\n");
+	check(world,
+	      "SELECT CASE WHEN key ~ 'U' THEN value->>'carrier' ELSE 'no' END, NOT key !~ 'U' FROM flights LIMIT 1",
+	      NULL, "UA|t\n");
+	check(world, "SELECT coalesce(sum((value->>'delay')::int) FILTER (WHERE key = 'none'), 0) AS s FROM flights",
+	      "s:20", "0\n");
+}
+
 static void bytes_that_are_not_text_show_as_hex(void **state)
 {
 	struct world *world = *state;
@@ -224,6 +249,17 @@ static void numbers_are_postgresqls(void **state)
 {
 	struct world *world = *state;
 	check(world, "SELECT 1/2, 7/2, -7/2", NULL, "0|3|-3\n");
+	check(world, "SELECT 6/(1+1), 7/x, 7%x, 8/x/2, 8/-x, 1.5/x::double precision FROM (VALUES (2)) v(x)", NULL,
+	      "3|3|1|2|-4|0.75\n");
+	check(world,
+	      "SELECT sum(partition)/count(*), 7 / CASE WHEN true THEN 2 ELSE 0 END, 1/x FROM flights, (SELECT "
+	      "NULL::int) "
+	      "s(x) GROUP BY x",
+	      NULL, "1|3|NULL\n");
+	check_refused(world, "SELECT 1/0", "22012");
+	assert_string_equal(world->error.message, "division by zero");
+	check_refused(world, "SELECT 5 % (\"offset\" - \"offset\") FROM flights", "22012");
+	check_refused(world, "SELECT 1.5::float8 / x FROM (VALUES (0)) v(x)", "22012");
 	check(world, "SELECT sum((value->>'delay')::int) FROM flights", "sum:20", "11988\n");
 	check(world, "SELECT sum(\"offset\") FROM flights", "sum:1700", "1998000/0\n");
 	check(world, "SELECT sum(DISTINCT partition) FILTER (WHERE partition > 1) FROM flights", "sum:20", "5\n");
@@ -475,6 +511,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_topic_is_a_table, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(names_with_dashes_are_found_both_ways, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(json_is_read_with_arrows, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(operands_of_every_kind, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(bytes_that_are_not_text_show_as_hex, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(columns_are_named_as_postgresql_names_them, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(numbers_are_postgresqls, set_up, tear_down),

@@ -5,6 +5,7 @@
 #include "os/real/real_priv.h"
 
 #include <assert.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
@@ -122,6 +123,8 @@ struct os_loop *os_real_loop_new(void)
 	if (!real)
 		return NULL;
 	real->base.ops = &real_loop_ops;
+	signal(SIGPIPE,
+	       SIG_IGN); /* a write to a peer that is gone is an error like another, not the end of the process */
 	if (uv_loop_init(&real->uv) != 0) {
 		free(real);
 		return NULL;

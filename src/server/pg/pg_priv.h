@@ -10,7 +10,7 @@
 
 enum {
 	PG_INBOX_BYTES_MAX = 2 << 20, /* beyond it nothing more is read from the socket */
-	PG_OUTBOX_BYTES_MAX = 4 << 20, /* beyond it the statement waits */
+	PG_OUTBOX_BYTES_MAX = 1 << 20, /* beyond it the statement waits */
 	PG_OUTBOX_SLICES_MAX = 128,
 };
 

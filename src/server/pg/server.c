@@ -10,7 +10,7 @@ struct pg_server_options pg_server_options_default(void)
 		.host = "127.0.0.1",
 		.port = 5432,
 		.connections_max = 10000,
-		.threads_max = 16,
+		.threads_max = 64, /* a statement that waits for a slow reader holds its thread */
 		.startup_us_max = 10 * 1000000,
 		.stall_us_max = 60 * 1000000,
 	};

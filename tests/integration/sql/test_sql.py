@@ -28,6 +28,12 @@ def test_psql_tells_errors_with_their_place(sql):
     assert "42601: syntax error at end of input" in failed.stderr
 
 
+def test_psql_lists_topics(sql):
+    topic = sql.topic([{"n": 1}])
+    assert f"public|{topic}|table|pyralog" in sql.psql("-At", "-c", "\\dt").stdout.splitlines()
+    assert "pyralog" in sql.psql("-At", "-c", "SELECT datname FROM pg_database").stdout
+
+
 def test_psql_runs_scripts(sql):
     shown = sql.psql("-At", "-c", "BEGIN; SELECT 1; SELECT 1/2; COMMIT", "-c", "SHOW server_version_num", "-c", "")
     assert shown.stdout.split() == ["BEGIN", "1", "0", "COMMIT", "150000"]
@@ -155,7 +161,7 @@ def test_a_statement_is_cancelled(sql):
 
 
 def test_closing_the_connection_ends_its_statement(sql):
-    threads = 40  # more than statements may run at once
+    threads = 100  # more than statements may run at once
     connections = [sql.connect() for _ in range(threads)]
     for connection in connections:
         connection.pgconn.send_query(ENDLESS.encode())

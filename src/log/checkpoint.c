@@ -225,8 +225,9 @@ static pyr_result seal_entry(struct log_checkpoint *checkpoint, struct sealed_ru
 	if (read.code == PYR_CORRUPT)
 		return note_damage(run, entry);
 	PYR_TRY(read);
-	pyr_result result = log_segment_writer_batch(&checkpoint->writer, (struct base_bytes){batch.data, batch.bytes},
-	                                             entry->index, in_place ? entry->position : 0, entry->min_timestamp_ms);
+	pyr_result result =
+		log_segment_writer_batch(&checkpoint->writer, (struct base_bytes){batch.data, batch.bytes},
+	                                 entry->index, in_place ? entry->position : 0, entry->min_timestamp_ms);
 	base_slice_release(&batch);
 	return result;
 }

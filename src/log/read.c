@@ -90,7 +90,8 @@ static pyr_result trim_to_batches(struct log_read *read, struct base_slice block
 			return pyr_result_of(PYR_CORRUPT);
 		if (codec_batch_last_offset(&batch) < read->offset)
 			from = to + batch.bytes;
-		else if (!has_room(read, to - from, to > from, batch.bytes) || (to > from && batch.base_offset != next_offset))
+		else if (!has_room(read, to - from, to > from, batch.bytes) ||
+		         (to > from && batch.base_offset != next_offset))
 			break; /* behind a damaged place a new read begins */
 		to += batch.bytes;
 		next_offset = codec_batch_last_offset(&batch) + 1;
@@ -189,8 +190,8 @@ static bool answer(struct log_read *read, enum pyr_code code)
 /* Does the entry follow the one before it? Behind a damaged place a new read begins. */
 static bool follows(const struct log_partition *partition, size_t first, size_t i)
 {
-	return i == first || log_tail_at(&partition->tail, i)->base_offset ==
-	                             log_tail_at(&partition->tail, i - 1)->last_offset + 1;
+	return i == first ||
+	       log_tail_at(&partition->tail, i)->base_offset == log_tail_at(&partition->tail, i - 1)->last_offset + 1;
 }
 
 static bool read_cached(struct log_read *read, const struct log_partition *partition, size_t i)

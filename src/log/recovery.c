@@ -204,8 +204,8 @@ static pyr_result apply_batch(struct recovery *recovery, struct log_partition *p
 		return pushed;
 	}
 	if (batch->producer_id >= 0)
-		PYR_TRY(log_producers_append(&partition->producers, batch, entry->base_offset, NULL, (int64_t)(frame->hlc >> 20),
-		                             log->options.producers_max));
+		PYR_TRY(log_producers_append(&partition->producers, batch, entry->base_offset, NULL,
+		                             (int64_t)(frame->hlc >> 20), log->options.producers_max));
 	partition->tail_bytes += entry->bytes;
 	partition->durable_end = entry->last_offset + 1;
 	partition->durable_index = entry->index + 1;

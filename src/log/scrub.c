@@ -64,7 +64,8 @@ static void scrub_done(struct os_job *job)
 		if (is_known(partition, &scrub->damages[i]))
 			continue;
 		log->metrics.corrupt_reads += 1;
-		pyr_ignore(log_partition_damage(partition, scrub->damages[i].base_offset, scrub->damages[i].end_offset));
+		pyr_ignore(
+			log_partition_damage(partition, scrub->damages[i].base_offset, scrub->damages[i].end_offset));
 	}
 	log->metrics.scrubbed_bytes += scrub->part.bytes;
 	uint64_t pause_us = PAUSE_US + scrub->part.bytes * 1000000 / SCRUB_BYTES_PER_S;

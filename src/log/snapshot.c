@@ -102,7 +102,8 @@ static void note_damage(struct log_snapshot *snapshot, const struct log_partitio
 {
 	for (size_t i = 0; i < partition->damage_count; i++) {
 		const struct log_damage *damage = &partition->damages[i];
-		if (damage->end_offset <= partition->log_start_offset || damage->end_offset <= snapshot->bounds.offset_min ||
+		if (damage->end_offset <= partition->log_start_offset ||
+		    damage->end_offset <= snapshot->bounds.offset_min ||
 		    damage->base_offset > snapshot->bounds.offset_max)
 			continue;
 		snapshot->damaged = true;
@@ -255,7 +256,8 @@ pyr_result log_snapshot_load(struct log_snapshot *snapshot, struct pyr_error *er
 	assert(snapshot->run_count == 0);
 	if (snapshot->damaged)
 		return pyr_fail(error, PYR_CORRUPT,
-		                "stored records of log partition %u from offset %lld on are damaged: restore them from a replica or "
+		                "stored records of log partition %u from offset %lld on are damaged: restore them from "
+		                "a replica or "
 		                "a backup, or read other offsets",
 		                snapshot->damaged_partition, (long long)snapshot->damage.base_offset);
 	for (size_t i = 0; i < snapshot->part_count; i++) {

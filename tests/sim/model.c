@@ -27,8 +27,8 @@ size_t model_send(struct model_partition *model, int32_t records, uint32_t value
 		model->capacity = model->capacity ? model->capacity * 2 : 64;
 		model->batches = must(realloc(model->batches, model->capacity * sizeof *model->batches));
 	}
-	model->batches[model->count] =
-		(struct model_batch){.state = MODEL_SENT, .records = records, .value_bytes = value_bytes, .may_remain = true};
+	model->batches[model->count] = (struct model_batch){
+		.state = MODEL_SENT, .records = records, .value_bytes = value_bytes, .may_remain = true};
 	return model->count++;
 }
 
@@ -77,8 +77,8 @@ void model_encode(uint32_t id, size_t batch, const struct model_batch *facts, in
 	builder.base_sequence = sequence;
 	for (int32_t i = 0; i < facts->records; i++) {
 		size_t bytes = record_value(id, batch, i, facts->value_bytes, value);
-		codec_batch_builder_add(&builder, timestamp_of(batch), (struct base_bytes){0}, (struct base_bytes){value, bytes},
-		                        NULL, 0);
+		codec_batch_builder_add(&builder, timestamp_of(batch), (struct base_bytes){0},
+		                        (struct base_bytes){value, bytes}, NULL, 0);
 	}
 	if (codec_batch_builder_take(&builder, ret_batch).code != PYR_OK)
 		abort();
@@ -147,7 +147,8 @@ bool model_walk_bytes(struct model_walk *walk, struct base_bytes bytes)
 		struct codec_batch batch;
 		if (codec_batch_check(bytes, &batch).code != PYR_OK)
 			return broken(walk, "bytes that are no valid batch", 0, walk->next_offset);
-		bool first = walk->next_offset >= batch.base_offset && walk->next_offset <= codec_batch_last_offset(&batch);
+		bool first =
+			walk->next_offset >= batch.base_offset && walk->next_offset <= codec_batch_last_offset(&batch);
 		if (!first)
 			return broken(walk, "a gap or a repetition of offsets", 0, batch.base_offset);
 		if (!check_batch(walk, &batch))

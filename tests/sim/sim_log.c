@@ -99,7 +99,8 @@ static void send(struct run *run, struct sent *sent)
 	struct model_batch *facts = &run->models[sent->slot].batches[sent->batch];
 	sent->busy = true;
 	sent->unanswered = false;
-	model_encode(run->ids[sent->slot], sent->batch, facts, sent->producer->id, 0, sent->sequence, &sent->append.batch);
+	model_encode(run->ids[sent->slot], sent->batch, facts, sent->producer->id, 0, sent->sequence,
+	             &sent->append.batch);
 	sent->append.partition = run->ids[sent->slot];
 	log_append(node_log(run->node), &sent->append);
 }
@@ -262,7 +263,8 @@ static void read_somewhere(struct run *run, struct reader *reader)
 		return;
 	reader->slot = slot;
 	reader->read = (struct log_read){.partition = run->ids[slot], .whole_batch_first = true, .done = on_read};
-	reader->read.offset = info.log_start_offset + (int64_t)below(run, (uint64_t)(info.high_watermark - info.log_start_offset) + 1);
+	reader->read.offset = info.log_start_offset +
+	                      (int64_t)below(run, (uint64_t)(info.high_watermark - info.log_start_offset) + 1);
 	reader->read.bytes_max = below(run, 20000);
 	reader->run = run;
 	reader->busy = true;
@@ -277,7 +279,8 @@ static struct base_bytes behind(struct base_slice run, int64_t log_start)
 {
 	struct base_bytes bytes = {run.data, run.bytes};
 	struct codec_batch batch;
-	while (bytes.bytes > 0 && codec_batch_parse(bytes, &batch).code == PYR_OK && codec_batch_last_offset(&batch) < log_start) {
+	while (bytes.bytes > 0 && codec_batch_parse(bytes, &batch).code == PYR_OK &&
+	       codec_batch_last_offset(&batch) < log_start) {
 		bytes.data += batch.bytes;
 		bytes.bytes -= batch.bytes;
 	}
@@ -352,7 +355,8 @@ static void delete_some(struct run *run)
 		return;
 	run->deleting = true;
 	run->deletion_slot = slot;
-	run->deletion_offset = info.log_start_offset + (int64_t)below(run, (uint64_t)(info.high_watermark - info.log_start_offset) + 1);
+	run->deletion_offset = info.log_start_offset +
+	                       (int64_t)below(run, (uint64_t)(info.high_watermark - info.log_start_offset) + 1);
 	if (run->deletion_offset > run->models[slot].log_start)
 		run->models[slot].log_start = run->deletion_offset;
 	run->deletion = (struct log_append){.partition = run->ids[slot], .done = on_deleted};
@@ -485,13 +489,15 @@ static void check_partition(struct run *run, size_t slot)
 				;
 		readable = check.read.result.code == PYR_OK && check.read.slice_count > 0;
 		for (size_t i = 0; readable && i < check.read.slice_count; i++)
-			if (!model_walk_bytes(&walk, (struct base_bytes){check.read.slices[i].data, check.read.slices[i].bytes}))
+			if (!model_walk_bytes(
+				    &walk, (struct base_bytes){check.read.slices[i].data, check.read.slices[i].bytes}))
 				run->failed = true;
 		log_read_release(&check.read);
 	}
 	if (!readable && !run->flips) {
 		fprintf(stderr, "partition %u can't be read at offset %lld of %lld: %s\n", run->ids[slot],
-		        (long long)walk.next_offset, (long long)info.high_watermark, pyr_code_name(check.read.result.code));
+		        (long long)walk.next_offset, (long long)info.high_watermark,
+		        pyr_code_name(check.read.result.code));
 		run->failed = true;
 	}
 	if (!model_walk_end(&walk, readable && !run->flips, info.high_watermark))

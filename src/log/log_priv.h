@@ -1,6 +1,7 @@
 /* The log's insides, shared by its files. All of it belongs to the log's thread; a job owns what it was given.
  *
- *   log.c         open, close, options, metrics        commit.c      queue -> group -> disk -> answers
+ *   log.c         open, close, options, metrics        append.c      what is asked -> the queue
+ *   commit.c      queue -> disk -> answers             group.c       the bytes of a group
  *   partition.c   partitions and their tails           ring.c        the ring's files: prefill, recycle
  *   producers.c   idempotent producers                 extent.c      large runs, straight to a segment file
  *   read.c        reads from tail and segments         segment.c     sealed files: writer and reader
@@ -281,7 +282,30 @@ pyr_result log_partition_damage(struct log_partition *partition, int64_t from, i
 void log_cache_add(struct log *log, struct log_partition *partition, const struct log_tail_entry *entry);
 uint64_t log_hlc_next(struct log *log);
 
-/* ---- commit.c ---- */
+/* ---- append.c, group.c, commit.c ---- */
+
+static inline struct log_append *log_append_of(struct base_list *node)
+{
+	return BASE_CONTAINER(node, struct log_append, state.node);
+}
+
+/* Bytes of the group's buffer: header, directory, frames with what is copied, padding included by the caller. */
+struct log_group_plan {
+	uint64_t ring_bytes; /* all of the group on the ring, before padding */
+	size_t buffer_bytes;
+	size_t frame_count;
+	size_t ring_parts; /* pieces written to the ring, at most */
+	size_t extent_parts;
+};
+
+/* The partition has frames in the group. False: memory is out. */
+bool log_group_note(struct log_group *group, struct log_partition *partition);
+/* Sizes, from the group's appends; decides which of them go to an extent. */
+struct log_group_plan log_group_plan(struct log *log);
+/* Makes the bytes; group->header must be begun. On failure the log can't go on. */
+pyr_result log_group_encode(struct log *log, const struct log_group_plan *plan);
+/* Ready for the next group: its appends are taken out already. */
+void log_group_reset(struct log *log);
 
 /* Puts an append in the queue and makes sure that a group is on its way. */
 void log_enqueue(struct log *log, struct log_append *append);

@@ -33,6 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	if (batch.bytes > bytes)
 		abort();
 	walk(&batch);
-	pyr_ignore(codec_batch_validate(&batch, INFLATED_MAX, &error));
+	int64_t min_timestamp_ms;
+	pyr_ignore(codec_batch_validate(&batch, INFLATED_MAX, &min_timestamp_ms, &error));
 	return 0;
 }

@@ -37,6 +37,9 @@ static void world_open(void)
 	world.net = os_sim_net_new(world.loop);
 	world.client_net = os_sim_net_new(world.client_loop);
 	world.disk = os_sim_disk_new(world.sim);
+	/* The default sizes cost the simulator more than all the rest. */
+	node.log.ring_file_bytes = 1 << 20;
+	node.log.extent_min_bytes = 1 << 18;
 	must(node_open(world.loop, world.disk, &node, &world.node, NULL));
 	options.loop = world.loop;
 	options.net = world.net;

@@ -104,10 +104,12 @@ static pyr_result validate_header(const struct codec_batch *batch, struct pyr_er
 	return pyr_ok();
 }
 
-static pyr_result validate_records(struct codec_record_reader *reader, struct pyr_error *error)
+static pyr_result validate_records(struct codec_record_reader *reader, int64_t *ret_min_timestamp_ms,
+                                   struct pyr_error *error)
 {
 	struct codec_record record;
 	struct codec_header header;
+	int64_t min_timestamp_ms = INT64_MAX;
 	for (int32_t i = 0; codec_record_next(reader, &record); i++) {
 		if (record.offset != reader->batch.base_offset + i)
 			return pyr_fail(error, PYR_INVALID_RECORD, "record %d has the offset delta %lld", i,
@@ -115,6 +117,8 @@ static pyr_result validate_records(struct codec_record_reader *reader, struct py
 		if (record.timestamp_ms > reader->batch.max_timestamp_ms)
 			return pyr_fail(error, PYR_INVALID_RECORD, "record %d is later than the batch's max timestamp",
 			                i);
+		if (record.timestamp_ms < min_timestamp_ms)
+			min_timestamp_ms = record.timestamp_ms;
 		struct base_reader headers = base_reader_init(record.headers.data, record.headers.bytes);
 		uint32_t header_count = 0;
 		while (codec_header_next(&headers, &header))
@@ -124,10 +128,12 @@ static pyr_result validate_records(struct codec_record_reader *reader, struct py
 	}
 	if (codec_record_reader_check(reader).code != PYR_OK)
 		return pyr_fail(error, PYR_INVALID_RECORD, "record %d is malformed", reader->next);
+	*ret_min_timestamp_ms = min_timestamp_ms;
 	return pyr_ok();
 }
 
-pyr_result codec_batch_validate(const struct codec_batch *batch, size_t inflated_max, struct pyr_error *error)
+pyr_result codec_batch_validate(const struct codec_batch *batch, size_t inflated_max, int64_t *ret_min_timestamp_ms,
+                                struct pyr_error *error)
 {
 	struct codec_record_reader reader;
 	PYR_TRY(validate_header(batch, error));
@@ -140,7 +146,7 @@ pyr_result codec_batch_validate(const struct codec_batch *batch, size_t inflated
 		                inflated_max);
 	if (result.code != PYR_OK)
 		return pyr_fail(error, result.code, "%s", pyr_code_text(result.code));
-	result = validate_records(&reader, error);
+	result = validate_records(&reader, ret_min_timestamp_ms, error);
 	codec_record_reader_deinit(&reader);
 	return result;
 }

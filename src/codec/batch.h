@@ -79,8 +79,10 @@ pyr_result codec_batch_parse_header(const uint8_t at[CODEC_BATCH_HEADER_BYTES], 
 pyr_result codec_batch_check(struct base_bytes bytes, struct codec_batch *ret_batch);
 
 /* What a produced batch must also obey: record count and offset delta agree, codec known, every record well formed after
- * decompression (at most `inflated_max` bytes), sequence present if the producer id is. Sentence in `error`. */
-pyr_result codec_batch_validate(const struct codec_batch *batch, size_t inflated_max, struct pyr_error *error);
+ * decompression (at most `inflated_max` bytes), sequence present if the producer id is. Sentence in `error`.
+ * *ret_min_timestamp_ms: the earliest record's time stamp; base_timestamp_ms is only the first's. */
+pyr_result codec_batch_validate(const struct codec_batch *batch, size_t inflated_max, int64_t *ret_min_timestamp_ms,
+                                struct pyr_error *error);
 
 /* Writes offset and epoch, which no checksum covers. `at` is the batch's first byte. */
 void codec_batch_assign(uint8_t *at, int64_t base_offset, int32_t leader_epoch);

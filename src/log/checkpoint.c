@@ -226,7 +226,7 @@ static pyr_result seal_entry(struct log_checkpoint *checkpoint, struct sealed_ru
 		return note_damage(run, entry);
 	PYR_TRY(read);
 	pyr_result result = log_segment_writer_batch(&checkpoint->writer, (struct base_bytes){batch.data, batch.bytes},
-	                                             entry->index, in_place ? entry->position : 0);
+	                                             entry->index, in_place ? entry->position : 0, entry->min_timestamp_ms);
 	base_slice_release(&batch);
 	return result;
 }
@@ -337,7 +337,6 @@ static void adopt_run(struct log *log, struct sealed_run *run)
 {
 	struct log_partition *partition = log_partition_find(log, run->partition);
 	run->segment->sealed = true;
-	run->segment->bytes += run->part.bytes;
 	if (!partition)
 		return;
 	pyr_result adopted = run->part.block_count > 0 ? log_parts_push(log, partition, &run->part) : pyr_ok();
@@ -369,6 +368,7 @@ static void adopt(struct log_checkpoint *checkpoint)
 	log->metrics.checkpoints += 1;
 	log_ring_release_before(log, checkpoint->head.ring_file_id);
 	log_ring_prepare(log);
+	log_merge_if_due(log);
 }
 
 static void step_done(struct os_job *job)

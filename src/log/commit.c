@@ -140,7 +140,7 @@ static void stamp(struct log *log, struct log_partition *partition, struct log_a
 	if (partition->config.append_time) {
 		append->append_time_ms = os_wall_ms(log->loop);
 		codec_batch_stamp(at, append->batch.bytes, append->append_time_ms);
-		batch->base_timestamp_ms = batch->max_timestamp_ms = append->append_time_ms;
+		append->min_timestamp_ms = batch->max_timestamp_ms = append->append_time_ms;
 	}
 	codec_batch_assign(at, partition->next_offset, (int32_t)partition->term);
 }
@@ -157,8 +157,7 @@ static void assign(struct log *log, struct log_partition *partition, struct log_
 	append->state.index = partition->next_index++;
 	append->state.hlc = log_hlc_next(log);
 	append->state.max_timestamp_ms = batch->max_timestamp_ms;
-	append->state.min_timestamp_ms =
-		batch->base_timestamp_ms < batch->max_timestamp_ms ? batch->base_timestamp_ms : batch->max_timestamp_ms;
+	append->state.min_timestamp_ms = append->min_timestamp_ms;
 	partition->next_offset += append->state.record_count;
 }
 
@@ -199,6 +198,11 @@ static void append_record(struct log *log, struct log_append *append)
 
 void log_append_record(struct log *log, struct log_append *append)
 {
+	log_append_manifest_record(log, append, LOG_RECORD_OBSERVER);
+}
+
+void log_append_manifest_record(struct log *log, struct log_append *append, uint8_t kind)
+{
 	struct base_slice body = append->batch;
 	struct base_buffer *buffer = base_buffer_new(body.bytes + 1);
 	init_append(append, LOG_FRAME_RECORD);
@@ -206,7 +210,7 @@ void log_append_record(struct log *log, struct log_append *append)
 		log_answer_later(log, append, PYR_OUT_OF_MEMORY);
 		return;
 	}
-	buffer->data[0] = LOG_RECORD_OBSERVER;
+	buffer->data[0] = kind;
 	memcpy(buffer->data + 1, body.data, body.bytes);
 	base_slice_release(&body);
 	append->batch = (struct base_slice){.owner = buffer, .data = buffer->data, .bytes = buffer->capacity};
@@ -765,6 +769,8 @@ pyr_result log_record_apply(struct log *log, struct base_bytes record)
 	if (kind == LOG_RECORD_OBSERVER)
 		return log->observer.apply(log->observer.context,
 		                           (struct base_bytes){record.data + 1, record.bytes - 1});
+	if (kind == LOG_RECORD_MERGED)
+		return log_merge_apply(log, &reader);
 	if (kind != LOG_RECORD_LOG_START)
 		return pyr_result_of(PYR_UNSUPPORTED_FEATURE);
 	struct log_partition *partition = log_partition_find(log, base_read_u32le(&reader));

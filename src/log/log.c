@@ -100,6 +100,7 @@ static void housekeep(struct os_timer *timer)
 	struct log *log = BASE_CONTAINER(timer, struct log, housekeeping_timer);
 	if (!log->stopped && !log->closing)
 		log_retention_run(log);
+	log_merge_if_due(log);
 	os_timer_start(log->loop, &log->housekeeping_timer, HOUSEKEEPING_US);
 }
 
@@ -161,9 +162,14 @@ static void log_free(struct log *log)
 	os_timer_stop(log->loop, &log->idle_timer);
 	os_timer_stop(log->loop, &log->sync_timer);
 	os_timer_stop(log->loop, &log->housekeeping_timer);
+	os_timer_stop(log->loop, &log->scrub_timer);
+	if (log->merge)
+		log_merge_cancel(log);
 	os_timer_stop(log->loop, &log->ring.prepare_timer);
 	log_checkpoint_cancel(log);
 	log_checkpoint_free(log->checkpoint);
+	log_merge_abandon(log);
+	log_scrub_abandon(log);
 	log_read_abandon(log);
 	if (log->files)
 		os_file_pool_silence(log->files);
@@ -207,6 +213,8 @@ pyr_result log_open(struct os_loop *loop, struct os_disk *disk, const struct log
 		return result;
 	}
 	os_timer_start(loop, &log->housekeeping_timer, HOUSEKEEPING_US);
+	log->scrub_timer.fire = log_scrub_next;
+	os_timer_start(loop, &log->scrub_timer, HOUSEKEEPING_US);
 	log_ring_prepare(log);
 	*ret_log = log;
 	return pyr_ok();
@@ -259,6 +267,7 @@ void log_close(struct log *log, void (*closed)(void *context), void *context)
 	log->closed = closed;
 	log->closed_context = context;
 	log_checkpoint_cancel(log);
+	log_merge_cancel(log);
 	log->housekeeping_timer.fire = poll_close;
 	os_timer_start(log->loop, &log->housekeeping_timer, 0);
 }

@@ -106,6 +106,8 @@ struct log_append {
 	/* A whole batch of format 2 whose CRC was checked (codec_batch_check); the log writes base offset, leader epoch
 	 * and, with append_time, the time stamp into it, so its buffer must be the caller's own. Released by the log. */
 	struct base_slice batch;
+	/* Not above any record's time stamp (codec_batch_validate() tells): what pruning by time believes. */
+	int64_t min_timestamp_ms;
 	void (*done)(struct log_append *append);
 
 	pyr_result result; /* from here on: the answer */
@@ -219,6 +221,7 @@ struct log_metrics {
 	uint64_t pending_bytes; /* appended, not durable */
 	uint64_t cached_bytes; /* in the tail cache */
 	uint64_t cold_reads;
+	uint64_t scrubbed_bytes;
 	uint64_t corrupt_reads;
 	uint64_t checkpoints;
 	uint32_t ring_files;

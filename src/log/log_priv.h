@@ -5,7 +5,8 @@
  *   producers.c   idempotent producers                 extent.c      large runs, straight to a segment file
  *   read.c        reads from tail and segments         segment.c     sealed files: writer and reader
  *   snapshot.c    one moment, for other threads        checkpoint.c  sealing, and the manifest that makes it count
- *   recovery.c    what a crash left                    retention.c   what may go, and scrubbing
+ *   recovery.c    what a crash left                    retention.c   what may go
+ *   merge.c       small segments into large ones       scrub.c       reading everything again, slowly
  */
 #ifndef PYRALOG_LOG_LOG_PRIV_H
 #define PYRALOG_LOG_LOG_PRIV_H
@@ -48,6 +49,7 @@ struct log_segment {
 	uint64_t bytes;
 	uint32_t live_parts; /* partitions that refer to it */
 	bool sealed; /* false: an extent file still being filled */
+	bool damaged; /* merging gave up on it */
 	struct os_job remove_job;
 };
 
@@ -170,6 +172,8 @@ struct log_cached { /* one entry of the tail cache's queue, oldest first */
 };
 
 struct log_checkpoint;
+struct log_merge;
+struct log_scrub;
 
 struct log {
 	struct os_loop *loop;
@@ -232,6 +236,11 @@ struct log {
 	struct os_timer housekeeping_timer;
 
 	struct base_list cold_reads; /* under way */
+	struct log_merge *merge; /* under way */
+	struct log_scrub *scrub; /* under way */
+	struct os_timer scrub_timer;
+	uint32_t scrub_partition; /* the next part to scrub is this one's, or a later one's, */
+	int64_t scrub_offset; /* at or behind this offset */
 
 	bool recovering; /* segments without a partition are swept at its end */
 	bool stopped;
@@ -280,6 +289,8 @@ void log_commit_kick(struct log *log);
 /* Answers through the loop, never from within the caller. */
 void log_answer_later(struct log *log, struct log_append *append, enum pyr_code code);
 void log_stop(struct log *log);
+/* Writes append->batch as a record of that kind; applied when durable, then answered. */
+void log_append_manifest_record(struct log *log, struct log_append *append, uint8_t kind);
 /* What a record of the manifest says; used when it is durable and in recovery. */
 pyr_result log_record_apply(struct log *log, struct base_bytes record);
 
@@ -287,6 +298,7 @@ pyr_result log_record_apply(struct log *log, struct base_bytes record);
 enum log_record_kind {
 	LOG_RECORD_OBSERVER = 1, /* the rest is the observer's */
 	LOG_RECORD_LOG_START = 2, /* partition u32, offset i64 */
+	LOG_RECORD_MERGED = 3, /* ids of segments, the parts that replace theirs */
 };
 
 /* ---- read.c ---- */
@@ -358,7 +370,7 @@ pyr_result log_segment_writer_begin(struct log_segment_writer *writer, struct os
 void log_segment_writer_part(struct log_segment_writer *writer, uint32_t partition);
 /* Appends a batch to the part; or, with position != 0, notes one that an extent holds already. */
 pyr_result log_segment_writer_batch(struct log_segment_writer *writer, struct base_bytes batch, uint64_t index,
-                                    uint64_t position);
+                                    uint64_t position, int64_t min_timestamp_ms);
 pyr_result log_segment_writer_part_end(struct log_segment_writer *writer, struct base_bytes producers,
                                        struct log_part *ret_part);
 /* Directory, trailer, sync of file, leaves and names. */
@@ -396,6 +408,16 @@ void log_manifest_path(uint64_t number, char ret_path[OS_POOL_PATH_MAX]);
 
 pyr_result log_recover(struct log *log, struct pyr_error *error);
 void log_retention_run(struct log *log);
+
+/* ---- merge.c, scrub.c ---- */
+
+/* Starts a merge of small segments if there are enough of them. */
+void log_merge_if_due(struct log *log);
+pyr_result log_merge_apply(struct log *log, struct base_reader *reader);
+void log_merge_cancel(struct log *log); /* as log_checkpoint_cancel() */
+void log_merge_abandon(struct log *log);
+void log_scrub_next(struct os_timer *timer);
+void log_scrub_abandon(struct log *log);
 
 /* A job is under way, or over: closing waits for all of them. */
 void log_job_begin(struct log *log);

@@ -240,6 +240,14 @@ static pyr_result decode_new_damages(struct log *log, struct base_reader *reader
 	return base_reader_check(reader, PYR_CORRUPT);
 }
 
+/* A part may have been deleted while it was being sealed. */
+static void trim_all(struct log *log)
+{
+	struct base_table_node *node = NULL;
+	while ((node = base_table_next(&log->partitions, node)))
+		log_parts_trim(log, BASE_CONTAINER(node, struct log_partition, node));
+}
+
 static pyr_result apply_body(struct log *log, struct base_bytes body)
 {
 	struct base_reader reader = base_reader_init(body.data, body.bytes);
@@ -251,6 +259,7 @@ static pyr_result apply_body(struct log *log, struct base_bytes body)
 	for (uint32_t i = 0; i < count && !reader.failed; i++)
 		PYR_TRY(decode_partition(log, &reader));
 	PYR_TRY(decode_parts(log, &reader));
+	trim_all(log);
 	return decode_new_damages(log, &reader);
 }
 

@@ -192,8 +192,12 @@ pyr_result log_parts_push(struct log *log, struct log_partition *partition, cons
 	struct log_segment *segment = log_segment_find(log, part->segment_id);
 	assert(segment);
 	log_segment_hold(segment);
-	partition->parts[partition->part_count++] = *part;
+	size_t at = partition->part_count++;
+	for (; at > 0 && partition->parts[at - 1].base_offset > part->base_offset; at--)
+		partition->parts[at] = partition->parts[at - 1];
+	partition->parts[at] = *part;
 	partition->sealed_bytes += part->bytes;
+	segment->bytes += part->bytes;
 	return pyr_ok();
 }
 
@@ -210,12 +214,22 @@ void log_parts_trim(struct log *log, struct log_partition *partition)
 		memmove(partition->parts, partition->parts + gone, partition->part_count * sizeof *partition->parts);
 }
 
+/* Deleted before they were sealed: there is no need to seal them. */
+static void trim_tail(struct log_partition *partition)
+{
+	size_t gone = log_tail_search(&partition->tail, partition->log_start_offset);
+	for (size_t i = 0; i < gone; i++)
+		partition->tail_bytes -= log_tail_at(&partition->tail, i)->bytes;
+	log_tail_drop_front(&partition->tail, gone);
+}
+
 void log_partition_start_at(struct log *log, struct log_partition *partition, int64_t offset)
 {
 	if (offset <= partition->log_start_offset)
 		return;
 	partition->log_start_offset = offset;
 	log_parts_trim(log, partition);
+	trim_tail(partition);
 	log_partition_notify(partition);
 }
 

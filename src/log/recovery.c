@@ -189,8 +189,8 @@ static pyr_result apply_batch(struct recovery *recovery, struct log_partition *p
 	struct log *log = recovery->log;
 	entry->last_offset = entry->base_offset + batch->last_offset_delta;
 	entry->max_timestamp_ms = batch->max_timestamp_ms;
-	entry->min_timestamp_ms =
-		batch->base_timestamp_ms < batch->max_timestamp_ms ? batch->base_timestamp_ms : batch->max_timestamp_ms;
+	/* The header tells the first record's time stamp; later ones may be earlier, and are not read here. */
+	entry->min_timestamp_ms = codec_batch_is_append_time(batch) ? batch->max_timestamp_ms : INT64_MIN;
 	entry->bytes = (uint32_t)batch->bytes;
 	if (entry->base_offset < partition->durable_end || entry->index < partition->durable_index)
 		discard_from(partition, entry->base_offset, entry->index);

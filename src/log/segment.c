@@ -270,7 +270,8 @@ static void add_leaf(struct log_segment_writer *writer, const struct codec_batch
 	base_write_bytes(&writer->pending_leaves, hash, sizeof hash);
 }
 
-static void note_in_part(struct log_part *part, const struct codec_batch *batch, uint64_t index)
+static void note_in_part(struct log_part *part, const struct codec_batch *batch, uint64_t index,
+                         int64_t min_timestamp_ms)
 {
 	if (part->base_offset < 0) {
 		part->base_offset = batch->base_offset;
@@ -280,8 +281,8 @@ static void note_in_part(struct log_part *part, const struct codec_batch *batch,
 	part->last_index = index;
 	part->bytes += batch->bytes;
 	part->record_count += (uint32_t)batch->record_count;
-	if (batch->base_timestamp_ms < part->min_timestamp_ms)
-		part->min_timestamp_ms = batch->base_timestamp_ms;
+	if (min_timestamp_ms < part->min_timestamp_ms)
+		part->min_timestamp_ms = min_timestamp_ms;
 	if (batch->max_timestamp_ms > part->max_timestamp_ms)
 		part->max_timestamp_ms = batch->max_timestamp_ms;
 }
@@ -303,7 +304,7 @@ static void note_in_block(struct log_block *block, const struct codec_batch *bat
 }
 
 pyr_result log_segment_writer_batch(struct log_segment_writer *writer, struct base_bytes bytes, uint64_t index,
-                                    uint64_t position)
+                                    uint64_t position, int64_t min_timestamp_ms)
 {
 	struct codec_batch batch;
 	if (codec_batch_parse(bytes, &batch).code != PYR_OK || batch.bytes != bytes.bytes)
@@ -315,7 +316,7 @@ pyr_result log_segment_writer_batch(struct log_segment_writer *writer, struct ba
 	if (!follows || writer->block.bytes + batch.bytes > LOG_SEGMENT_BLOCK_BYTES)
 		end_block(writer);
 	note_in_block(&writer->block, &batch, bytes.data, at);
-	note_in_part(&writer->part, &batch, index);
+	note_in_part(&writer->part, &batch, index, min_timestamp_ms);
 	add_leaf(writer, &batch, bytes.data);
 	writer->written_bytes += bytes.bytes;
 	if (copied)

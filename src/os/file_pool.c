@@ -137,7 +137,10 @@ static pyr_result pin(struct os_pool_file *file)
 	if (open)
 		return pyr_ok();
 	struct os_file *opened;
-	PYR_TRY(os_file_open(pool->disk, file->path, OS_OPEN_READ, &opened));
+	pyr_result result = os_file_open(pool->disk, file->path, OS_OPEN_READ, &opened);
+	if (result.code == PYR_NOT_FOUND)
+		return pyr_result_of(PYR_CORRUPT); /* somebody took it away */
+	PYR_TRY(result);
 	os_mutex_lock(&pool->lock);
 	struct os_file *evicted = file->open ? NULL : evict(pool);
 	if (file->open) {

@@ -19,7 +19,7 @@ struct os_connection;
 
 /* All calls on the loop's thread, none from within a call into this connection. */
 struct os_connection_handler {
-	/* Where the next bytes shall go: *ret_bytes > 0 of room at *ret_at, valid until `received` or `closed`.
+	/* Asked right before each `received`. Where the next bytes shall go: *ret_bytes > 0 of room at *ret_at, valid until `received` or `closed`.
 	 * False (memory is out): the connection is closed. */
 	bool (*space)(void *context, uint8_t **ret_at, size_t *ret_bytes);
 	void (*received)(void *context, size_t bytes); /* that many bytes are there now */

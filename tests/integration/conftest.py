@@ -30,21 +30,24 @@ class Node:
         self.arguments = list(arguments)
         self.process = None
         self.ports = {}
+        self.ready = False
 
     def start(self):
         """Starts the server and waits until it has told its ports."""
-        self.ports = {}
+        self.ports, self.ready = {}, False
         command = [str(self.binary), "server", "--data", str(self.folder / "data"), "--host", "127.0.0.1"]
         command += ["--kafka-port", "0", "--pg-port", "0", *self.arguments]
         with open(self.folder / "stderr", "ab") as errors:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
         threading.Thread(target=self._read_ports, args=(self.process.stdout,), daemon=True).start()
-        wait_until(lambda: "kafka" in self.ports or not self.is_running(), START_SECONDS, "the server tells its ports")
+        wait_until(lambda: self.ready or not self.is_running(), START_SECONDS, "the server tells its ports")
         assert self.is_running(), f"the server ended at its start: {self.errors()}"
         return self
 
     def _read_ports(self, stdout):
         for line in stdout:
+            if line.startswith("ready"):
+                self.ready = True
             name, _, address = line.strip().partition(" ")
             if ":" in address:
                 self.ports[name] = int(address.split()[0].rpartition(":")[2])

@@ -110,9 +110,11 @@ static void golden_records_are_read(void **state)
 	(void)state;
 	struct codec_batch batch;
 	struct codec_record_reader reader;
+	int64_t min_timestamp_ms;
 	struct base_slice golden = from_hex(golden_hex);
 	assert_int_equal(codec_batch_check(bytes_of(golden), &batch).code, PYR_OK);
-	assert_int_equal(codec_batch_validate(&batch, INFLATED_MAX, NULL).code, PYR_OK);
+	assert_int_equal(codec_batch_validate(&batch, INFLATED_MAX, &min_timestamp_ms, NULL).code, PYR_OK);
+	assert_int_equal(min_timestamp_ms, 1699999999997);
 	assert_int_equal(codec_record_reader_init(&reader, &batch, INFLATED_MAX).code, PYR_OK);
 	assert_golden_records(&reader);
 	codec_record_reader_deinit(&reader);
@@ -153,10 +155,12 @@ static void every_codec_makes_the_round_trip(void **state)
 	for (int compression = 0; compression < CODEC_COMPRESSION_COUNT; compression++) {
 		struct codec_batch batch;
 		struct codec_record_reader reader;
+		int64_t min_timestamp_ms;
 		struct base_slice built = build(compression);
 		assert_int_equal(codec_batch_check(bytes_of(built), &batch).code, PYR_OK);
 		assert_int_equal(codec_batch_compression(&batch), compression);
-		assert_int_equal(codec_batch_validate(&batch, INFLATED_MAX, NULL).code, PYR_OK);
+		assert_int_equal(codec_batch_validate(&batch, INFLATED_MAX, &min_timestamp_ms, NULL).code, PYR_OK);
+		assert_int_equal(min_timestamp_ms, 1699999999997);
 		assert_int_equal(codec_record_reader_init(&reader, &batch, INFLATED_MAX).code, PYR_OK);
 		assert_golden_records(&reader);
 		codec_record_reader_deinit(&reader);
@@ -215,10 +219,11 @@ static enum pyr_code validated_with(size_t at, uint8_t value)
 {
 	struct codec_batch batch;
 	struct pyr_error error = {0};
+	int64_t min_timestamp_ms;
 	struct base_slice golden = from_hex(golden_hex);
 	golden.owner->data[at] = value;
 	assert_int_equal(codec_batch_parse(bytes_of(golden), &batch).code, PYR_OK);
-	enum pyr_code code = codec_batch_validate(&batch, INFLATED_MAX, &error).code;
+	enum pyr_code code = codec_batch_validate(&batch, INFLATED_MAX, &min_timestamp_ms, &error).code;
 	assert_true(code == PYR_OK || error.text[0] != 0);
 	base_slice_release(&golden);
 	return code;

@@ -99,7 +99,7 @@ static size_t inflated_max(const struct catalog_topic *topic)
 
 /* Exactly one batch, whole, sound and allowed. */
 static pyr_result check_batch(const struct kafka_request *request, const struct catalog_topic *topic,
-                              struct base_bytes records, struct pyr_error *error)
+                              struct base_bytes records, int64_t *ret_min_timestamp_ms, struct pyr_error *error)
 {
 	struct codec_batch batch;
 	if (records.bytes == 0)
@@ -117,7 +117,7 @@ static pyr_result check_batch(const struct kafka_request *request, const struct 
 	if (codec_batch_is_transactional(&batch))
 		return pyr_fail(error, PYR_NOT_SUPPORTED,
 		                "transactions are not served: produce without transactional.id");
-	return codec_batch_validate(&batch, inflated_max(topic), error);
+	return codec_batch_validate(&batch, inflated_max(topic), ret_min_timestamp_ms, error);
 }
 
 static void append_batch(struct produce_item *item, const struct catalog_topic *topic,
@@ -126,7 +126,7 @@ static void append_batch(struct produce_item *item, const struct catalog_topic *
 	struct kafka_request *request = item->work->request;
 	struct pyr_error error = {0};
 	struct base_bytes records = {asked->records.data, asked->records.bytes};
-	pyr_result result = check_batch(request, topic, records, &error);
+	pyr_result result = check_batch(request, topic, records, &item->append.min_timestamp_ms, &error);
 	if (result.code == PYR_OK) {
 		item->append.batch = batch_slice(request, records.data, records.bytes);
 		if (!item->append.batch.owner)

@@ -3,6 +3,7 @@ import os
 import subprocess
 import time
 
+import psycopg
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaException, TopicPartition
 from confluent_kafka.admin import ConfigResource, NewTopic, OffsetSpec
@@ -221,3 +222,20 @@ def test_everything_acknowledged_outlives_a_crash(new_node, new_client):
     client.produce(topic, [b"after"])
     values = [message.value() for message in client.consume(topic, 1001)]
     assert values == [str(i).encode() for i in range(1000)] + [b"after"]
+
+
+def test_sql_finds_records_earlier_than_their_batch_s_first(new_node, new_client):
+    """A batch's header tells the time of its first record and the latest; a crash leaves nothing but the header."""
+    node = new_node()
+    topic = new_client(node).topic()
+    producer = new_client(node).producer(**{"linger.ms": 200})
+    for hour in (5, 3, 4, 1):
+        producer.produce(topic, value=str(hour).encode(), partition=0, timestamp=hour * 3_600_000)
+    assert producer.flush(SECONDS) == 0
+    query = f"SELECT value FROM \"{topic}\" WHERE timestamp < '1970-01-01 02:00:00+00'"
+    for crash in (False, True):
+        if crash:
+            node.kill()
+            node.start()
+        with psycopg.connect(f"host=127.0.0.1 port={node.ports['postgres']} dbname=pyralog user=test", autocommit=True) as sql:
+            assert sql.execute(query).fetchall() == [("1",)]

@@ -1,0 +1,428 @@
+/* Merging: many small parts of many partitions become few.
+ *
+ * Each checkpoint makes one segment that all partitions share. Ten thousand slow partitions would so get ten thousand new
+ * parts with every checkpoint; so MERGE_FAN neighbours of about one size become one, again and again, until a partition's
+ * part is worth a file's while. Each byte is rewritten once per tier: log(size) times, not once per checkpoint.
+ *
+ *   choose --steps in the background: read, verify, write--> a new segment --a record of the log--> parts are replaced
+ *
+ * The record makes it count, in recovery too; a crash before it leaves a file that recovery sweeps. Damaged sources are
+ * left alone. Owner: the log's thread; a step touches only the merge.
+ */
+#include "log/log_priv.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MERGE_FAN = 8, STEP_BYTES = 4 << 20, LARGE_PART_BYTES = 16 << 20, RECORD_BYTES_MAX = 32 << 20 };
+
+/* Consecutive parts of one partition, which become one. */
+struct merge_run {
+	uint32_t partition;
+	struct log_part sources[MERGE_FAN];
+	size_t source_count;
+	struct log_part part;
+};
+
+struct log_merge {
+	struct os_job job;
+	struct os_timer timer;
+	struct log *log;
+	struct log_append append;
+	struct log_segment *sources[MERGE_FAN]; /* files referenced, so that they stay readable */
+	struct log_segment *target; /* held */
+	struct merge_run *runs;
+	size_t run_count, run_capacity;
+	/* Where the work stands. */
+	size_t run;
+	size_t source;
+	struct log_block *blocks; /* of the source being read */
+	uint32_t block;
+	struct log_segment_writer writer;
+	bool writer_open;
+	bool part_open;
+	bool finished;
+	pyr_result result;
+};
+
+static struct log_merge *merge_of(struct os_job *job)
+{
+	return BASE_CONTAINER(job, struct log_merge, job);
+}
+
+static void merge_free(struct log_merge *merge)
+{
+	for (size_t i = 0; i < MERGE_FAN; i++)
+		if (merge->sources[i])
+			os_pool_file_unref(&merge->sources[i]->file);
+	if (merge->writer_open)
+		log_segment_writer_abort(&merge->writer);
+	if (merge->target)
+		log_segment_drop(merge->target);
+	free(merge->blocks);
+	free(merge->runs);
+	free(merge);
+}
+
+void log_merge_cancel(struct log *log)
+{
+	struct log_merge *merge = log->merge;
+	if (!merge || merge->timer.slot == 0)
+		return;
+	os_timer_stop(log->loop, &merge->timer);
+	log->merge = NULL;
+	merge_free(merge);
+}
+
+void log_merge_abandon(struct log *log)
+{
+	if (log->merge)
+		merge_free(log->merge);
+	log->merge = NULL;
+}
+
+/* ---- choosing ---- */
+
+static bool is_mergeable(const struct log_segment *segment)
+{
+	return segment->sealed && !segment->damaged && segment->live_parts > 0 &&
+	       segment->bytes / segment->live_parts < LARGE_PART_BYTES;
+}
+
+static unsigned tier_of(const struct log *log, const struct log_segment *segment)
+{
+	unsigned tier = 0;
+	for (uint64_t bytes = segment->bytes / 2; bytes > log->options.checkpoint_bytes; bytes /= MERGE_FAN)
+		tier += 1;
+	return tier;
+}
+
+static int by_id(const void *a, const void *b)
+{
+	const struct log_segment *const *x = a, *const *y = b;
+	return (*x)->id < (*y)->id ? -1 : (*x)->id > (*y)->id;
+}
+
+/* All mergeable segments in order of age; NULL: memory is out. */
+static struct log_segment **list_mergeable(const struct log *log, size_t *ret_count)
+{
+	struct log_segment **list = calloc(log->segments.count + 1, sizeof(struct log_segment *));
+	struct base_table_node *node = NULL;
+	*ret_count = 0;
+	while (list && (node = base_table_next(&log->segments, node))) {
+		struct log_segment *segment = BASE_CONTAINER(node, struct log_segment, node);
+		if (is_mergeable(segment))
+			list[(*ret_count)++] = segment;
+	}
+	if (list)
+		qsort(list, *ret_count, sizeof(struct log_segment *), by_id);
+	return list;
+}
+
+/* The oldest MERGE_FAN neighbours of one tier, the lowest tier first. */
+static bool choose(const struct log *log, struct log_segment *ret_sources[MERGE_FAN])
+{
+	size_t count, run = 0;
+	unsigned best = ~0u;
+	struct log_segment **list = list_mergeable(log, &count);
+	for (size_t i = 0; list && i < count; i++) {
+		unsigned tier = tier_of(log, list[i]);
+		run = i > 0 && tier == tier_of(log, list[i - 1]) ? run + 1 : 1;
+		if (run >= MERGE_FAN && tier < best) {
+			memcpy(ret_sources, &list[i + 1 - MERGE_FAN], MERGE_FAN * sizeof(struct log_segment *));
+			best = tier;
+		}
+	}
+	free(list);
+	return best != ~0u;
+}
+
+static bool is_source(const struct log_merge *merge, uint64_t segment_id)
+{
+	for (size_t i = 0; i < MERGE_FAN; i++)
+		if (merge->sources[i] && merge->sources[i]->id == segment_id)
+			return true;
+	return false;
+}
+
+static struct merge_run *add_run(struct log_merge *merge, uint32_t partition)
+{
+	if (merge->run_count == merge->run_capacity) {
+		size_t capacity = merge->run_capacity ? merge->run_capacity * 2 : 64;
+		struct merge_run *runs = realloc(merge->runs, capacity * sizeof *runs);
+		if (!runs)
+			return NULL;
+		merge->runs = runs;
+		merge->run_capacity = capacity;
+	}
+	merge->runs[merge->run_count] = (struct merge_run){.partition = partition};
+	return &merge->runs[merge->run_count++];
+}
+
+/* A part of another segment, or a hole, in between ends a run. */
+static pyr_result plan_partition(struct log_merge *merge, const struct log_partition *partition)
+{
+	struct merge_run *run = NULL;
+	for (size_t i = 0; i < partition->part_count; i++) {
+		const struct log_part *part = &partition->parts[i];
+		bool follows = run && part->base_offset == run->sources[run->source_count - 1].end_offset;
+		if (!is_source(merge, part->segment_id)) {
+			run = NULL;
+			continue;
+		}
+		if (!follows || run->source_count == MERGE_FAN)
+			run = add_run(merge, partition->id);
+		if (!run)
+			return pyr_result_of(PYR_OUT_OF_MEMORY);
+		run->sources[run->source_count++] = *part;
+	}
+	return pyr_ok();
+}
+
+static pyr_result plan(struct log_merge *merge)
+{
+	struct log *log = merge->log;
+	struct base_table_node *node = NULL;
+	while ((node = base_table_next(&log->partitions, node)))
+		PYR_TRY(plan_partition(merge, BASE_CONTAINER(node, struct log_partition, node)));
+	merge->target = log_segment_new(log, log->next_segment_id);
+	if (!merge->target)
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	log->next_segment_id += 1;
+	log_segment_hold(merge->target);
+	return pyr_ok();
+}
+
+/* ---- steps, in the background ---- */
+
+static pyr_result copy_block(struct log_merge *merge, const struct log_part *source, const struct log_block *block)
+{
+	struct base_slice bytes = {0};
+	struct os_pool_file *file = NULL;
+	for (size_t i = 0; i < MERGE_FAN; i++)
+		if (merge->sources[i]->id == source->segment_id)
+			file = &merge->sources[i]->file;
+	PYR_TRY(log_segment_read_blocks(file, block, 1, &bytes));
+	pyr_result result = pyr_ok();
+	for (size_t at = 0; at < bytes.bytes && result.code == PYR_OK;) {
+		struct codec_batch batch;
+		result = codec_batch_parse((struct base_bytes){bytes.data + at, bytes.bytes - at}, &batch);
+		if (result.code != PYR_OK)
+			break;
+		bool first = batch.base_offset == source->base_offset;
+		result = log_segment_writer_batch(&merge->writer, (struct base_bytes){bytes.data + at, batch.bytes},
+		                                  first ? source->first_index : source->last_index, 0);
+		at += batch.bytes;
+	}
+	base_slice_release(&bytes);
+	return result;
+}
+
+/* Blocks of the current source until the step is full; true: the source is done. */
+static pyr_result copy_source(struct log_merge *merge, const struct log_part *source, bool *ret_done)
+{
+	if (!merge->blocks) {
+		struct os_pool_file *file = NULL;
+		for (size_t i = 0; i < MERGE_FAN; i++)
+			if (merge->sources[i]->id == source->segment_id)
+				file = &merge->sources[i]->file;
+		PYR_TRY(log_segment_read_index(file, source, &merge->blocks));
+		merge->block = 0;
+	}
+	while (merge->block < source->block_count && merge->writer.written_bytes < STEP_BYTES)
+		PYR_TRY(copy_block(merge, source, &merge->blocks[merge->block++]));
+	*ret_done = merge->block == source->block_count;
+	if (*ret_done) {
+		free(merge->blocks);
+		merge->blocks = NULL;
+	}
+	return pyr_ok();
+}
+
+static pyr_result copy_run(struct log_merge *merge, struct merge_run *run, bool *ret_done)
+{
+	*ret_done = false;
+	if (!merge->part_open)
+		log_segment_writer_part(&merge->writer, run->partition);
+	merge->part_open = true;
+	while (merge->source < run->source_count) {
+		bool source_done;
+		PYR_TRY(copy_source(merge, &run->sources[merge->source], &source_done));
+		if (!source_done)
+			return pyr_ok();
+		merge->source += 1;
+	}
+	merge->source = 0;
+	merge->part_open = false;
+	*ret_done = true;
+	return log_segment_writer_part_end(&merge->writer, (struct base_bytes){0}, &run->part);
+}
+
+static pyr_result step(struct log_merge *merge)
+{
+	if (!merge->writer_open) {
+		merge->writer_open = true;
+		PYR_TRY(log_segment_writer_begin(&merge->writer, merge->log->disk, merge->target->id, false, 0));
+	}
+	merge->writer.written_bytes = 0;
+	while (merge->run < merge->run_count) {
+		bool done;
+		PYR_TRY(copy_run(merge, &merge->runs[merge->run], &done));
+		if (!done)
+			return pyr_ok();
+		merge->run += 1;
+	}
+	PYR_TRY(log_segment_writer_end(&merge->writer));
+	merge->writer_open = false;
+	merge->finished = true;
+	return pyr_ok();
+}
+
+static void run_step(struct os_job *job)
+{
+	merge_of(job)->result = step(merge_of(job));
+}
+
+static void step_done(struct os_job *job);
+
+static void submit_step(struct os_timer *timer)
+{
+	struct log_merge *merge = BASE_CONTAINER(timer, struct log_merge, timer);
+	merge->job.run = run_step;
+	merge->job.done = step_done;
+	log_job_begin(merge->log);
+	os_submit(merge->log->background_thread, &merge->job);
+}
+
+/* ---- the outcome ---- */
+
+static void recorded(struct log_append *append)
+{
+	struct log_merge *merge = BASE_CONTAINER(append, struct log_merge, append);
+	struct log *log = merge->log;
+	if (append->result.code == PYR_OK)
+		for (size_t i = 0; i < merge->run_count; i++)
+			log->metrics.sealed_bytes += merge->runs[i].part.bytes;
+	log->merge = NULL;
+	merge_free(merge);
+	log_job_end(log);
+}
+
+static void record(struct log_merge *merge)
+{
+	struct base_writer writer;
+	base_writer_init(&writer, RECORD_BYTES_MAX);
+	base_write_u32le(&writer, MERGE_FAN);
+	for (size_t i = 0; i < MERGE_FAN; i++)
+		base_write_u64le(&writer, merge->sources[i]->id);
+	base_write_u32le(&writer, (uint32_t)merge->run_count);
+	for (size_t i = 0; i < merge->run_count; i++)
+		log_part_encode(&merge->runs[i].part, &writer);
+	merge->append.done = recorded;
+	pyr_result taken = base_writer_take(&writer, &merge->append.batch);
+	base_writer_deinit(&writer);
+	log_job_begin(merge->log);
+	if (taken.code == PYR_OK)
+		log_append_manifest_record(merge->log, &merge->append, LOG_RECORD_MERGED);
+	else
+		recorded(&merge->append);
+}
+
+static void give_up(struct log_merge *merge)
+{
+	/* What can't be read now will not be readable next time either. */
+	for (size_t i = 0; i < MERGE_FAN && merge->result.code == PYR_CORRUPT; i++)
+		merge->sources[i]->damaged = true;
+	merge->log->merge = NULL;
+	merge_free(merge);
+}
+
+static void step_done(struct os_job *job)
+{
+	struct log_merge *merge = merge_of(job);
+	struct log *log = merge->log;
+	if (merge->result.code != PYR_OK || log->closing || log->stopped)
+		give_up(merge);
+	else if (merge->finished)
+		record(merge);
+	else
+		os_timer_start(log->loop, &merge->timer,
+		               merge->writer.written_bytes * 1000000 / log->options.background_bytes_per_s);
+	log_job_end(log);
+}
+
+void log_merge_if_due(struct log *log)
+{
+	struct log_segment *sources[MERGE_FAN];
+	if (log->merge || log->stopped || log->closing || log->segments.count < MERGE_FAN || !choose(log, sources))
+		return;
+	struct log_merge *merge = calloc(1, sizeof *merge);
+	if (!merge)
+		return;
+	merge->log = log;
+	merge->timer.fire = submit_step;
+	for (size_t i = 0; i < MERGE_FAN; i++) {
+		merge->sources[i] = sources[i];
+		os_pool_file_ref(&sources[i]->file);
+	}
+	if (plan(merge).code != PYR_OK || merge->run_count == 0) {
+		merge_free(merge);
+		return;
+	}
+	log->merge = merge;
+	submit_step(&merge->timer);
+}
+
+/* ---- applying the record: when durable, and in recovery ---- */
+
+static bool is_among(const uint64_t *ids, uint32_t count, uint64_t id)
+{
+	for (uint32_t i = 0; i < count; i++)
+		if (ids[i] == id)
+			return true;
+	return false;
+}
+
+/* The new part takes the place of the old ones that lie inside it. */
+static pyr_result replace_parts(struct log *log, const struct log_part *part, const uint64_t *ids, uint32_t id_count)
+{
+	struct log_partition *partition = log_partition_find(log, part->partition);
+	if (!partition || part->end_offset <= partition->log_start_offset)
+		return pyr_ok();
+	if (!log_segment_find(log, part->segment_id) && !log_segment_new(log, part->segment_id))
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	log_segment_find(log, part->segment_id)->sealed = true;
+	size_t kept = 0;
+	for (size_t i = 0; i < partition->part_count; i++) {
+		struct log_part old = partition->parts[i];
+		bool replaced = is_among(ids, id_count, old.segment_id) && old.base_offset >= part->base_offset &&
+		                old.end_offset <= part->end_offset;
+		if (!replaced) {
+			partition->parts[kept++] = old;
+			continue;
+		}
+		partition->sealed_bytes -= old.bytes;
+		log_segment_find(log, old.segment_id)->bytes -= old.bytes;
+		log_segment_drop(log_segment_find(log, old.segment_id));
+	}
+	partition->part_count = kept;
+	return log_parts_push(log, partition, part);
+}
+
+pyr_result log_merge_apply(struct log *log, struct base_reader *reader)
+{
+	uint64_t ids[MERGE_FAN];
+	uint32_t id_count = base_read_u32le(reader);
+	if (id_count > MERGE_FAN)
+		return pyr_result_of(PYR_CORRUPT);
+	for (uint32_t i = 0; i < id_count; i++)
+		ids[i] = base_read_u64le(reader);
+	uint32_t part_count = base_read_u32le(reader);
+	for (uint32_t i = 0; i < part_count && !reader->failed; i++) {
+		struct log_part part;
+		PYR_TRY(log_part_decode(reader, &part));
+		PYR_TRY(replace_parts(log, &part, ids, id_count));
+	}
+	return base_reader_check(reader, PYR_CORRUPT);
+}

@@ -83,7 +83,8 @@ static void append_batch(struct world *world, int64_t first, enum codec_compress
 static int set_up(void **state)
 {
 	static const struct log_observer observer = {.restore = restore, .apply = restore, .snapshot = take_snapshot};
-	static const struct log_partition_config config = {.retention_ms = -1, .retention_bytes = -1, .segment_bytes = 1 << 20};
+	static const struct log_partition_config config = {
+		.retention_ms = -1, .retention_bytes = -1, .segment_bytes = 1 << 20};
 	struct world *world = calloc(1, sizeof *world);
 	struct log_options options = log_options_default();
 	struct pyr_error error = {0};

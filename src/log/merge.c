@@ -212,7 +212,7 @@ static pyr_result copy_block(struct log_merge *merge, const struct log_part *sou
 			break;
 		bool first = batch.base_offset == source->base_offset;
 		result = log_segment_writer_batch(&merge->writer, (struct base_bytes){bytes.data + at, batch.bytes},
-		                                  first ? source->first_index : source->last_index, 0);
+		                                  first ? source->first_index : source->last_index, 0, source->min_timestamp_ms);
 		at += batch.bytes;
 	}
 	base_slice_release(&bytes);

@@ -46,6 +46,7 @@ static const char *const setup[] = {
 	"CREATE MACRO regexp_full_match(a, b) AS regexp_matches(a, b)",
 	"CREATE MACRO pyralog_divisor(b) AS CASE WHEN b = 0 THEN error('" QUERY_OWN_ERROR
 	"22012:division by zero') ELSE b END",
+	"CREATE MACRO pyralog_any(x, list) AS list_contains(list, x)",
 	"CREATE MACRO pg_backend_pid() AS 1",
 	"CREATE MACRO pg_is_in_recovery() AS false",
 	"CREATE MACRO pg_table_is_visible(id) AS true",

@@ -54,6 +54,7 @@ struct query_plan {
 	struct query_bound bounds[QUERY_BOUNDS_MAX];
 	size_t bound_count;
 	size_t parameter_count;
+	uint32_t hints[QUERY_PARAMETERS_MAX]; /* types of parameters, where the text tells more than the engine; or 0 */
 };
 
 struct query_plan_options {

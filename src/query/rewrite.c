@@ -283,11 +283,37 @@ static void guard_divisor(struct query_rewrite *rewrite, json_t *body)
 	query_edit_add(&rewrite->edits, QUERY_EDIT_CLOSE, extent.to, 0, ")");
 }
 
+/* An array whose type nobody declared is one of what it is compared with. */
+static void hint_array(struct query_rewrite *rewrite, json_t *body)
+{
+	json_t *parameter = json_object_get(json_object_get(body, "rexpr"), "ParamRef");
+	size_t number = (size_t)json_integer_value(json_object_get(parameter, "number"));
+	if (number == 0 || number > QUERY_PARAMETERS_MAX)
+		return;
+	bool integers = integer_width(json_object_get(body, "lexpr")) > 0;
+	rewrite->plan->hints[number - 1] = integers ? QUERY_TYPE_INT8_ARRAY : QUERY_TYPE_TEXT_ARRAY;
+}
+
+/* x = ANY (array) and x <> ALL (array), which the engine makes a join that it can't always do. */
+static void rewrite_array_test(struct query_rewrite *rewrite, json_t *body, bool all)
+{
+	size_t at = token_of(rewrite, body);
+	const char *name = query_node_name(json_object_get(body, "name"), 0);
+	if (!is(name, all ? "<>" : "=") || !is_mark(rewrite, at + 2, '('))
+		return;
+	hint_array(rewrite, body);
+	wrap_operator(rewrite, body, all ? "(NOT pyralog_any(" : "pyralog_any(", ",", all ? "))" : ")");
+	query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, rewrite->parse->tokens[at + 1].at,
+	               rewrite->parse->tokens[at + 1].bytes, "%s", "");
+}
+
 static pyr_result on_expression(struct query_rewrite *rewrite, json_t *body)
 {
 	json_t *names = json_object_get(body, "name");
-	const char *name = query_node_name(names, 0);
-	if (json_array_size(names) == 1 && is(query_node_string(body, "kind"), "AEXPR_OP")) {
+	const char *name = query_node_name(names, 0), *kind = query_node_string(body, "kind");
+	if (is(kind, "AEXPR_OP_ANY") || is(kind, "AEXPR_OP_ALL"))
+		rewrite_array_test(rewrite, body, is(kind, "AEXPR_OP_ALL"));
+	if (json_array_size(names) == 1 && is(kind, "AEXPR_OP")) {
 		if (is(name, "->") || is(name, "->>"))
 			wrap_operator(rewrite, body, "(", NULL, ")");
 		else if (is(name, "/") || is(name, "%"))
@@ -314,7 +340,7 @@ static pyr_result on_parameter(struct query_rewrite *rewrite, json_t *body)
 	if (number > rewrite->plan->parameter_count)
 		rewrite->plan->parameter_count = number;
 	uint32_t oid = number <= options->parameter_type_count ? options->parameter_types[number - 1] : 0;
-	const char *type = query_type_engine_name(oid);
+	const char *type = query_type_engine_name(oid ? oid : rewrite->plan->hints[number - 1]);
 	size_t token = token_of(rewrite, body);
 	if (type && token < rewrite->parse->token_count)
 		query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, rewrite->parse->tokens[token].at,

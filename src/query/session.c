@@ -151,7 +151,9 @@ static bool complete_types(struct query_statement *statement, const uint32_t *ty
 	for (size_t i = 0; i < statement->plan->parameter_count; i++) {
 		uint32_t type = i < type_count ? types[i] : 0;
 		if (!query_type_engine_name(type)) {
-			type = query_prepared_parameter_type(statement->prepared, i + 1);
+			type = statement->plan->hints[i];
+			if (!type)
+				type = query_prepared_parameter_type(statement->prepared, i + 1);
 			guessed = true;
 		}
 		statement->parameter_types[i] = query_type_engine_name(type) ? type : QUERY_TYPE_TEXT;

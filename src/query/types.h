@@ -28,7 +28,13 @@
 	X(INTERVAL, 1186, 16, "INTERVAL")                                                                              \
 	X(NUMERIC, 1700, -1, "DECIMAL(38,6)")                                                                          \
 	X(UUID, 2950, 16, "UUID")                                                                                      \
-	X(JSONB, 3802, -1, "JSON")
+	X(JSONB, 3802, -1, "JSON")                                                                                     \
+	X(INT2_ARRAY, 1005, -1, "SMALLINT[]")                                                                          \
+	X(INT4_ARRAY, 1007, -1, "INTEGER[]")                                                                           \
+	X(TEXT_ARRAY, 1009, -1, "VARCHAR[]")                                                                           \
+	X(VARCHAR_ARRAY, 1015, -1, "VARCHAR[]")                                                                        \
+	X(INT8_ARRAY, 1016, -1, "BIGINT[]")                                                                            \
+	X(FLOAT8_ARRAY, 1022, -1, "DOUBLE[]")
 
 enum query_type {
 	QUERY_TYPE_UNKNOWN = 0, /* a parameter of no declared type */

@@ -74,6 +74,7 @@ static void append_batch(struct world *world, int64_t first, enum codec_compress
 	}
 	assert_int_equal(codec_batch_builder_take(&builder, &appending.append.batch).code, PYR_OK);
 	codec_batch_builder_deinit(&builder);
+	appending.append.min_timestamp_ms = first * 1000;
 	log_append(world->log, &appending.append);
 	wait_for(world, &appending.done);
 	assert_int_equal(appending.append.result.code, PYR_OK);

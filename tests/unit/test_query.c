@@ -215,6 +215,9 @@ static void operands_of_every_kind(void **state)
 	check(world,
 	      "SELECT CASE WHEN key ~ 'U' THEN value->>'carrier' ELSE 'no' END, NOT key !~ 'U' FROM flights LIMIT 1",
 	      NULL, "UA|t\n");
+	check(world,
+	      "SELECT count(*) FROM flights WHERE \"offset\" = ANY (ARRAY[1, 2]) AND partition <> ALL(ARRAY[0, 1+1])",
+	      NULL, "4\n");
 	check(world, "SELECT coalesce(sum((value->>'delay')::int) FILTER (WHERE key = 'none'), 0) AS s FROM flights",
 	      "s:20", "0\n");
 }

@@ -444,10 +444,40 @@ static pyr_result write_text_parameter(struct base_writer *writer, struct base_b
 	return pyr_ok();
 }
 
+static bool is_array(uint32_t type)
+{
+	return type == QUERY_TYPE_INT2_ARRAY || type == QUERY_TYPE_INT4_ARRAY || type == QUERY_TYPE_INT8_ARRAY ||
+	       type == QUERY_TYPE_TEXT_ARRAY || type == QUERY_TYPE_VARCHAR_ARRAY || type == QUERY_TYPE_FLOAT8_ARRAY;
+}
+
+/* {1,"a}"} is [1,"a}"] to the engine. */
+static pyr_result write_array(struct base_writer *writer, struct base_bytes text, struct query_error *error)
+{
+	bool quoted = false;
+	if (!query_text_is_valid(text.data, text.bytes))
+		return query_fail(error, "22021", "invalid byte sequence for encoding \"UTF8\" in a bind parameter");
+	for (size_t i = 0; i < text.bytes; i++) {
+		uint8_t c = text.data[i];
+		if (quoted && c == '\\' && i + 1 < text.bytes) {
+			base_write_u8(writer, c);
+			c = text.data[++i];
+		} else if (c == '"') {
+			quoted = !quoted;
+		} else if (!quoted && (c == '{' || c == '}')) {
+			c = c == '{' ? '[' : ']';
+		}
+		base_write_u8(writer, c);
+	}
+	return pyr_ok();
+}
+
 pyr_result pg_parameter_write(struct base_writer *writer, struct base_bytes value, uint32_t type, bool binary,
                               struct query_error *error)
 {
 	assert(value.data);
+	if (is_array(type))
+		return binary ? query_fail(error, "0A000", "array parameters are not read in binary yet: send text")
+		              : write_array(writer, value, error);
 	if (!binary)
 		return type == QUERY_TYPE_BYTEA ? write_blob_text(writer, value, error)
 		                                : write_text_parameter(writer, value, error);

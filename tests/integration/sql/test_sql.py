@@ -112,6 +112,10 @@ def test_prepared_statements(sql):
         for i in range(20):
             query = f'SELECT count(*) FROM "{topic}" WHERE "offset" < %s AND partition = %s'
             assert connection.execute(query, (i, 0)).fetchone() == (i,)
+        query = f'SELECT "offset" FROM "{topic}" WHERE "offset" = ANY(%s) ORDER BY 1 LIMIT %s OFFSET %s'
+        assert connection.execute(query, ([3, 5, 70], 1, 1)).fetchall() == [(5,)]
+        query = "SELECT %s = ANY(%s), %s::text[] IS NULL"
+        assert connection.execute(query, ('a "b', ['x', 'a "b'], None)).fetchone() == (True, True)
         connection.execute("DEALLOCATE ALL")
         assert connection.execute("SELECT %s::int + 1", (1,)).fetchone() == (2,)
 

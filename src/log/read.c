@@ -60,8 +60,12 @@ static void run_entries(struct cold_read *cold)
 	for (size_t i = 0; i < cold->entry_count; i++) {
 		struct base_slice batch;
 		read->result = log_tail_entry_read(&cold->entries[i], &batch);
-		if (read->result.code != PYR_OK)
+		if (read->result.code != PYR_OK) {
+			/* What comes before the damage is good: the next read begins with it, and tells. */
+			if (read->result.code == PYR_CORRUPT && i > 0)
+				read->result = pyr_ok();
 			return;
+		}
 		add_slice(read, batch);
 	}
 }
@@ -109,6 +113,8 @@ static pyr_result read_part(struct cold_read *cold)
 	PYR_TRY(log_segment_read_index(cold->file, &cold->part, &blocks));
 	size_t count = choose_blocks(cold->read, blocks, cold->part.block_count, &first);
 	pyr_result result = count > 0 ? log_segment_read_blocks(cold->file, blocks + first, count, &bytes) : pyr_ok();
+	if (result.code == PYR_CORRUPT && count > 1) /* the damage may lie behind what was asked for */
+		result = log_segment_read_blocks(cold->file, blocks + first, 1, &bytes);
 	free(blocks);
 	if (result.code == PYR_OK && count > 0)
 		result = trim_to_batches(cold->read, bytes);
@@ -329,15 +335,27 @@ static bool find_in_slice(struct log_time_query *query, struct base_slice slice,
 
 static void time_batches_read(struct log_read *read);
 
-/* Reads on from `offset`; answers when that is the end. */
+static void run_time_read(struct os_task *task)
+{
+	struct log_time_query *query = BASE_CONTAINER(task, struct log_time_query, answer);
+	struct log *log = query->log;
+	time_batches_read(&query->read);
+	log_job_end(log);
+}
+
+/* Reads on from `offset`; answers when that is the end. One read a turn of the loop: a header may claim a time that none
+ * of the records has, and the search goes on to the end of the partition. */
 static void read_for_time(struct log_time_query *query, int64_t offset)
 {
 	query->read.offset = offset;
 	query->read.bytes_max = LOG_RUN_BYTES;
 	query->read.whole_batch_first = true;
 	query->read.done = time_batches_read;
-	if (log_read(query->log, &query->read))
-		time_batches_read(&query->read);
+	if (!log_read(query->log, &query->read))
+		return;
+	log_job_begin(query->log);
+	query->answer.run = run_time_read;
+	os_loop_post(query->log->loop, &query->answer);
 }
 
 static void time_batches_read(struct log_read *read)

@@ -76,6 +76,7 @@ static enum pyr_code check_sequence(struct log *log, struct log_partition *parti
 		return checked.code;
 	if (verdict.sequence == LOG_SEQUENCE_PENDING) {
 		base_list_append(&verdict.original->state.waiters, &append->state.node);
+		base_slice_release(&append->batch); /* nobody needs it twice */
 		append->log_start_offset = partition->log_start_offset;
 		return PYR_OK;
 	}
@@ -144,9 +145,26 @@ void log_append(struct log *log, struct log_append *append)
 	}
 }
 
+/* What a group of this one record takes of a file, its closing block included. */
+static uint64_t record_room(size_t bytes)
+{
+	uint64_t group = LOG_GROUP_HEADER_BYTES + LOG_DIRECTORY_ENTRY_BYTES + LOG_FRAME_HEADER_BYTES + bytes + 8;
+	return log_align(group, LOG_BLOCK_BYTES) + LOG_BLOCK_BYTES;
+}
+
+static enum pyr_code record_refusal(const struct log *log, size_t bytes)
+{
+	if (record_room(bytes) + LOG_RING_HEADER_BYTES > log->options.ring_file_bytes)
+		return PYR_TOO_LARGE;
+	/* On a full disk records may use what is left of the file, because deleting is one of them. */
+	bool fits = base_list_empty(&log->queue) && log->ring.position + record_room(bytes) <= log->ring.current->bytes;
+	enum pyr_code code = refusal(log, bytes);
+	return code == PYR_DISK_FULL && fits ? PYR_OK : code;
+}
+
 static void append_record(struct log *log, struct log_append *append)
 {
-	enum pyr_code code = refusal(log, append->batch.bytes);
+	enum pyr_code code = record_refusal(log, append->batch.bytes);
 	append->partition = LOG_PARTITION_SYSTEM;
 	append->state.hlc = log_hlc_next(log);
 	if (code != PYR_OK)

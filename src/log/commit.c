@@ -5,7 +5,8 @@
  * One group is on its way at a time; what arrives meanwhile makes the next, so a lone append goes out at once and groups
  * grow with the load. Invariants: offsets are given in the order of appending; answers are given in that order; nothing is
  * answered PYR_OK before its group, and every group before it, is durable (or written, for weaker durabilities).
- * Failure: any error of the commit thread stops the log for good; everything waiting is answered PYR_STOPPED.
+ * Failure: any error of the commit thread stops the log for good; everything waiting is answered PYR_STOPPED. But a full
+ * disk stops nothing: the ring is written ahead, and a group whose extents find no room is taken back as if it never was.
  */
 #include "base/crc32c.h"
 #include "log/log_priv.h"
@@ -128,12 +129,15 @@ static bool find_room(struct log *log, uint64_t bytes)
 static pyr_result write_group(struct log *log)
 {
 	struct log_group *group = &log->group;
-	for (size_t i = 0; i < group->extent_count; i++)
-		PYR_TRY(log_extent_write(log, &group->extents[i]));
 	if (group->roll) {
 		struct base_bytes last = {group->last_block, LOG_BLOCK_BYTES};
 		PYR_TRY(os_file_write(group->rolled->write, group->rolled_position, &last, 1));
 		PYR_TRY(os_file_sync(group->rolled->write));
+	}
+	for (size_t i = 0; i < group->extent_count; i++) {
+		pyr_result written = log_extent_write(log, &group->extents[i]);
+		group->no_room = written.code == PYR_DISK_FULL; /* and nothing on the ring knows of this group */
+		PYR_TRY(written);
 	}
 	PYR_TRY(os_file_write(group->file->write, group->position, group->parts, group->ring_parts));
 	return group->sync ? os_file_sync(group->file->write) : pyr_ok();
@@ -162,7 +166,6 @@ static void submit_group(struct log *log)
 	os_submit(log->commit_thread, &group->job);
 }
 
-/* An append that can never be written would block all behind it. */
 static void give_back(struct log *log)
 {
 	base_list_splice(&log->group.appends, &log->queue);
@@ -320,8 +323,10 @@ static bool submit_empty(struct log *log)
 		return false;
 	head_group(log);
 	log->group.sync = true;
-	if (log_group_encode(log, &plan).code != PYR_OK)
+	if (log_group_encode(log, &plan).code != PYR_OK) {
+		log_stop(log); /* the file before may have to be closed, and no group will */
 		return false;
+	}
 	submit_group(log);
 	return true;
 }
@@ -341,7 +346,7 @@ static void run_interval_sync(struct os_timer *timer)
 	struct log *log = BASE_CONTAINER(timer, struct log, sync_timer);
 	if (log->stopped || log->durable_through >= log->last_group)
 		return;
-	if (log->group_busy || !submit_empty(log))
+	if ((log->group_busy || !submit_empty(log)) && !log->stopped)
 		sync_soon(log);
 }
 
@@ -366,6 +371,61 @@ static void after_commit(struct log *log, bool had_content)
 	os_timer_start(log->loop, &log->idle_timer, IDLE_CONFIRM_US);
 }
 
+/* Offsets, indexes and sequences of an append that will not be written are given again. */
+static void roll_back(struct log *log, const struct log_append *append)
+{
+	struct log_partition *partition = log_partition_find(log, append->partition);
+	bool counts = partition && append->state.kind == LOG_FRAME_DATA && !append->state.truncated;
+	if (!counts || append->base_offset >= partition->next_offset)
+		return;
+	partition->next_offset = append->base_offset;
+	partition->next_index = append->state.index;
+	log_producers_rollback(&partition->producers, append->base_offset);
+}
+
+void log_refuse_waiting(struct log *log, enum pyr_code code)
+{
+	struct base_list waiting, refused;
+	assert(!log->group_busy);
+	base_list_init(&waiting);
+	base_list_init(&refused);
+	base_list_splice(&waiting, &log->group.appends);
+	base_list_splice(&waiting, &log->queue);
+	for (struct base_list *node; (node = base_list_pop(&waiting));) {
+		struct log_append *append = log_append_of(node);
+		bool stays = append->state.kind == LOG_FRAME_TRUNCATE; /* it has happened in memory */
+		base_list_append(stays ? &log->queue : &refused, node);
+		if (stays)
+			continue;
+		roll_back(log, append);
+		log->queued_bytes -= append->batch.bytes;
+	}
+	log->metrics.pending_bytes = log->queued_bytes;
+	log_group_reset(log);
+	answer_all(&refused, code);
+}
+
+/* No room for the group's extents: it was not written, and what it took is given back. */
+static void take_back_group(struct log *log)
+{
+	struct log_group *group = &log->group;
+	log->ring.position = group->position;
+	log->last_group = group->header.number - 1;
+	log->last_group_crc = group->header.previous_crc;
+	for (size_t i = 0; i < group->extent_count; i++) {
+		struct log_extent *extent = group->extents[i].extent;
+		extent->closed = true;
+		if (!group->extents[i].create)
+			continue;
+		base_list_remove(&extent->node);
+		extent->orphan = true; /* goes with the group */
+	}
+	log_ring_disk_full(log);
+	log_refuse_waiting(log, PYR_DISK_FULL);
+	if (!log->stopped)
+		after_commit(log, true);
+}
+
 static void commit_group(struct os_job *job)
 {
 	struct log *log = BASE_CONTAINER(job, struct log, group.job);
@@ -374,6 +434,10 @@ static void commit_group(struct os_job *job)
 	if (group->rolled) {
 		os_file_close(group->rolled->write);
 		group->rolled->write = NULL;
+	}
+	if (group->no_room && !log->stopped) {
+		take_back_group(log);
+		return;
 	}
 	if (group->result.code != PYR_OK || log->stopped) {
 		log_stop(log);

@@ -305,6 +305,6 @@ void log_group_reset(struct log *log)
 	base_buffer_unref(group->buffer);
 	group->buffer = NULL;
 	group->part_count = group->extent_count = group->ring_parts = 0;
-	group->sync = group->sync_later = group->roll = false;
+	group->sync = group->sync_later = group->roll = group->no_room = false;
 	group->rolled = NULL;
 }

@@ -159,6 +159,9 @@ static void free_tables(struct log *log)
 static void log_free(struct log *log)
 {
 	log->closing = true;
+	/* First of all: what lets go of a file from here on must not tell, as the file's owner is freed with the log. */
+	if (log->files)
+		os_file_pool_silence(log->files);
 	os_timer_stop(log->loop, &log->idle_timer);
 	os_timer_stop(log->loop, &log->sync_timer);
 	os_timer_stop(log->loop, &log->housekeeping_timer);
@@ -171,8 +174,6 @@ static void log_free(struct log *log)
 	log_merge_abandon(log);
 	log_scrub_abandon(log);
 	log_read_abandon(log);
-	if (log->files)
-		os_file_pool_silence(log->files);
 	os_executor_free(log->commit_thread);
 	os_executor_free(log->read_threads);
 	os_executor_free(log->background_thread);

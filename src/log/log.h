@@ -200,9 +200,10 @@ struct log_time_query {
 	int64_t found_offset;
 	int64_t found_timestamp_ms;
 
-	struct log_read read; /* the log's */
-	struct os_task answer; /* the log's */
+	struct log_read read; /* from here on: the log's */
+	struct os_task answer;
 	struct log *log;
+	int64_t from; /* where the search goes on */
 };
 
 #define LOG_TIME_MAX INT64_MAX

@@ -26,6 +26,7 @@ enum {
 	LOG_COPY_MAX_BYTES = 16384, /* smaller payloads are copied into the group's own buffer */
 	LOG_SEGMENT_BLOCK_BYTES = 65536,
 	LOG_RUN_BYTES = 1 << 20, /* of a snapshot */
+	LOG_DAMAGES_MAX = 10000, /* remembered of a partition */
 	LOG_RING_BYTES_MIN = 16 * LOG_BLOCK_BYTES, /* a shorter ring file was never completed */
 };
 
@@ -160,6 +161,7 @@ struct log_group {
 	bool sync;
 	bool sync_later;
 	bool roll; /* close the file before with a last group */
+	bool no_room; /* the disk was too full for its extents */
 	struct log_ring_file *rolled;
 	uint64_t rolled_position;
 	struct log_group_header last;
@@ -314,6 +316,8 @@ void log_commit_kick(struct log *log);
 /* Answers through the loop, never from within the caller. */
 void log_answer_later(struct log *log, struct log_append *append, enum pyr_code code);
 void log_stop(struct log *log);
+/* Answers all that is not written yet, and gives its offsets back. */
+void log_refuse_waiting(struct log *log, enum pyr_code code);
 /* Writes append->batch as a record of that kind; applied when durable, then answered. */
 void log_append_manifest_record(struct log *log, struct log_append *append, uint8_t kind);
 /* What a record of the manifest says; used when it is durable and in recovery. */
@@ -339,6 +343,8 @@ void log_ring_file_free(struct log_ring_file *file);
 pyr_result log_ring_start(struct log *log, uint64_t after_group);
 /* Makes the spare ready in the background if there is none. */
 void log_ring_prepare(struct log *log);
+/* Appends are refused until a later look finds room. */
+void log_ring_disk_full(struct log *log);
 /* The spare becomes current; false: it is not ready. */
 bool log_ring_roll(struct log *log);
 /* Everything before file `id` is in segments. */

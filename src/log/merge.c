@@ -15,7 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MERGE_FAN = 8, STEP_BYTES = 4 << 20, LARGE_PART_BYTES = 16 << 20, RECORD_BYTES_MAX = 32 << 20 };
+enum {
+	MERGE_FAN = 8,
+	STEP_BYTES = 4 << 20,
+	LARGE_PART_BYTES = 16 << 20,
+	RECORD_BYTES_MAX = 32 << 20,
+	PART_BYTES = 100
+};
 
 /* Consecutive parts of one partition, which become one. */
 struct merge_run {
@@ -160,6 +166,13 @@ static struct merge_run *add_run(struct log_merge *merge, uint32_t partition)
 	return &merge->runs[merge->run_count++];
 }
 
+/* The record of the merge must fit into a ring file with room to spare, however many partitions there are. */
+static size_t run_count_max(const struct log *log)
+{
+	uint64_t bytes = log->options.ring_file_bytes / 4;
+	return (size_t)((bytes < RECORD_BYTES_MAX ? bytes : RECORD_BYTES_MAX) / (2 * PART_BYTES));
+}
+
 /* A part of another segment, or a hole, in between ends a run. */
 static pyr_result plan_partition(struct log_merge *merge, const struct log_partition *partition)
 {
@@ -171,7 +184,10 @@ static pyr_result plan_partition(struct log_merge *merge, const struct log_parti
 			run = NULL;
 			continue;
 		}
-		if (!follows || run->source_count == MERGE_FAN)
+		bool begins = !follows || run->source_count == MERGE_FAN;
+		if (begins && merge->run_count == run_count_max(merge->log))
+			return pyr_ok(); /* the next merge goes on */
+		if (begins)
 			run = add_run(merge, partition->id);
 		if (!run)
 			return pyr_result_of(PYR_OUT_OF_MEMORY);

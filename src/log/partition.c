@@ -239,12 +239,19 @@ void log_partition_start_at(struct log *log, struct log_partition *partition, in
 
 pyr_result log_partition_damage(struct log_partition *partition, int64_t from, int64_t to)
 {
+	/* Neighbours are one; and beyond what a manifest can tell, too much is called damaged rather than too little. */
+	struct log_damage *last = partition->damage_count > 0 ? &partition->damages[partition->damage_count - 1] : NULL;
+	partition->read_only = true;
+	if (last && (last->end_offset == from || partition->damage_count == LOG_DAMAGES_MAX)) {
+		last->base_offset = from < last->base_offset ? from : last->base_offset;
+		last->end_offset = to > last->end_offset ? to : last->end_offset;
+		return pyr_ok();
+	}
 	struct log_damage *damages = realloc(partition->damages, (partition->damage_count + 1) * sizeof *damages);
 	if (!damages)
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	partition->damages = damages;
 	damages[partition->damage_count++] = (struct log_damage){from, to};
-	partition->read_only = true;
 	return pyr_ok();
 }
 

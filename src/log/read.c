@@ -60,8 +60,12 @@ static void run_entries(struct cold_read *cold)
 	for (size_t i = 0; i < cold->entry_count; i++) {
 		struct base_slice batch;
 		read->result = log_tail_entry_read(&cold->entries[i], &batch);
-		if (read->result.code != PYR_OK)
+		if (read->result.code != PYR_OK) {
+			/* What comes before the damage is good: the next read begins with it, and tells. */
+			if (read->result.code == PYR_CORRUPT && i > 0)
+				read->result = pyr_ok();
 			return;
+		}
 		add_slice(read, batch);
 	}
 }
@@ -110,6 +114,8 @@ static pyr_result read_part(struct cold_read *cold)
 	PYR_TRY(log_segment_read_index(cold->file, &cold->part, &blocks));
 	size_t count = choose_blocks(cold->read, blocks, cold->part.block_count, &first);
 	pyr_result result = count > 0 ? log_segment_read_blocks(cold->file, blocks + first, count, &bytes) : pyr_ok();
+	if (result.code == PYR_CORRUPT && count > 1) /* the damage may lie behind what was asked for */
+		result = log_segment_read_blocks(cold->file, blocks + first, 1, &bytes);
 	free(blocks);
 	if (result.code == PYR_OK && count > 0)
 		result = trim_to_batches(cold->read, bytes);

@@ -722,11 +722,22 @@ static pyr_result settle_segments(struct recovery *recovery)
 	return pyr_ok();
 }
 
+/* The first ring file is used again only after a manifest says so. Without it all segments would look superfluous. */
+static bool manifest_is_lost(const struct recovery *recovery)
+{
+	return recovery->head.number == 0 && recovery->file_count > 0 && recovery->files[0].valid &&
+	       recovery->files[0].header.file_id > 1;
+}
+
 static pyr_result recover(struct recovery *recovery, struct pyr_error *error)
 {
 	struct log *log = recovery->log;
 	PYR_TRY(log_manifest_load(log, &recovery->head, error));
 	PYR_TRY(find_ring_files(recovery));
+	if (manifest_is_lost(recovery))
+		return pyr_fail(error, PYR_CORRUPT,
+		                "the data directory has no manifest, though it once had: restore the folder manifest/ "
+		                "from a replica or a backup");
 	log->manifest_number = recovery->head.number;
 	log->replay_group = recovery->head.group;
 	log->replay_file_id = recovery->head.ring_file_id;

@@ -30,8 +30,7 @@ static void on_released(struct os_task *task)
 	struct log *log = ring_file->log;
 	base_list_remove(&ring_file->node);
 	base_list_append(&log->ring.free, &ring_file->node);
-	if (!log->closing)
-		log_ring_prepare(log);
+	log_ring_prepare(log);
 }
 
 struct log_ring_file *log_ring_file_new(struct log *log, uint64_t slot)
@@ -176,6 +175,9 @@ static void run_prepare(struct os_job *job)
 {
 	struct log *log = BASE_CONTAINER(job, struct log, ring.prepare_job);
 	log->ring.prepare_result = prepare_step(log);
+	/* Sealing may free more with this space than a file half filled is worth. */
+	if (log->ring.prepare_result.code == PYR_DISK_FULL && log->ring.preparing->write)
+		pyr_ignore(os_file_truncate(log->ring.preparing->write, 0));
 }
 
 static void prepare_done(struct os_job *job);
@@ -191,30 +193,57 @@ static void submit_prepare(struct log *log)
 static void prepare_again(struct os_timer *timer)
 {
 	struct log *log = BASE_CONTAINER(timer, struct log, ring.prepare_timer);
-	if (log->ring.preparing)
+	if (log->ring.preparing) {
 		submit_prepare(log);
-	else
-		log_ring_prepare(log);
+		return;
+	}
+	if (log->ring.spare)
+		log->disk_full = false; /* it was an extent that found no room: the next one may */
+	log_ring_prepare(log);
 }
 
-/* Out of space, most likely: appends are refused until a later try succeeds. */
+void log_ring_disk_full(struct log *log)
+{
+	log->disk_full = true;
+	log->ring.prepare_timer.fire = prepare_again;
+	if (!log->ring.preparing && log->ring.prepare_timer.slot == 0)
+		os_timer_start(log->loop, &log->ring.prepare_timer, RETRY_US);
+}
+
+/* Nobody wants a file any more: the log is closing, and nothing waits. */
+static bool is_over(const struct log *log)
+{
+	return log->stopped || (log->closing && base_list_empty(&log->queue));
+}
+
+/* Out of space, most likely: what waits for the file is refused, and so is what comes, until a later try succeeds. */
 static void prepare_failed(struct log *log)
 {
 	struct log_ring_file *file = log->ring.preparing;
+	enum pyr_code code = log->ring.prepare_result.code;
 	log->ring.preparing = NULL;
 	os_file_close(file->write);
 	file->write = NULL;
 	file->bytes = 0; /* not even its name is durable: whoever takes it next begins from nothing */
 	base_list_append(&log->ring.free, &file->node);
-	log->disk_full = log->ring.prepare_result.code == PYR_DISK_FULL;
+	log->disk_full = code == PYR_DISK_FULL;
 	os_timer_start(log->loop, &log->ring.prepare_timer, RETRY_US);
+	if (log->group_busy)
+		return;
+	if (log->closing) {
+		log_stop(log); /* closing does not wait for the disk */
+		return;
+	}
+	log_refuse_waiting(log, code);
+	if (log->disk_full && log->ring.files.next != &log->ring.current->node)
+		log_checkpoint_start(log); /* frees a file that exists already */
 }
 
 static void prepare_done(struct os_job *job)
 {
 	struct log *log = BASE_CONTAINER(job, struct log, ring.prepare_job);
 	log->ring.prepare_timer.fire = prepare_again;
-	if (log->closing || log->stopped) {
+	if (is_over(log)) {
 		base_list_append(&log->ring.free, &log->ring.preparing->node);
 		log->ring.preparing = NULL;
 	} else if (log->ring.prepare_result.code != PYR_OK) {
@@ -235,7 +264,7 @@ static void prepare_done(struct os_job *job)
 
 void log_ring_prepare(struct log *log)
 {
-	if (log->ring.spare || log->ring.preparing || log->stopped || log->closing || log->ring.prepare_timer.slot != 0)
+	if (log->ring.spare || log->ring.preparing || is_over(log) || log->ring.prepare_timer.slot != 0)
 		return;
 	struct log_ring_file *file = take_free(log);
 	/* A file that never was filled, or a small first one, is not worth having twice: fill it anew. */

@@ -7,13 +7,17 @@
 
 #include <stdlib.h>
 
-enum { SCRUB_BYTES_PER_S = 20 << 20, PAUSE_US = 1000000 };
+enum { SCRUB_BYTES_PER_S = 20 << 20, PAUSE_US = 1000000, STEP_BYTES = 1 << 20 };
 
 struct log_scrub {
 	struct os_job job;
 	struct log *log;
 	struct log_part part;
 	struct os_pool_file *file;
+	struct log_block *blocks; /* NULL: not read yet */
+	uint32_t next_block;
+	uint64_t step_bytes; /* read in the step under way */
+	bool finished;
 	struct log_damage *damages;
 	size_t damage_count;
 };
@@ -30,20 +34,28 @@ static void note_block(struct log_scrub *scrub, int64_t from, int64_t to)
 static void run_scrub(struct os_job *job)
 {
 	struct log_scrub *scrub = BASE_CONTAINER(job, struct log_scrub, job);
-	struct log_block *blocks;
-	pyr_result read = log_segment_read_index(scrub->file, &scrub->part, &blocks);
+	pyr_result read = scrub->blocks ? pyr_ok() : log_segment_read_index(scrub->file, &scrub->part, &scrub->blocks);
 	if (read.code == PYR_CORRUPT)
 		note_block(scrub, scrub->part.base_offset, scrub->part.end_offset);
-	if (read.code != PYR_OK)
-		return;
-	for (uint32_t i = 0; i < scrub->part.block_count; i++) {
+	scrub->step_bytes = 0;
+	while (read.code == PYR_OK && scrub->next_block < scrub->part.block_count && scrub->step_bytes < STEP_BYTES) {
+		const struct log_block *block = &scrub->blocks[scrub->next_block++];
 		struct base_slice bytes = {0};
-		read = log_segment_read_blocks(scrub->file, &blocks[i], 1, &bytes);
+		pyr_result checked = log_segment_read_blocks(scrub->file, block, 1, &bytes);
 		base_slice_release(&bytes);
-		if (read.code == PYR_CORRUPT)
-			note_block(scrub, blocks[i].base_offset, blocks[i].last_offset + 1);
+		if (checked.code == PYR_CORRUPT)
+			note_block(scrub, block->base_offset, block->last_offset + 1);
+		scrub->step_bytes += block->bytes;
 	}
-	free(blocks);
+	scrub->finished = read.code != PYR_OK || scrub->next_block == scrub->part.block_count;
+}
+
+static void scrub_free(struct log_scrub *scrub)
+{
+	os_pool_file_unref(scrub->file);
+	free(scrub->blocks);
+	free(scrub->damages);
+	free(scrub);
 }
 
 static bool is_known(const struct log_partition *partition, const struct log_damage *damage)
@@ -55,24 +67,32 @@ static bool is_known(const struct log_partition *partition, const struct log_dam
 	return false;
 }
 
-static void scrub_done(struct os_job *job)
+static void tell_damages(struct log *log, const struct log_scrub *scrub)
 {
-	struct log_scrub *scrub = BASE_CONTAINER(job, struct log_scrub, job);
-	struct log *log = scrub->log;
 	struct log_partition *partition = log_partition_find(log, scrub->part.partition);
 	for (size_t i = 0; partition && i < scrub->damage_count; i++) {
-		if (is_known(partition, &scrub->damages[i]))
+		bool deleted = scrub->damages[i].end_offset <= partition->log_start_offset;
+		if (deleted || is_known(partition, &scrub->damages[i]))
 			continue;
 		log->metrics.corrupt_reads += 1;
 		pyr_ignore(
 			log_partition_damage(partition, scrub->damages[i].base_offset, scrub->damages[i].end_offset));
 	}
-	log->metrics.scrubbed_bytes += scrub->part.bytes;
-	uint64_t pause_us = PAUSE_US + scrub->part.bytes * 1000000 / SCRUB_BYTES_PER_S;
-	log->scrub = NULL;
-	os_pool_file_unref(scrub->file);
-	free(scrub->damages);
-	free(scrub);
+}
+
+/* A step in between others' work: the thread is also that of sealing, and of the ring's next file. */
+static void scrub_done(struct os_job *job)
+{
+	struct log_scrub *scrub = BASE_CONTAINER(job, struct log_scrub, job);
+	struct log *log = scrub->log;
+	uint64_t pause_us = scrub->step_bytes * 1000000 / SCRUB_BYTES_PER_S;
+	log->metrics.scrubbed_bytes += scrub->step_bytes;
+	if (scrub->finished || log->closing) {
+		tell_damages(log, scrub);
+		log->scrub = NULL;
+		scrub_free(scrub);
+		pause_us += PAUSE_US;
+	}
 	if (!log->closing)
 		os_timer_start(log->loop, &log->scrub_timer, pause_us);
 	log_job_end(log);
@@ -82,9 +102,7 @@ void log_scrub_abandon(struct log *log)
 {
 	if (!log->scrub)
 		return;
-	os_pool_file_unref(log->scrub->file);
-	free(log->scrub->damages);
-	free(log->scrub);
+	scrub_free(log->scrub);
 	log->scrub = NULL;
 }
 
@@ -104,9 +122,23 @@ static const struct log_part *next_part(struct log *log)
 	return best;
 }
 
+static void submit_scrub(struct log *log)
+{
+	log->scrub->job.run = run_scrub;
+	log->scrub->job.done = scrub_done;
+	log_job_begin(log);
+	os_submit(log->background_thread, &log->scrub->job);
+}
+
 void log_scrub_next(struct os_timer *timer)
 {
 	struct log *log = BASE_CONTAINER(timer, struct log, scrub_timer);
+	if (log->closing)
+		return;
+	if (log->scrub) {
+		submit_scrub(log);
+		return;
+	}
 	const struct log_part *part = log->stopped || log->closing ? NULL : next_part(log);
 	struct log_scrub *scrub = part ? calloc(1, sizeof *scrub) : NULL;
 	if (!scrub) {
@@ -121,8 +153,5 @@ void log_scrub_next(struct os_timer *timer)
 	scrub->log = log;
 	scrub->part = *part;
 	scrub->file = os_pool_file_ref(&log_segment_find(log, part->segment_id)->file);
-	scrub->job.run = run_scrub;
-	scrub->job.done = scrub_done;
-	log_job_begin(log);
-	os_submit(log->background_thread, &scrub->job);
+	submit_scrub(log);
 }

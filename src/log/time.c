@@ -98,34 +98,41 @@ static bool is_over(struct log_time_query *query, int64_t *ret_from, pyr_result 
 	return found || ret_result->code != PYR_OK || *ret_from == INT64_MAX;
 }
 
-static void on_read(struct log_read *read);
+static void search_on(struct log_time_query *query);
 
-static void search_from(struct log_time_query *query, int64_t from)
+/* One read a turn of the loop: headers may lie about their times up to the end of the partition. */
+static void run_search(struct os_task *task)
 {
-	pyr_result result = pyr_ok();
-	for (;;) {
-		const struct log_partition *partition = log_partition_find(query->log, query->partition);
-		int64_t offset = partition ? candidate_offset(partition, from, query->timestamp_ms) : -1;
-		if (offset < 0)
-			break;
-		query->read.offset = offset;
-		if (!log_read(query->log, &query->read))
-			return; /* on_read() goes on */
-		if (is_over(query, &from, &result))
-			break;
-	}
-	answer(query, result.code);
+	struct log_time_query *query = BASE_CONTAINER(task, struct log_time_query, answer);
+	struct log *log = query->log;
+	search_on(query);
+	log_job_end(log);
 }
 
 static void on_read(struct log_read *read)
 {
 	struct log_time_query *query = BASE_CONTAINER(read, struct log_time_query, read);
-	int64_t from = 0;
 	pyr_result result;
-	if (is_over(query, &from, &result))
+	if (is_over(query, &query->from, &result)) {
 		answer(query, result.code);
-	else
-		search_from(query, from);
+		return;
+	}
+	query->answer.run = run_search;
+	log_job_begin(query->log);
+	os_loop_post(query->log->loop, &query->answer);
+}
+
+static void search_on(struct log_time_query *query)
+{
+	const struct log_partition *partition = log_partition_find(query->log, query->partition);
+	int64_t offset = partition ? candidate_offset(partition, query->from, query->timestamp_ms) : -1;
+	if (offset < 0) {
+		answer(query, PYR_OK);
+		return;
+	}
+	query->read.offset = offset;
+	if (log_read(query->log, &query->read))
+		on_read(&query->read);
 }
 
 void log_time_find(struct log *log, struct log_time_query *query)
@@ -143,5 +150,6 @@ void log_time_find(struct log *log, struct log_time_query *query)
 		(struct log_read){.partition = query->partition, .bytes_max = LOG_RUN_BYTES, .whole_batch_first = true};
 	query->read.timestamp_ms_min = query->timestamp_ms;
 	query->read.done = on_read;
-	search_from(query, partition->log_start_offset);
+	query->from = partition->log_start_offset;
+	search_on(query);
 }

@@ -158,11 +158,18 @@ static pyr_result pin(struct os_pool_file *file)
 
 static void unpin(struct os_pool_file *file)
 {
-	os_mutex_lock(&file->pool->lock);
+	struct os_file_pool *pool = file->pool;
+	struct os_file *surplus = NULL;
+	os_mutex_lock(&pool->lock);
 	assert(file->pins > 0);
-	if (--file->pins == 0)
-		base_list_append(&file->pool->lru, &file->lru);
-	os_mutex_unlock(&file->pool->lock);
+	if (--file->pins == 0) {
+		base_list_append(&pool->lru, &file->lru);
+		/* More were read at one time than may stay open. */
+		if (pool->open_count > pool->open_max)
+			surplus = take_open(pool, BASE_CONTAINER(pool->lru.next, struct os_pool_file, lru));
+	}
+	os_mutex_unlock(&pool->lock);
+	os_file_close(surplus);
 }
 
 pyr_result os_pool_file_read(struct os_pool_file *file, uint64_t position, void *ret_bytes, size_t bytes)

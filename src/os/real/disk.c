@@ -213,13 +213,20 @@ static pyr_result disk_list(struct os_disk *disk, const char *path, void (*found
 {
 	int descriptor = open_directory(disk, path);
 	DIR *directory = descriptor < 0 ? NULL : fdopendir(descriptor);
-	if (!directory)
-		return from_errno(errno);
-	for (struct dirent *entry; (entry = readdir(directory));)
+	if (!directory) {
+		pyr_result failed = from_errno(errno);
+		if (descriptor >= 0)
+			close(descriptor);
+		return failed;
+	}
+	/* A list cut short by an error would look like files that are gone. */
+	struct dirent *entry;
+	while (errno = 0, (entry = readdir(directory)))
 		if (entry->d_type != DT_DIR)
 			found(context, entry->d_name);
+	pyr_result read = from_errno(errno);
 	closedir(directory);
-	return pyr_ok();
+	return read;
 }
 
 static pyr_result disk_lock(struct os_disk *disk, const char *path)

@@ -1,0 +1,568 @@
+/* The log in bad company, on the simulated disk: full disks, closing while others wait, damaged and missing files, lying
+ * headers. Each test is a defect that was there once. */
+// clang-format off
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+// clang-format on
+
+#include "log/log_priv.h"
+#include "os/sim/sim.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	PARTITION = 16,
+	PARTITIONS = 20,
+	WAITING_MAX = 2000,
+	STEPS_MAX = 2000000,
+	RING_FILE_BYTES = 256 << 10,
+	SECOND_US = 1000000
+};
+
+struct appending {
+	struct log_append append;
+	bool done;
+};
+
+struct world {
+	struct os_sim *sim;
+	struct os_loop *loop;
+	struct os_disk *disk;
+	struct log *log;
+	struct log_options options;
+	struct appending appends[WAITING_MAX];
+	size_t append_count;
+	bool spread; /* appends go to all partitions in turn, so that no run is large enough for an extent */
+	bool closed;
+};
+
+/* ---- the world ---- */
+
+static pyr_result accept(void *context, struct base_bytes bytes)
+{
+	(void)context;
+	(void)bytes;
+	return pyr_ok();
+}
+
+static pyr_result take_snapshot(void *context, struct base_slice *ret_bytes)
+{
+	(void)context;
+	*ret_bytes = (struct base_slice){0};
+	return pyr_ok();
+}
+
+static const struct log_observer observer = {.restore = accept, .apply = accept, .snapshot = take_snapshot};
+
+static enum pyr_code open_log(struct world *world)
+{
+	static const struct log_partition_config config = {
+		.retention_ms = -1, .retention_bytes = -1, .segment_bytes = 1 << 20};
+	struct pyr_error error = {0};
+	enum pyr_code code = log_open(world->loop, world->disk, &world->options, &observer, &world->log, &error).code;
+	if (code != PYR_OK)
+		world->log = NULL;
+	for (uint32_t i = 0; code == PYR_OK && i < PARTITIONS; i++)
+		assert_int_equal(log_partition_create(world->log, PARTITION + i, &config).code, PYR_OK);
+	return code;
+}
+
+static int set_up(void **state)
+{
+	struct world *world = calloc(1, sizeof *world);
+	assert_non_null(world);
+	world->options = log_options_default();
+	world->options.ring_file_bytes = RING_FILE_BYTES;
+	world->options.checkpoint_bytes = 1 << 30;
+	world->options.extent_min_bytes = 64 << 10;
+	world->sim = os_sim_new(1);
+	world->loop = os_sim_loop_new(world->sim);
+	world->disk = os_sim_disk_new(world->sim);
+	*state = world;
+	return 0;
+}
+
+static void on_closed(void *context)
+{
+	((struct world *)context)->closed = true;
+}
+
+/* In bounded time, whatever waits. */
+static void close_log(struct world *world)
+{
+	uint64_t deadline_us = os_sim_now_us(world->sim) + 10ull * SECOND_US;
+	world->closed = false;
+	log_close(world->log, on_closed, world);
+	while (!world->closed && os_sim_now_us(world->sim) < deadline_us)
+		assert_true(os_sim_step(world->sim));
+	assert_true(world->closed);
+	world->log = NULL;
+}
+
+static int tear_down(void **state)
+{
+	struct world *world = *state;
+	if (world->log)
+		close_log(world);
+	os_sim_loop_kill(world->loop);
+	os_sim_disk_free(world->disk);
+	os_sim_free(world->sim);
+	free(world);
+	return 0;
+}
+
+static void wait_for(struct world *world, const bool *done)
+{
+	for (int i = 0; i < STEPS_MAX && !*done; i++)
+		assert_true(os_sim_step(world->sim));
+	assert_true(*done);
+}
+
+static void pass_time(struct world *world, uint64_t us)
+{
+	uint64_t until_us = os_sim_now_us(world->sim) + us;
+	while (os_sim_now_us(world->sim) < until_us)
+		assert_true(os_sim_step(world->sim));
+}
+
+/* ---- appending ---- */
+
+static void on_append(struct log_append *append)
+{
+	((struct appending *)(void *)append)->done = true;
+}
+
+static struct base_slice make_batch(size_t value_bytes)
+{
+	struct codec_batch_builder builder;
+	struct base_slice batch;
+	uint8_t *value = calloc(1, value_bytes);
+	assert_non_null(value);
+	codec_batch_builder_init(&builder, CODEC_NONE, 64 << 20);
+	codec_batch_builder_add(&builder, 1000, (struct base_bytes){NULL, 0}, (struct base_bytes){value, value_bytes},
+	                        NULL, 0);
+	assert_int_equal(codec_batch_builder_take(&builder, &batch).code, PYR_OK);
+	codec_batch_builder_deinit(&builder);
+	free(value);
+	return batch;
+}
+
+static struct appending *append(struct world *world, size_t value_bytes)
+{
+	assert_true(world->append_count < WAITING_MAX);
+	struct appending *appending = &world->appends[world->append_count++];
+	*appending = (struct appending){.append = {.partition = PARTITION, .done = on_append}};
+	if (world->spread)
+		appending->append.partition += world->append_count % PARTITIONS;
+	appending->append.batch = make_batch(value_bytes);
+	appending->append.min_timestamp_ms = 1000;
+	log_append(world->log, &appending->append);
+	return appending;
+}
+
+static int64_t append_now(struct world *world, size_t value_bytes)
+{
+	struct appending *appending = append(world, value_bytes);
+	wait_for(world, &appending->done);
+	assert_int_equal(appending->append.result.code, PYR_OK);
+	return appending->append.base_offset;
+}
+
+static size_t count_answers(const struct world *world, enum pyr_code code)
+{
+	size_t count = 0;
+	for (size_t i = 0; i < world->append_count; i++)
+		count += world->appends[i].done && world->appends[i].append.result.code == code;
+	return count;
+}
+
+static void check_all_answered(const struct world *world)
+{
+	for (size_t i = 0; i < world->append_count; i++)
+		assert_true(world->appends[i].done);
+}
+
+/* ---- reading ---- */
+
+struct reading {
+	struct log_read read;
+	bool done;
+};
+
+static void on_read(struct log_read *read)
+{
+	((struct reading *)(void *)read)->done = true;
+}
+
+static enum pyr_code read_at(struct world *world, int64_t offset, size_t bytes_max, int64_t *ret_next)
+{
+	struct reading reading = {.read = {.partition = PARTITION, .offset = offset, .bytes_max = bytes_max}};
+	reading.read.whole_batch_first = true;
+	reading.read.done = on_read;
+	if (!log_read(world->log, &reading.read))
+		wait_for(world, &reading.done);
+	*ret_next = offset;
+	for (size_t i = 0; i < reading.read.slice_count; i++) {
+		struct base_slice slice = reading.read.slices[i];
+		for (size_t at = 0; at < slice.bytes;) {
+			struct codec_batch batch;
+			struct base_bytes bytes = {slice.data + at, slice.bytes - at};
+			assert_int_equal(codec_batch_parse(bytes, &batch).code, PYR_OK);
+			assert_int_equal(batch.base_offset, *ret_next);
+			*ret_next = codec_batch_last_offset(&batch) + 1;
+			at += batch.bytes;
+		}
+	}
+	log_read_release(&reading.read);
+	return reading.read.result.code;
+}
+
+static void check_readable(struct world *world, int64_t from, int64_t to)
+{
+	for (int64_t at = from, next; at < to; at = next) {
+		assert_int_equal(read_at(world, at, 1 << 20, &next), PYR_OK);
+		assert_true(next > at);
+	}
+}
+
+static void seal(struct world *world)
+{
+	uint64_t before = log_metrics_get(world->log).checkpoints;
+	log_checkpoint_start(world->log);
+	for (int i = 0; i < STEPS_MAX && log_metrics_get(world->log).checkpoints == before; i++)
+		assert_true(os_sim_step(world->sim));
+	assert_int_equal(log_metrics_get(world->log).checkpoints, before + 1);
+}
+
+/* ---- full disks ---- */
+
+static void waiting_appends_hear_of_a_full_disk(void **state)
+{
+	struct world *world = *state;
+	assert_int_equal(open_log(world), PYR_OK);
+	pass_time(world, SECOND_US); /* the next file is there, but not the one after it */
+	os_sim_disk_faults(world->disk)->capacity_bytes = os_sim_disk_used_bytes(world->disk) + 1000;
+	world->spread = true;
+	for (int i = 0; i < 100; i++)
+		append(world, 10000);
+	pass_time(world, 5 * SECOND_US);
+	check_all_answered(world);
+	size_t written = count_answers(world, PYR_OK);
+	assert_true(count_answers(world, PYR_DISK_FULL) > 0);
+	assert_int_equal(written + count_answers(world, PYR_DISK_FULL), world->append_count);
+	assert_false(log_metrics_get(world->log).stopped);
+
+	os_sim_disk_faults(world->disk)->capacity_bytes = 0;
+	pass_time(world, 5 * SECOND_US);
+	world->spread = false;
+	struct log_partition_info info;
+	assert_int_equal(log_partition_get(world->log, PARTITION, &info).code, PYR_OK);
+	assert_int_equal(append_now(world, 100), info.high_watermark); /* no offset was lost */
+	check_readable(world, 0, info.high_watermark + 1);
+	close_log(world);
+	assert_int_equal(open_log(world), PYR_OK);
+	check_readable(world, 0, info.high_watermark + 1);
+}
+
+static void a_large_run_on_a_full_disk_is_refused(void **state)
+{
+	struct world *world = *state;
+	assert_int_equal(open_log(world), PYR_OK);
+	pass_time(world, SECOND_US);
+	append_now(world, 100);
+	append_now(world, 100000);
+	assert_true(log_metrics_get(world->log).extent_bytes > 0);
+	uint64_t used = os_sim_disk_used_bytes(world->disk);
+	os_sim_disk_faults(world->disk)->capacity_bytes = used + 5000;
+	for (int i = 0; i < 30; i++)
+		append(world, 100000 + (size_t)i);
+	pass_time(world, 5 * SECOND_US);
+	check_all_answered(world);
+	assert_true(count_answers(world, PYR_DISK_FULL) > 0);
+	assert_int_equal(count_answers(world, PYR_STOPPED), 0);
+	assert_false(log_metrics_get(world->log).stopped);
+	int64_t next = (int64_t)count_answers(world, PYR_OK);
+
+	os_sim_disk_faults(world->disk)->capacity_bytes = 0;
+	pass_time(world, 5 * SECOND_US);
+	assert_int_equal(append_now(world, 100), next);
+	assert_int_equal(append_now(world, 100000), next + 1);
+	check_readable(world, 0, next + 2);
+	seal(world);
+	check_readable(world, 0, next + 2);
+	close_log(world);
+	assert_int_equal(open_log(world), PYR_OK);
+	check_readable(world, 0, next + 2);
+}
+
+static void records_are_still_taken_on_a_full_disk(void **state)
+{
+	struct world *world = *state;
+	assert_int_equal(open_log(world), PYR_OK);
+	os_sim_disk_faults(world->disk)->capacity_bytes = os_sim_disk_used_bytes(world->disk) + 1000;
+	for (int i = 0; i < 3; i++)
+		append(world, 100);
+	pass_time(world, 3 * SECOND_US);
+	assert_int_equal(count_answers(world, PYR_OK), 3);
+	struct appending *refused = append(world, 100);
+	wait_for(world, &refused->done);
+	assert_int_equal(refused->append.result.code, PYR_DISK_FULL);
+	struct appending *deletion = &world->appends[world->append_count++];
+	*deletion = (struct appending){.append = {.partition = PARTITION, .done = on_append}};
+	log_delete_records(world->log, &deletion->append, 2);
+	wait_for(world, &deletion->done);
+	assert_int_equal(deletion->append.result.code, PYR_OK);
+}
+
+/* ---- closing ---- */
+
+static void closing_waits_for_no_ring_file(void **state)
+{
+	struct world *world = *state;
+	assert_int_equal(open_log(world), PYR_OK);
+	world->spread = true;
+	for (int i = 0; i < 200; i++)
+		append(world, 10000);
+	close_log(world);
+	check_all_answered(world);
+	assert_int_equal(count_answers(world, PYR_OK) + count_answers(world, PYR_STOPPED), 200);
+}
+
+static void closing_does_not_wait_for_a_full_disk(void **state)
+{
+	struct world *world = *state;
+	assert_int_equal(open_log(world), PYR_OK);
+	append_now(world, 100);
+	os_sim_disk_faults(world->disk)->capacity_bytes = os_sim_disk_used_bytes(world->disk) + 1000;
+	world->spread = true;
+	for (int i = 0; i < 100; i++)
+		append(world, 10000);
+	close_log(world);
+	check_all_answered(world);
+}
+
+/* ---- limits ---- */
+
+static void a_record_too_large_for_the_ring_is_refused(void **state)
+{
+	struct world *world = *state;
+	assert_int_equal(open_log(world), PYR_OK);
+	struct appending record = {.append = {.done = on_append}};
+	struct base_buffer *buffer = base_buffer_new(RING_FILE_BYTES);
+	assert_non_null(buffer);
+	memset(buffer->data, 0, RING_FILE_BYTES);
+	record.append.batch = base_slice_of(buffer, 0, RING_FILE_BYTES);
+	base_buffer_unref(buffer);
+	log_append_record(world->log, &record.append);
+	pass_time(world, 3 * SECOND_US);
+	assert_true(record.done);
+	assert_int_equal(record.append.result.code, PYR_TOO_LARGE);
+	append_now(world, 100);
+}
+
+static void much_damage_is_remembered(void **state)
+{
+	struct world *world = *state;
+	assert_int_equal(open_log(world), PYR_OK);
+	append_now(world, 100);
+	struct log_partition *partition = log_partition_find(world->log, PARTITION);
+	for (int64_t i = 0; i < 70000; i++)
+		assert_int_equal(log_partition_damage(partition, 10 + 2 * i, 11 + 2 * i).code, PYR_OK);
+	seal(world);
+	close_log(world);
+	assert_int_equal(open_log(world), PYR_OK);
+	struct log_partition_info info;
+	assert_int_equal(log_partition_get(world->log, PARTITION, &info).code, PYR_OK);
+	assert_true(info.read_only);
+	int64_t next;
+	assert_int_equal(read_at(world, 0, 1000, &next), PYR_OK);
+	assert_int_equal(read_at(world, 10 + 2 * 69999, 1000, &next), PYR_CORRUPT);
+}
+
+/* ---- damaged and missing files ---- */
+
+static void what_lies_before_a_damaged_batch_is_read(void **state)
+{
+	struct world *world = *state;
+	int64_t next;
+	world->options.tail_cache_bytes = 1;
+	assert_int_equal(open_log(world), PYR_OK);
+	for (int i = 0; i < 3; i++)
+		append_now(world, 1000);
+	const struct log_tail_entry *entry = log_tail_at(&log_partition_find(world->log, PARTITION)->tail, 1);
+	assert_true(os_sim_disk_flip(world->disk, entry->file->path, entry->position + 500, 3));
+	assert_int_equal(read_at(world, 0, 100000, &next), PYR_OK);
+	assert_int_equal(next, 1);
+	assert_int_equal(read_at(world, 1, 100000, &next), PYR_CORRUPT);
+	assert_int_equal(read_at(world, 2, 100000, &next), PYR_OK);
+}
+
+static void what_lies_before_a_damaged_block_is_read(void **state)
+{
+	struct world *world = *state;
+	int64_t next;
+	assert_int_equal(open_log(world), PYR_OK);
+	for (int i = 0; i < 3; i++)
+		append_now(world, 50000); /* a block each */
+	seal(world);
+	const struct log_part *part = &log_partition_find(world->log, PARTITION)->parts[0];
+	assert_int_equal(part->block_count, 3);
+	char path[OS_POOL_PATH_MAX];
+	log_segment_path(part->segment_id, path);
+	assert_true(os_sim_disk_flip(world->disk, path, LOG_SEGMENT_HEADER_BYTES + 75000, 3));
+	assert_int_equal(read_at(world, 0, 1 << 20, &next), PYR_OK);
+	assert_int_equal(next, 1);
+	assert_int_equal(read_at(world, 1, 1 << 20, &next), PYR_CORRUPT);
+	assert_int_equal(read_at(world, 2, 1 << 20, &next), PYR_OK);
+}
+
+static void find_name(void *context, const char *name)
+{
+	strcpy(context, name);
+}
+
+static void count_name(void *context, const char *name)
+{
+	(void)name;
+	*(size_t *)context += 1;
+}
+
+static void a_lost_manifest_deletes_nothing(void **state)
+{
+	struct world *world = *state;
+	char name[OS_POOL_PATH_MAX] = "", path[2 * OS_POOL_PATH_MAX];
+	size_t before = 0, after = 0;
+	assert_int_equal(open_log(world), PYR_OK);
+	for (int i = 0; i < 20; i++)
+		append_now(world, 50000);
+	seal(world);
+	for (int i = 0; i < 20; i++) /* the first ring file is used again */
+		append_now(world, 50000);
+	close_log(world);
+	assert_int_equal(os_directory_list(world->disk, "segments", count_name, &before).code, PYR_OK);
+	assert_int_equal(os_directory_list(world->disk, "manifest", find_name, name).code, PYR_OK);
+	snprintf(path, sizeof path, "manifest/%s", name);
+	assert_int_equal(os_file_remove(world->disk, path).code, PYR_OK);
+	assert_int_equal(open_log(world), PYR_CORRUPT);
+	assert_int_equal(os_directory_list(world->disk, "segments", count_name, &after).code, PYR_OK);
+	assert_int_equal(before, after);
+}
+
+/* ---- lying headers ---- */
+
+static void on_time(struct log_time_query *query)
+{
+	query->timestamp_ms = -1;
+}
+
+static void a_lying_time_stamp_is_searched_in_turns(void **state)
+{
+	struct world *world = *state;
+	enum { BATCHES = 20 * LOG_READ_SLICES_MAX, MAX_TIMESTAMP_AT = 35 };
+	assert_int_equal(open_log(world), PYR_OK);
+	for (int i = 0; i < BATCHES; i++) {
+		struct appending *appending = &world->appends[i];
+		*appending = (struct appending){.append = {.partition = PARTITION, .done = on_append}};
+		appending->append.batch = make_batch(10);
+		base_store_u64be((uint8_t *)(uintptr_t)appending->append.batch.data + MAX_TIMESTAMP_AT, 1u << 30);
+		appending->append.min_timestamp_ms = 1000;
+		log_append(world->log, &appending->append);
+	}
+	wait_for(world, &world->appends[BATCHES - 1].done);
+	pass_time(world, SECOND_US);
+	struct log_time_query query = {.partition = PARTITION, .timestamp_ms = 5000, .done = on_time};
+	int steps = 0;
+	log_time_find(world->log, &query);
+	for (; steps < STEPS_MAX && query.timestamp_ms != -1; steps++)
+		assert_true(os_sim_step(world->sim));
+	assert_true(steps >= 20);
+	assert_int_equal(query.result.code, PYR_OK);
+	assert_int_equal(query.found_offset, -1);
+}
+
+/* ---- the pool of open files ---- */
+
+static struct os_pool_file *pool_files;
+static size_t pool_depth;
+
+/* A disk whose reads read the next file of the pool, as threads do that read at the same time. */
+struct nested_disk {
+	struct os_disk base;
+	unsigned open;
+	unsigned open_max;
+};
+
+static pyr_result nested_open(struct os_disk *disk, const char *path, unsigned flags, struct os_file **ret_file)
+{
+	(void)path;
+	(void)flags;
+	struct nested_disk *nested = (struct nested_disk *)disk;
+	*ret_file = calloc(1, sizeof **ret_file);
+	assert_non_null(*ret_file);
+	(*ret_file)->disk = disk;
+	nested->open += 1;
+	return pyr_ok();
+}
+
+static void nested_close(struct os_file *file)
+{
+	((struct nested_disk *)file->disk)->open -= 1;
+	free(file);
+}
+
+static pyr_result nested_read(struct os_file *file, uint64_t position, void *ret_bytes, size_t bytes, size_t *ret_read)
+{
+	(void)file;
+	(void)position;
+	memset(ret_bytes, 0, bytes);
+	*ret_read = bytes;
+	uint8_t byte;
+	return pool_depth > 0 ? os_pool_file_read(&pool_files[--pool_depth], 0, &byte, 1) : pyr_ok();
+}
+
+static void files_beyond_the_limit_are_closed_again(void **state)
+{
+	struct world *world = *state;
+	static const struct os_disk_ops ops = {.open = nested_open, .close = nested_close, .read = nested_read};
+	struct nested_disk disk = {.base = {.ops = &ops}};
+	struct os_pool_file files[5];
+	struct os_file_pool *pool = os_file_pool_new(world->loop, &disk.base, 1);
+	uint8_t byte;
+	assert_non_null(pool);
+	for (size_t i = 0; i < 5; i++)
+		os_pool_file_init(&files[i], pool, "f", NULL, NULL);
+	pool_files = files;
+	pool_depth = 4;
+	assert_int_equal(os_pool_file_read(&files[4], 0, &byte, 1).code, PYR_OK);
+	assert_int_equal(os_file_pool_open_count(pool), 1);
+	assert_int_equal(disk.open, 1);
+	for (size_t i = 0; i < 5; i++)
+		os_pool_file_deinit(&files[i]);
+	assert_int_equal(disk.open, 0);
+	os_file_pool_free(pool);
+}
+
+int main(void)
+{
+#define HOSTILE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		HOSTILE(waiting_appends_hear_of_a_full_disk),
+		HOSTILE(a_large_run_on_a_full_disk_is_refused),
+		HOSTILE(records_are_still_taken_on_a_full_disk),
+		HOSTILE(closing_waits_for_no_ring_file),
+		HOSTILE(closing_does_not_wait_for_a_full_disk),
+		HOSTILE(a_record_too_large_for_the_ring_is_refused),
+		HOSTILE(much_damage_is_remembered),
+		HOSTILE(what_lies_before_a_damaged_batch_is_read),
+		HOSTILE(what_lies_before_a_damaged_block_is_read),
+		HOSTILE(a_lost_manifest_deletes_nothing),
+		HOSTILE(a_lying_time_stamp_is_searched_in_turns),
+		HOSTILE(files_beyond_the_limit_are_closed_again),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

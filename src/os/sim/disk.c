@@ -21,6 +21,7 @@ struct sim_inode {
 	uint64_t cached_bytes, durable_bytes;
 	unsigned open_count;
 	bool removed; /* a name of it was removed or replaced */
+	bool used; /* found in use by the sweep under way */
 };
 
 struct sim_name {
@@ -136,18 +137,27 @@ static void forget_empty_names(struct sim_disk *disk)
 	}
 }
 
+static void mark_used(struct sim_inode *inode)
+{
+	if (inode)
+		inode->used = true;
+}
+
 /* Gives back inodes that no name and no open file refers to. */
 static void sweep(struct sim_disk *disk)
 {
 	forget_empty_names(disk);
+	for (struct sim_inode *inode = disk->inodes; inode; inode = inode->next)
+		inode->used = inode->open_count > 0;
+	for (struct sim_name *name = disk->names; name; name = name->next) {
+		mark_used(name->cached);
+		mark_used(name->durable);
+	}
+	for (size_t i = 0; i < disk->change_count; i++)
+		mark_used(disk->changes[i].inode);
 	for (struct sim_inode **at = &disk->inodes; *at;) {
 		struct sim_inode *inode = *at;
-		bool used = inode->open_count > 0;
-		for (struct sim_name *name = disk->names; name && !used; name = name->next)
-			used = name->cached == inode || name->durable == inode;
-		for (size_t i = 0; i < disk->change_count && !used; i++)
-			used = disk->changes[i].inode == inode;
-		if (used) {
+		if (inode->used) {
 			at = &inode->next;
 			continue;
 		}

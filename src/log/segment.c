@@ -68,7 +68,8 @@ static void on_released(struct os_task *task)
 {
 	struct os_pool_file *file = BASE_CONTAINER(task, struct os_pool_file, released);
 	struct log_segment *segment = file->owner;
-	if (segment->log->closing) {
+	/* A stopped log does not know which of its last records the next start will find: no file goes. */
+	if (segment->log->closing || segment->log->stopped) {
 		log_segment_free(segment);
 		return;
 	}

@@ -57,7 +57,9 @@ lint: deps
 	@$(PYTHON) tests/run rules tidy
 
 install: build
-	@meson install -C $(BUILD) --no-rebuild --quiet
+	@meson configure $(BUILD) -Dprefix=$(PREFIX)
+	@meson install -C $(BUILD) --quiet
+	@echo "installed: $(PREFIX)/bin/pyralog"
 
 clean:
 	@rm -rf build

@@ -3,9 +3,11 @@
 Each line says what was measured, the result and the target of docs/PERFORMANCE.md. Nothing else should run meanwhile.
 """
 import pathlib
+import random
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -77,6 +79,35 @@ def visible_ms(node):
     return times[VISIBLE // 10:]
 
 
+def throughput(node, records, seconds=5, connections=4, in_flight=4):
+    """Prebuilt batches of random 100-byte values, acks=all; several connections, each to a partition of its own."""
+    batch = raw.batch([random.randbytes(100) for _ in range(records)])
+    answered = [0] * connections
+
+    def load(number):
+        request = raw.produce("bulk", batch, acks=-1, partition=number)
+        until = time.perf_counter() + seconds
+        sent = 0
+        with raw.Connection(node) as connection:
+            while answered[number] < sent or sent == 0:
+                while sent - answered[number] < in_flight and time.perf_counter() < until:
+                    connection.socket.sendall(request)
+                    sent += 1
+                response = receive(connection.socket, int.from_bytes(receive(connection.socket, 4), "big"))
+                error, _ = raw.produce_error(b"\0\0\0\0" + response)
+                assert error == 0, f"a batch was refused with error {error}"
+                answered[number] += 1
+
+    threads = [threading.Thread(target=load, args=(i,)) for i in range(connections)]
+    before = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    rate = sum(answered) / (time.perf_counter() - before)
+    return rate * records, rate * len(batch)
+
+
 def show(what, value, target):
     print(f"{what:<52} {value:<28} target {target}", flush=True)
 
@@ -96,6 +127,11 @@ def main():
             times = visible_ms(node)
             show("acknowledged to selected, round trip included",
                  f"p50 {percentile(times, 50):.2f} p99 {percentile(times, 99):.2f} ms", "p99 <= 5 ms")
+            create_topic(node, "bulk")
+            for records in (5000, 100):
+                per_second, bytes_per_second = throughput(node, records)
+                show(f"durable throughput, {records} x 100 B a batch, Python client",
+                     f"{per_second / 1e6:.2f} M/s, {bytes_per_second / 1e6:.0f} MB/s", "none yet")
             node.kill()
             show("start after kill -9", f"{start_seconds(node):.3f} s", "< 0.3 s")
         finally:

@@ -44,8 +44,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	size_t count, end = 0;
 	if (bytes > 4096)
 		return 0;
-	char *text = strndup((const char *)data, bytes);
-	assert(text && query_tokens_read(text, strlen(text), &tokens, &count));
+	char *text = calloc(1, bytes + 1);
+	assert(text);
+	if (bytes > 0)
+		memcpy(text, data, bytes);
+	assert(query_tokens_read(text, strlen(text), &tokens, &count));
 	for (size_t i = 0; i < count; i++) {
 		assert(tokens[i].bytes > 0 && tokens[i].at >= end);
 		end = tokens[i].at + tokens[i].bytes;

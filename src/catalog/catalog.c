@@ -63,6 +63,14 @@ uint32_t catalog_topic_partition(const struct catalog_topic *topic, int32_t inde
 	return index >= 0 && (uint32_t)index < topic->partition_count ? topic->first_partition + (uint32_t)index : 0;
 }
 
+struct catalog_topic_config catalog_topic_config_of(const struct catalog *catalog, const struct catalog_topic *topic)
+{
+	struct catalog_topic_config config = topic->config;
+	if (!(config.set & 1u << CATALOG_SETTING_durability))
+		config.durability = catalog->durability;
+	return config;
+}
+
 size_t catalog_topic_count(const struct catalog *catalog)
 {
 	return catalog->by_name.count;
@@ -140,8 +148,9 @@ pyr_result catalog_event_decode(struct base_reader *reader, struct catalog_event
 	return possible ? base_reader_check(reader, PYR_CORRUPT) : pyr_result_of(PYR_CORRUPT);
 }
 
-struct log_partition_config catalog_partition_config(const struct catalog_topic_config *config)
+static struct log_partition_config partition_config(const struct catalog *catalog, const struct catalog_topic *topic)
 {
+	struct catalog_topic_config settings = catalog_topic_config_of(catalog, topic), *config = &settings;
 	return (struct log_partition_config){
 		.durability = (enum log_durability)config->durability,
 		.retention_ms = config->retention_ms,
@@ -153,7 +162,7 @@ struct log_partition_config catalog_partition_config(const struct catalog_topic_
 
 static pyr_result create_partitions(struct catalog *catalog, const struct catalog_topic *topic)
 {
-	struct log_partition_config config = catalog_partition_config(&topic->config);
+	struct log_partition_config config = partition_config(catalog, topic);
 	for (uint32_t i = 0; catalog->log && i < topic->partition_count; i++)
 		PYR_TRY(log_partition_create(catalog->log, topic->first_partition + i, &config));
 	return pyr_ok();
@@ -194,9 +203,9 @@ static void apply_deleted(struct catalog *catalog, struct catalog_topic *topic)
 
 static void apply_altered(struct catalog *catalog, struct catalog_topic *topic, const struct catalog_event *event)
 {
-	struct log_partition_config config = catalog_partition_config(&event->topic.config);
 	topic->config = event->topic.config;
 	topic->version = catalog->version;
+	struct log_partition_config config = partition_config(catalog, topic);
 	for (uint32_t i = 0; catalog->log && i < topic->partition_count; i++)
 		log_partition_configure(catalog->log, topic->first_partition + i, &config);
 }
@@ -312,6 +321,11 @@ void catalog_free(struct catalog *catalog)
 	base_table_deinit(&catalog->by_name);
 	base_table_deinit(&catalog->by_uuid);
 	free(catalog);
+}
+
+void catalog_set_durability(struct catalog *catalog, enum log_durability durability)
+{
+	catalog->durability = durability;
 }
 
 pyr_result catalog_attach(struct catalog *catalog, struct log *log)

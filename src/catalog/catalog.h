@@ -43,6 +43,12 @@ pyr_result catalog_authorize(const struct catalog *catalog, const struct catalog
 	X(compression_type, "compression.type", COMPRESSION, 0, "producer: batches are kept as they came")             \
 	X(min_insync_replicas, "min.insync.replicas", I64, 1, "replicas that must have a write before it is answered")
 
+enum catalog_setting_number {
+#define X(field, name, type, value, text) CATALOG_SETTING_##field,
+	CATALOG_TOPIC_SETTINGS(X)
+#undef X
+};
+
 struct catalog_topic_config {
 #define X(field, name, type, value, text) int64_t field;
 	CATALOG_TOPIC_SETTINGS(X)
@@ -80,9 +86,13 @@ struct catalog_topic {
 pyr_result catalog_new(struct os_loop *loop, struct catalog **ret_catalog);
 void catalog_free(struct catalog *catalog);
 struct log_observer catalog_observer(struct catalog *catalog);
+/* What topics obey that do not set pyralog.durability themselves; fsync unless this is called, before catalog_attach(). */
+void catalog_set_durability(struct catalog *catalog, enum log_durability durability);
 /* Creates the log's partitions for every topic known. */
 pyr_result catalog_attach(struct catalog *catalog, struct log *log);
 
+/* The topic's settings with what the server sets where the topic does not. */
+struct catalog_topic_config catalog_topic_config_of(const struct catalog *catalog, const struct catalog_topic *topic);
 uint64_t catalog_version(const struct catalog *catalog);
 const uint8_t *catalog_cluster_uuid(const struct catalog *catalog); /* CATALOG_UUID_BYTES */
 size_t catalog_topic_count(const struct catalog *catalog);

@@ -11,6 +11,7 @@ struct catalog {
 	struct base_table by_name;
 	struct base_table by_uuid;
 	uint64_t version;
+	enum log_durability durability; /* of topics that do not set their own */
 	uint32_t next_partition;
 	int64_t next_producer_id;
 	uint8_t cluster_uuid[CATALOG_UUID_BYTES];
@@ -37,6 +38,5 @@ void catalog_event_encode(const struct catalog_event *event, struct base_writer 
 pyr_result catalog_event_decode(struct base_reader *reader, struct catalog_event *ret_event);
 pyr_result catalog_event_apply(struct catalog *catalog, const struct catalog_event *event);
 struct catalog_topic *catalog_find(const struct catalog *catalog, const char *name, size_t name_bytes);
-struct log_partition_config catalog_partition_config(const struct catalog_topic_config *config);
 
 #endif

@@ -35,6 +35,7 @@ static const struct cli_option server_options[] = {
 	{"pg-port", "PORT", "5432", "PostgreSQL protocol; 0 picks a free port"},
 	{"advertised-host", "NAME", "", "the name that Kafka clients are told to connect to; as --host if not given"},
 	{"partitions", "N", "4", "partitions of a topic that nobody gave a number"},
+	{"durability", "WHEN", "fsync", "when a write is answered, unless its topic says: fsync, interval or os"},
 	{"ring-file-mib", "N", "64", "size of a file of the shared log's ring"},
 	{"checkpoint-mib", "N", "128", "seal segments after so much of the ring was written"},
 	{"tail-cache-mib", "N", "256", "memory for batches that were just written"},
@@ -106,6 +107,15 @@ static pyr_result port_option(const struct cli_option *options, const char *name
 	return pyr_ok();
 }
 
+static pyr_result durability_option(const struct cli_option *options, enum log_durability *ret_durability,
+                                    struct pyr_error *error)
+{
+	struct catalog_topic_config config = catalog_topic_config_default();
+	PYR_TRY(catalog_setting_parse(&config, "pyralog.durability", cli_option_get(options, "durability"), error));
+	*ret_durability = (enum log_durability)config.durability;
+	return pyr_ok();
+}
+
 static pyr_result log_options(const struct cli_option *options, struct log_options *log, struct pyr_error *error)
 {
 	long long ring, checkpoint, cache, files;
@@ -167,6 +177,7 @@ static pyr_result start(struct server *server, const struct cli_option *options,
 		                "--host %s would be open to the network, without TLS or passwords: listen on 127.0.0.1",
 		                host);
 	PYR_TRY(log_options(options, &node.log, error));
+	PYR_TRY(durability_option(options, &node.durability, error));
 	server->loop = os_real_loop_new();
 	server->net = server->loop ? os_real_net_new(server->loop) : NULL;
 	if (!server->net)

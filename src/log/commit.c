@@ -318,7 +318,7 @@ static void commit_appends(struct log *log)
 /* An empty, synced group: says that the one before it is durable, and makes it so. */
 static bool submit_empty(struct log *log)
 {
-	struct log_group_plan plan = {.buffer_bytes = LOG_GROUP_HEADER_BYTES + LOG_BLOCK_BYTES, .ring_parts = 2};
+	struct log_group_plan plan = {.buffer_bytes = LOG_GROUP_HEADER_BYTES, .ring_parts = 3};
 	if (!find_room(log, LOG_GROUP_HEADER_BYTES))
 		return false;
 	head_group(log);

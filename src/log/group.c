@@ -57,7 +57,7 @@ static size_t references_bytes(size_t batch_count)
 struct log_group_plan log_group_plan(struct log *log)
 {
 	struct log_group *group = &log->group;
-	struct log_group_plan plan = {.ring_parts = 2};
+	struct log_group_plan plan = {.ring_parts = 3};
 	plan.buffer_bytes = LOG_GROUP_HEADER_BYTES + group->directory_count * LOG_DIRECTORY_ENTRY_BYTES;
 	plan.ring_bytes = plan.buffer_bytes;
 	for (struct base_list *node = group->appends.next; node != &group->appends; node = node->next) {
@@ -79,7 +79,6 @@ struct log_group_plan log_group_plan(struct log *log)
 		plan.buffer_bytes += LOG_FRAME_HEADER_BYTES + (copied ? append->batch.bytes : 0) + 8;
 		plan.ring_bytes += log_align(LOG_FRAME_HEADER_BYTES + append->batch.bytes, 8);
 	}
-	plan.buffer_bytes += LOG_BLOCK_BYTES;
 	return plan;
 }
 
@@ -104,6 +103,16 @@ static void pad_to(struct log_group *group, struct group_cursor *cursor, uint64_
 	size_t padding = (size_t)(log_align(cursor->in_group, alignment) - cursor->in_group);
 	memset(group->buffer->data + cursor->in_buffer, 0, padding);
 	cursor->in_buffer += padding;
+	cursor->in_group += padding;
+}
+
+/* The tail cache keeps the buffer, so the padding to a whole block is not in it. */
+static void pad_group(struct log_group *group, struct group_cursor *cursor)
+{
+	static const uint8_t zeros[LOG_BLOCK_BYTES];
+	size_t padding = (size_t)(log_align(cursor->in_group, LOG_BLOCK_BYTES) - cursor->in_group);
+	if (padding > 0)
+		group->parts[group->part_count++] = (struct base_bytes){zeros, padding};
 	cursor->in_group += padding;
 }
 
@@ -260,8 +269,8 @@ pyr_result log_group_encode(struct log *log, const struct log_group_plan *plan)
 		base_store_u32le(entry + 4, (uint32_t)(partition ? partition->group_bytes : 0));
 	}
 	PYR_TRY(put_frames(log, &cursor));
-	pad_to(group, &cursor, LOG_BLOCK_BYTES);
 	flush_piece(group, &cursor);
+	pad_group(group, &cursor);
 	group->ring_parts = group->part_count;
 	group->header.frame_count = (uint32_t)plan->frame_count;
 	group->header.directory_count = (uint32_t)group->directory_count;

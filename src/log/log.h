@@ -161,6 +161,7 @@ struct log_read {
 	int64_t offset; /* the batch that holds it comes first, whole */
 	size_t bytes_max; /* soft: the first batch comes even if larger, when whole_batch_first */
 	bool whole_batch_first;
+	int64_t timestamp_ms_min; /* sealed blocks with no record as late as this are skipped; 0: none is */
 	void (*done)(struct log_read *read);
 
 	pyr_result result; /* PYR_OFFSET_OUT_OF_RANGE, PYR_UNKNOWN_PARTITION, PYR_CORRUPT, PYR_IO */

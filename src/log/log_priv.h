@@ -8,6 +8,7 @@
  *   snapshot.c    one moment, for other threads        checkpoint.c  sealing, and the manifest that makes it count
  *   recovery.c    what a crash left                    retention.c   what may go
  *   merge.c       small segments into large ones       scrub.c       reading everything again, slowly
+ *   time.c        the first record of a time
  */
 #ifndef PYRALOG_LOG_LOG_PRIV_H
 #define PYRALOG_LOG_LOG_PRIV_H

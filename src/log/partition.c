@@ -118,6 +118,9 @@ void log_tail_drop_back(struct log_tail *tail, size_t from)
 
 /* ---- the tail cache: batches in memory, oldest out first ---- */
 
+/* What a small batch costs beyond its bytes: its share of the group's buffer, its entries in tail and queue. */
+enum { CACHED_OVERHEAD_BYTES = 256 };
+
 static void evict_oldest(struct log *log)
 {
 	struct log_cached *oldest = &log->cached[log->cached_head];
@@ -157,9 +160,10 @@ void log_cache_add(struct log *log, struct log_partition *partition, const struc
 		evict_oldest(log);
 	}
 	size_t at = (log->cached_head + log->cached_count) % log->cached_capacity;
-	log->cached[at] = (struct log_cached){partition->id, entry->bytes, entry->base_offset};
+	uint32_t bytes = entry->bytes + CACHED_OVERHEAD_BYTES;
+	log->cached[at] = (struct log_cached){partition->id, bytes, entry->base_offset};
 	log->cached_count += 1;
-	log->metrics.cached_bytes += entry->bytes;
+	log->metrics.cached_bytes += bytes;
 	while (log->metrics.cached_bytes > log->options.tail_cache_bytes && log->cached_count > 0)
 		evict_oldest(log);
 }

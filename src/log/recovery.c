@@ -28,6 +28,8 @@ struct recovery {
 	struct found_file *files; /* in order of file id, the invalid ones last */
 	size_t file_count, file_capacity;
 	bool out_of_memory;
+	bool sync_failed;
+	uint64_t durable; /* groups of the incarnation being replayed were durable up to this */
 	uint64_t last_group; /* applied */
 	uint32_t last_crc;
 	uint64_t replayed_bytes;
@@ -390,8 +392,7 @@ static bool extent_is_whole(struct recovery *recovery, struct base_bytes payload
 	return whole;
 }
 
-static bool group_is_whole(struct recovery *recovery, const struct log_group_header *group, struct base_bytes bytes,
-                           bool check_extents)
+static bool group_is_whole(struct recovery *recovery, const struct log_group_header *group, struct base_bytes bytes)
 {
 	size_t at = log_group_frames_at(group);
 	for (uint32_t i = 0; i < group->frame_count; i++) {
@@ -401,7 +402,7 @@ static bool group_is_whole(struct recovery *recovery, const struct log_group_hea
 		if (log_frame_decode((struct base_bytes){bytes.data + at, bytes.bytes - at}, &frame, &payload, &stride)
 		            .code != PYR_OK)
 			return false;
-		if (check_extents && frame.kind == LOG_FRAME_REFERENCE && !extent_is_whole(recovery, payload))
+		if (frame.kind == LOG_FRAME_REFERENCE && !extent_is_whole(recovery, payload))
 			return false;
 		at += stride;
 	}
@@ -450,38 +451,50 @@ static pyr_result load_file(struct recovery *recovery, const struct found_file *
 	return result;
 }
 
-/* Does a file later than files[i], of the same incarnation, say that group `number` was durable? */
-static pyr_result later_file_proves(struct recovery *recovery, size_t i, uint64_t number, bool *ret_proves)
+/* The last group of files[i]'s incarnation that counts: known from the one after it. */
+static uint64_t limit_of(const struct recovery *recovery, size_t i)
 {
-	*ret_proves = false;
-	for (size_t k = i + 1; k < recovery->file_count && recovery->files[k].valid && !*ret_proves; k++) {
-		const struct found_file *found = &recovery->files[k];
-		struct log_group_header group;
-		uint64_t position;
-		if (found->header.incarnation != recovery->files[i].header.incarnation) {
-			*ret_proves = found->header.after_group >= number && found->header.first_group > 0;
-			break;
-		}
-		PYR_TRY(load_file(recovery, found));
-		for (position = LOG_RING_HEADER_BYTES;
-		     !*ret_proves && next_header(recovery, found, position, number, &group, &position);
-		     position += LOG_BLOCK_BYTES)
-			*ret_proves = group.durable_through >= number;
-	}
-	return load_file(recovery, &recovery->files[i]);
+	for (size_t k = i + 1; k < recovery->file_count && recovery->files[k].valid; k++)
+		if (recovery->files[k].header.incarnation != recovery->files[i].header.incarnation &&
+		    recovery->files[k].header.first_group > 0)
+			return recovery->files[k].header.after_group;
+	return UINT64_MAX;
 }
 
-static pyr_result is_proven(struct recovery *recovery, size_t i, uint64_t position, uint64_t number, bool *ret_proven)
+/* The largest durable_through that any valid header of the loaded file tells; false: it has none. */
+static bool durable_in_file(const struct recovery *recovery, const struct found_file *found, uint64_t *durable)
 {
-	const struct found_file *found = &recovery->files[i];
-	struct log_group_header group;
-	uint64_t at = position;
-	while (next_header(recovery, found, at + LOG_BLOCK_BYTES, number, &group, &at))
-		if (group.durable_through >= number) {
-			*ret_proven = true;
-			return pyr_ok();
-		}
-	return later_file_proves(recovery, i, number, ret_proven);
+	bool any = false;
+	for (uint64_t position = LOG_RING_HEADER_BYTES; position < recovery->byte_count; position += LOG_BLOCK_BYTES) {
+		struct log_group_header group;
+		if (!header_at(recovery, found, position, &group))
+			continue;
+		any = true;
+		if (group.durable_through > *durable)
+			*durable = group.durable_through;
+	}
+	return any;
+}
+
+/* Up to which group files[i]'s incarnation is known to have been durable: what its successor counted, or what its newest
+ * readable group says, as the number never falls from one group to the next. */
+static pyr_result find_durable(struct recovery *recovery, size_t i)
+{
+	uint64_t incarnation = recovery->files[i].header.incarnation;
+	size_t last = i;
+	recovery->durable = limit_of(recovery, i);
+	if (recovery->durable != UINT64_MAX)
+		return pyr_ok();
+	recovery->durable = recovery->head.state_group;
+	while (last + 1 < recovery->file_count && recovery->files[last + 1].valid &&
+	       recovery->files[last + 1].header.incarnation == incarnation)
+		last += 1;
+	for (size_t k = last + 1; k-- > i;) {
+		PYR_TRY(load_file(recovery, &recovery->files[k]));
+		if (durable_in_file(recovery, &recovery->files[k], &recovery->durable))
+			break;
+	}
+	return pyr_ok();
 }
 
 /* ---- replay ---- */
@@ -520,100 +533,79 @@ static void sync_extents(struct recovery *recovery, const struct log_group_heade
 		log_segment_path(reference.segment_id, path);
 		if (os_file_open(recovery->log->disk, path, OS_OPEN_WRITE, &file).code != PYR_OK)
 			continue;
-		recovery->out_of_memory |= os_file_sync(file).code != PYR_OK;
+		recovery->sync_failed |= os_file_sync(file).code != PYR_OK;
 		os_file_close(file);
 	}
 }
 
-static pyr_result replay_group(struct recovery *recovery, size_t i, uint64_t position, uint64_t limit,
-                               struct log_group_header *group, bool *ret_torn)
+static pyr_result replay_group(struct recovery *recovery, uint64_t position, struct log_group_header *group,
+                               bool *ret_torn)
 {
 	struct base_bytes bytes = {recovery->bytes + position, group->bytes};
-	bool proven = limit != UINT64_MAX;
-	if (!proven && !group_is_whole(recovery, group, bytes, true))
-		PYR_TRY(is_proven(recovery, i, position, group->number, &proven));
-	else
-		proven = true;
-	*ret_torn = !proven;
+	bool proven = group->number <= recovery->durable;
+	/* Only the last groups, of which nobody knows, are looked at to the end of their extents: the rest was durable. */
+	*ret_torn = !proven && !group_is_whole(recovery, group, bytes);
 	if (*ret_torn)
 		return pyr_ok();
-	bytes.data = recovery->bytes + position; /* is_proven() may have loaded the file anew */
-	recovery->position = position;
-	if (limit == UINT64_MAX)
+	if (!proven)
 		sync_extents(recovery, group, bytes);
+	recovery->position = position;
 	PYR_TRY(apply_group(recovery, group, bytes));
 	recovery->last_group = group->number;
 	recovery->last_crc = group->crc;
 	recovery->replayed_bytes += group->bytes;
-	return pyr_result_of(recovery->out_of_memory ? PYR_IO : PYR_OK);
+	return pyr_result_of(recovery->sync_failed ? PYR_IO : PYR_OK);
 }
 
-/* Groups of one file, up to `limit` (the last one that its incarnation's successor counted). */
-static pyr_result replay_file(struct recovery *recovery, size_t i, uint64_t limit, enum replay_end *ret_end)
+/* Groups of one file, in order, up to the last one of its incarnation that counts. */
+static pyr_result replay_file(struct recovery *recovery, size_t i, enum replay_end *ret_end)
 {
 	const struct found_file *found = &recovery->files[i];
-	uint64_t position = LOG_RING_HEADER_BYTES;
+	uint64_t position = LOG_RING_HEADER_BYTES, limit = limit_of(recovery, i);
 	PYR_TRY(load_file(recovery, found));
 	*ret_end = REPLAY_FILE_OVER;
-	while (recovery->last_group < limit) {
+	while (recovery->last_group < limit && *ret_end == REPLAY_FILE_OVER) {
 		struct log_group_header group;
+		bool torn = false, found_more = true;
 		bool readable = header_at(recovery, found, position, &group);
 		if (readable && group.number <= recovery->last_group) {
 			position += group.bytes; /* in the manifest already */
 		} else if (readable && group.number == recovery->last_group + 1) {
-			bool torn;
-			PYR_TRY(replay_group(recovery, i, position, limit, &group, &torn));
-			if (torn) {
-				*ret_end = REPLAY_TORN;
-				return pyr_ok();
-			}
+			PYR_TRY(replay_group(recovery, position, &group, &torn));
 			position += group.bytes;
-		} else {
-			bool proven = limit != UINT64_MAX, found_more = false;
-			if (!proven)
-				PYR_TRY(is_proven(recovery, i, position, recovery->last_group + 1, &proven));
-			if (!proven) {
-				*ret_end = REPLAY_TORN;
-				return pyr_ok();
-			}
+		} else if (recovery->last_group + 1 <= recovery->durable) {
 			PYR_TRY(skip_unreadable(recovery, i, &position, &found_more));
 			if (!found_more)
 				return pyr_ok();
 			continue;
+		} else {
+			torn = true;
 		}
-		if (group.flags & LOG_GROUP_LAST && group.number == recovery->last_group) {
+		if (torn)
+			*ret_end = REPLAY_TORN;
+		else if (group.flags & LOG_GROUP_LAST && group.number == recovery->last_group)
 			*ret_end = REPLAY_NEXT_FILE;
-			return pyr_ok();
-		}
 	}
 	return pyr_ok();
-}
-
-/* The last group of files[i]'s incarnation that counts: known from the one after it. */
-static uint64_t limit_of(const struct recovery *recovery, size_t i)
-{
-	for (size_t k = i + 1; k < recovery->file_count && recovery->files[k].valid; k++)
-		if (recovery->files[k].header.incarnation != recovery->files[i].header.incarnation &&
-		    recovery->files[k].header.first_group > 0)
-			return recovery->files[k].header.after_group;
-	return UINT64_MAX;
 }
 
 static pyr_result replay(struct recovery *recovery)
 {
 	bool torn = false;
-	uint64_t torn_incarnation = 0;
+	uint64_t incarnation = 0;
 	recovery->last_group = recovery->head.group;
 	for (size_t i = 0; i < recovery->file_count && recovery->files[i].valid; i++) {
 		const struct found_file *found = &recovery->files[i];
 		enum replay_end end;
 		if (found->header.file_id < recovery->head.ring_file_id)
 			continue;
-		if (torn && found->header.incarnation == torn_incarnation)
+		if (torn && found->header.incarnation == incarnation)
 			continue;
-		PYR_TRY(replay_file(recovery, i, limit_of(recovery, i), &end));
+		if (found->header.incarnation != incarnation)
+			PYR_TRY(find_durable(recovery, i));
+		incarnation = found->header.incarnation;
+		PYR_TRY(replay_file(recovery, i, &end));
 		torn = end == REPLAY_TORN;
-		torn_incarnation = found->header.incarnation;
 	}
 	free(recovery->bytes);
 	recovery->bytes = NULL;

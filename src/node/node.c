@@ -21,6 +21,7 @@ static pyr_result open_parts(struct node *node, struct os_disk *disk, const stru
 		return pyr_fail(error, made.code, "out of memory");
 	struct log_observer observer = catalog_observer(node->catalog);
 	PYR_TRY(log_open(node->loop, disk, &options->log, &observer, &node->log, error));
+	catalog_set_durability(node->catalog, options->durability);
 	pyr_result attached = catalog_attach(node->catalog, node->log);
 	return attached.code == PYR_OK ? attached : pyr_fail(error, attached.code, "the catalog can't be opened");
 }

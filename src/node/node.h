@@ -13,6 +13,7 @@ struct node;
 
 struct node_options {
 	struct log_options log;
+	enum log_durability durability; /* of topics that do not set their own */
 };
 
 struct node_options node_options_default(void);

@@ -78,7 +78,9 @@ pyr_result query_parse_init(struct query_parse *parse, const char *text, size_t 
 {
 	*parse = (struct query_parse){0};
 	PYR_TRY(check_text(text, bytes, error));
-	parse->text = strndup(text, bytes);
+	parse->text = calloc(1, bytes + 1);
+	if (parse->text && bytes > 0)
+		memcpy(parse->text, text, bytes);
 	parse->bytes = bytes;
 	if (!parse->text || !query_tokens_read(parse->text, bytes, &parse->tokens, &parse->token_count)) {
 		query_parse_deinit(parse);

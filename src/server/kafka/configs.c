@@ -91,10 +91,11 @@ static void describe_topic(struct kafka_request *request, const struct codec_kaf
 		result->error_message = kafka_text("there is no topic of this name, or you may not see it");
 		return;
 	}
+	struct catalog_topic_config config = catalog_topic_config_of(request->server->options.catalog, topic);
 	for (; count < catalog_setting_count() && count < TOPIC_SETTINGS_MAX; count++) {
 		struct catalog_setting known = catalog_setting_at(count);
 		char value[32];
-		catalog_setting_format(&topic->config, count, value);
+		catalog_setting_format(&config, count, value);
 		settings[count] = (struct setting){.name = known.name, .text = known.text};
 		settings[count].source = topic->config.set & 1u << count ? SOURCE_TOPIC : SOURCE_DEFAULT;
 		memcpy(settings[count].value, value, sizeof value);

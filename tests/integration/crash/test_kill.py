@@ -60,6 +60,17 @@ class Load:
         self.producer.poll(0)
 
 
+def fetch_some(consumer, found, ended):
+    for message in consumer.consume(10000, timeout=0.5):
+        if message.error():
+            assert message.error().code() == -191, message.error()  # the end of a partition
+            ended.add(message.partition())
+            continue
+        expected = len(found[message.partition()])
+        assert message.offset() == expected, f"offset {message.offset()} where {expected} comes next"
+        found[message.partition()][message.offset()] = message.value()
+
+
 def fetch_all(node, topic):
     """Everything there is, by Kafka fetch: partition -> {offset: value}, checked for gaps."""
     consumer = Consumer({"bootstrap.servers": node.kafka, "group.id": "none", "enable.auto.commit": False,
@@ -67,15 +78,12 @@ def fetch_all(node, topic):
     consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in range(PARTITIONS)])
     found = [{} for _ in range(PARTITIONS)]
     ended = set()
-    while len(ended) < PARTITIONS:
-        for message in consumer.consume(10000, timeout=10):
-            if message.error():
-                assert message.error().code() == -191, message.error()  # the end of a partition
-                ended.add(message.partition())
-                continue
-            expected = len(found[message.partition()])
-            assert message.offset() == expected, f"offset {message.offset()} where {expected} comes next"
-            found[message.partition()][message.offset()] = message.value()
+
+    def everything():
+        fetch_some(consumer, found, ended)
+        return len(ended) == PARTITIONS
+
+    wait_until(everything, 60, "the end of every partition")
     consumer.close()
     return found
 

@@ -132,6 +132,15 @@ static void decode_topic(struct base_reader *reader, struct catalog_topic *topic
 	topic->schema_id = base_read_u32le(reader);
 }
 
+static bool is_possible(const struct catalog_event *event)
+{
+	const struct catalog_topic *topic = &event->topic;
+	bool numbered = topic->first_partition >= FIRST_PARTITION && topic->partition_count > 0 &&
+	                topic->partition_count <= CATALOG_PARTITIONS_MAX &&
+	                topic->first_partition <= UINT32_MAX - topic->partition_count;
+	return (event->kind != CATALOG_EVENT_CREATED || numbered) && catalog_config_is_possible(&topic->config);
+}
+
 pyr_result catalog_event_decode(struct base_reader *reader, struct catalog_event *ret_event)
 {
 	*ret_event = (struct catalog_event){0};
@@ -144,8 +153,7 @@ pyr_result catalog_event_decode(struct base_reader *reader, struct catalog_event
 #define X(field, name, type, value, text) ret_event->topic.config.field = (int64_t)base_read_u64le(reader);
 	CATALOG_TOPIC_SETTINGS(X)
 #undef X
-	bool possible = ret_event->topic.partition_count <= CATALOG_PARTITIONS_MAX;
-	return possible ? base_reader_check(reader, PYR_CORRUPT) : pyr_result_of(PYR_CORRUPT);
+	return is_possible(ret_event) ? base_reader_check(reader, PYR_CORRUPT) : pyr_result_of(PYR_CORRUPT);
 }
 
 static struct log_partition_config partition_config(const struct catalog *catalog, const struct catalog_topic *topic)

@@ -38,5 +38,7 @@ void catalog_event_encode(const struct catalog_event *event, struct base_writer 
 pyr_result catalog_event_decode(struct base_reader *reader, struct catalog_event *ret_event);
 pyr_result catalog_event_apply(struct catalog *catalog, const struct catalog_event *event);
 struct catalog_topic *catalog_find(const struct catalog *catalog, const char *name, size_t name_bytes);
+/* Is every value one that catalog_setting_parse() could have made? */
+bool catalog_config_is_possible(const struct catalog_topic_config *config);
 
 #endif

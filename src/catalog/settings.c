@@ -1,5 +1,5 @@
 /* Topic settings: one table (CATALOG_TOPIC_SETTINGS) makes defaults, parser and texts. Pure; any thread. */
-#include "catalog/catalog.h"
+#include "catalog/catalog_priv.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -61,6 +61,24 @@ void catalog_setting_format(const struct catalog_topic_config *config, size_t i,
 		snprintf(ret_text, 32, "%lld", (long long)value);
 	else
 		snprintf(ret_text, 32, "%s", words_of[rows[i].type][value]);
+}
+
+static bool is_possible(size_t i, int64_t value)
+{
+	if (rows[i].type == TYPE_I64)
+		return value >= -1;
+	int64_t count = 0;
+	while (words_of[rows[i].type][count])
+		count += 1;
+	return value >= 0 && value < count;
+}
+
+bool catalog_config_is_possible(const struct catalog_topic_config *config)
+{
+	for (size_t i = 0; i < catalog_setting_count(); i++)
+		if (!is_possible(i, *(const int64_t *)(const void *)((const char *)config + rows[i].field_at)))
+			return false;
+	return true;
 }
 
 static pyr_result parse_number(const char *name, const char *value, int64_t *ret_value, struct pyr_error *error)

@@ -3,8 +3,9 @@
  * A group that does not check is a torn tail if nothing says that it was durable: then the log ends before it, because
  * nobody was told of it. It is corruption if something does: a later valid group with durable_through at or above its
  * number, or a later incarnation that went on after it. Then what can't be read is marked damaged, its partitions are
- * read-only, and everything else goes on. What is accepted here is synced before anything new is written, as the process
- * may have died without the machine. Runs at open, blocking, on the log's thread.
+ * read-only, and everything else goes on. What is accepted without proof that it is durable is written again and synced
+ * before anything new is: the process may have died without the machine, after a sync that failed; then the page cache
+ * holds bytes that the disk does not, and takes them for clean. Runs at open, blocking, on the log's thread.
  */
 #include "base/crc32c.h"
 #include "log/log_priv.h"
@@ -14,6 +15,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { EXTENT_RUN_BYTES_MAX = 2 * LOG_GROUP_BYTES_MAX };
 
 /* One ring file as it lies on the disk. */
 struct found_file {
@@ -28,7 +31,6 @@ struct recovery {
 	struct found_file *files; /* in order of file id, the invalid ones last */
 	size_t file_count, file_capacity;
 	bool out_of_memory;
-	bool sync_failed;
 	uint64_t durable; /* groups of the incarnation being replayed were durable up to this */
 	uint64_t last_group; /* applied */
 	uint32_t last_crc;
@@ -370,7 +372,7 @@ static bool extent_is_whole(struct recovery *recovery, struct base_bytes payload
 	struct log_reference reference;
 	char path[OS_POOL_PATH_MAX];
 	struct os_file *file;
-	if (log_reference_decode(payload, &reference).code != PYR_OK || reference.bytes > LOG_GROUP_BYTES_MAX * 2)
+	if (log_reference_decode(payload, &reference).code != PYR_OK || reference.bytes > EXTENT_RUN_BYTES_MAX)
 		return false;
 	log_segment_path(reference.segment_id, path);
 	if (os_file_open(recovery->log->disk, path, OS_OPEN_READ, &file).code != PYR_OK)
@@ -440,13 +442,10 @@ static pyr_result load_file(struct recovery *recovery, const struct found_file *
 	recovery->file = found->file;
 	if (!recovery->bytes)
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
-	PYR_TRY(os_file_open(recovery->log->disk, found->file->file.path, OS_OPEN_WRITE, &file));
+	PYR_TRY(os_file_open(recovery->log->disk, found->file->file.path, OS_OPEN_READ, &file));
 	size_t got = 0;
 	pyr_result result = os_file_read(file, 0, recovery->bytes, recovery->byte_count, &got);
 	recovery->byte_count = got;
-	/* What is read here may be in the page cache only. */
-	if (result.code == PYR_OK)
-		result = os_file_sync(file);
 	os_file_close(file);
 	return result;
 }
@@ -513,7 +512,42 @@ static pyr_result skip_unreadable(struct recovery *recovery, size_t i, uint64_t 
 	return pyr_ok();
 }
 
-static void sync_extents(struct recovery *recovery, const struct log_group_header *group, struct base_bytes bytes)
+static pyr_result rewrite(struct os_disk *disk, const char *path, uint64_t position, struct base_bytes bytes)
+{
+	struct os_file *file;
+	PYR_TRY(os_file_open(disk, path, OS_OPEN_WRITE, &file));
+	pyr_result result = os_file_write(file, position, &bytes, 1);
+	if (result.code == PYR_OK)
+		result = os_file_sync(file);
+	os_file_close(file);
+	return result;
+}
+
+/* One that is not there, or of an impossible size, was found damaged already. */
+static pyr_result rewrite_extent(struct os_disk *disk, const struct log_reference *reference)
+{
+	char path[OS_POOL_PATH_MAX];
+	struct os_file *file;
+	size_t got = 0;
+	log_segment_path(reference->segment_id, path);
+	if (reference->bytes > EXTENT_RUN_BYTES_MAX)
+		return pyr_ok();
+	pyr_result result = os_file_open(disk, path, OS_OPEN_READ, &file);
+	if (result.code != PYR_OK)
+		return result.code == PYR_NOT_FOUND ? pyr_ok() : result;
+	uint8_t *bytes = malloc(reference->bytes ? reference->bytes : 1);
+	result = pyr_result_of(bytes ? PYR_OK : PYR_OUT_OF_MEMORY);
+	if (bytes)
+		result = os_file_read(file, reference->position, bytes, reference->bytes, &got);
+	os_file_close(file);
+	if (result.code == PYR_OK)
+		result = rewrite(disk, path, reference->position, (struct base_bytes){bytes, got});
+	free(bytes);
+	return result;
+}
+
+static pyr_result rewrite_extents(struct recovery *recovery, const struct log_group_header *group,
+                                  struct base_bytes bytes)
 {
 	size_t at = log_group_frames_at(group);
 	for (uint32_t i = 0; i < group->frame_count; i++) {
@@ -521,21 +555,33 @@ static void sync_extents(struct recovery *recovery, const struct log_group_heade
 		struct base_bytes payload;
 		struct log_reference reference;
 		size_t stride;
-		char path[OS_POOL_PATH_MAX];
-		struct os_file *file;
-		pyr_ignore(log_frame_decode((struct base_bytes){bytes.data + at, bytes.bytes - at}, &frame, &payload,
-		                            &stride));
+		pyr_result decoded = log_frame_decode((struct base_bytes){bytes.data + at, bytes.bytes - at}, &frame,
+		                                      &payload, &stride);
 		if (stride == 0)
-			return;
+			return pyr_ok();
 		at += stride;
-		if (frame.kind != LOG_FRAME_REFERENCE || log_reference_decode(payload, &reference).code != PYR_OK)
-			continue;
-		log_segment_path(reference.segment_id, path);
-		if (os_file_open(recovery->log->disk, path, OS_OPEN_WRITE, &file).code != PYR_OK)
-			continue;
-		recovery->sync_failed |= os_file_sync(file).code != PYR_OK;
-		os_file_close(file);
+		bool refers = decoded.code == PYR_OK && frame.kind == LOG_FRAME_REFERENCE;
+		if (refers && log_reference_decode(payload, &reference).code == PYR_OK)
+			PYR_TRY(rewrite_extent(recovery->log->disk, &reference));
 	}
+	return pyr_ok();
+}
+
+/* Of the file just replayed: groups that were applied because they are whole, not because they are known durable. */
+static pyr_result rewrite_unproven(struct recovery *recovery, const struct found_file *found)
+{
+	uint64_t from = 0, end = LOG_RING_HEADER_BYTES, at;
+	struct log_group_header group;
+	while (next_header(recovery, found, end, recovery->durable, &group, &at) &&
+	       group.number <= recovery->last_group) {
+		PYR_TRY(rewrite_extents(recovery, &group, (struct base_bytes){recovery->bytes + at, group.bytes}));
+		from = from ? from : at;
+		end = at + group.bytes;
+	}
+	if (from == 0)
+		return pyr_ok();
+	return rewrite(recovery->log->disk, found->file->file.path, from,
+	               (struct base_bytes){recovery->bytes + from, end - from});
 }
 
 static pyr_result replay_group(struct recovery *recovery, uint64_t position, struct log_group_header *group,
@@ -547,14 +593,12 @@ static pyr_result replay_group(struct recovery *recovery, uint64_t position, str
 	*ret_torn = !proven && !group_is_whole(recovery, group, bytes);
 	if (*ret_torn)
 		return pyr_ok();
-	if (!proven)
-		sync_extents(recovery, group, bytes);
 	recovery->position = position;
 	PYR_TRY(apply_group(recovery, group, bytes));
 	recovery->last_group = group->number;
 	recovery->last_crc = group->crc;
 	recovery->replayed_bytes += group->bytes;
-	return pyr_result_of(recovery->sync_failed ? PYR_IO : PYR_OK);
+	return pyr_ok();
 }
 
 /* Groups of one file, in order, up to the last one of its incarnation that counts. */
@@ -605,6 +649,7 @@ static pyr_result replay(struct recovery *recovery)
 			PYR_TRY(find_durable(recovery, i));
 		incarnation = found->header.incarnation;
 		PYR_TRY(replay_file(recovery, i, &end));
+		PYR_TRY(rewrite_unproven(recovery, found));
 		torn = end == REPLAY_TORN;
 	}
 	free(recovery->bytes);

@@ -3,6 +3,7 @@
  *   sim_log --seconds N        as many seeds as N seconds allow, from a random first one
  *   sim_log --first S --count N    seeds S to S + N - 1
  *   sim_log --seed S           one seed, to replay a failure
+ *   --failures N               stop at the Nth (5)
  *
  * One run: a node on a simulated disk, a handful of partitions, producers with batches in flight, readers, snapshots held
  * for long, deletions of records; then a crash, a recovery, a check of everything, and again. The seed decides all of it,
@@ -444,7 +445,11 @@ static void crash(struct run *run)
 		}
 		retire(producer);
 	}
-	os_sim_disk_crash(run->disk);
+	/* The process alone, or the machine with it: then what was not synced is lost. */
+	if (os_sim_disk_is_dead(run->disk) || below(run, 3) != 0)
+		os_sim_disk_crash(run->disk);
+	else
+		*os_sim_disk_faults(run->disk) = (struct os_sim_faults){0};
 }
 
 static void step(struct run *run, unsigned steps)
@@ -673,7 +678,8 @@ static double seconds_now(void)
 
 int main(int argc, char **argv)
 {
-	uint64_t first = (uint64_t)time(NULL) * 1000, count = 100, passed = 0, failed = 0, acknowledged = 0;
+	uint64_t first = (uint64_t)time(NULL) * 1000, count = 100, failures = 5, passed = 0, failed = 0,
+		 acknowledged = 0;
 	double seconds = 0;
 	for (int i = 1; i + 1 < argc; i += 2) {
 		if (strcmp(argv[i], "--seed") == 0 || strcmp(argv[i], "--first") == 0)
@@ -682,11 +688,13 @@ int main(int argc, char **argv)
 			count = 1;
 		if (strcmp(argv[i], "--count") == 0)
 			count = strtoull(argv[i + 1], NULL, 10);
+		if (strcmp(argv[i], "--failures") == 0)
+			failures = strtoull(argv[i + 1], NULL, 10);
 		if (strcmp(argv[i], "--seconds") == 0)
 			seconds = strtod(argv[i + 1], NULL);
 	}
 	double until = seconds_now() + seconds;
-	for (uint64_t i = 0; failed < 5 && (seconds > 0 ? seconds_now() < until : i < count); i++) {
+	for (uint64_t i = 0; failed < failures && (seconds > 0 ? seconds_now() < until : i < count); i++) {
 		bool right = simulate(first + i, &acknowledged);
 		passed += right;
 		failed += !right;

@@ -100,21 +100,29 @@ static bool is_over(struct log_time_query *query, int64_t *ret_from, pyr_result 
 
 static void on_read(struct log_read *read);
 
+static void go_on(struct os_task *task)
+{
+	struct log_time_query *query = BASE_CONTAINER(task, struct log_time_query, answer);
+	struct log *log = query->log;
+	on_read(&query->read);
+	log_job_end(log);
+}
+
+/* One read a turn of the loop: batches that claim too much may lead through all of a tail. */
 static void search_from(struct log_time_query *query, int64_t from)
 {
-	pyr_result result = pyr_ok();
-	for (;;) {
-		const struct log_partition *partition = log_partition_find(query->log, query->partition);
-		int64_t offset = partition ? candidate_offset(partition, from, query->timestamp_ms) : -1;
-		if (offset < 0)
-			break;
-		query->read.offset = offset;
-		if (!log_read(query->log, &query->read))
-			return; /* on_read() goes on */
-		if (is_over(query, &from, &result))
-			break;
+	const struct log_partition *partition = log_partition_find(query->log, query->partition);
+	int64_t offset = partition ? candidate_offset(partition, from, query->timestamp_ms) : -1;
+	if (offset < 0) {
+		answer(query, PYR_OK);
+		return;
 	}
-	answer(query, result.code);
+	query->read.offset = offset;
+	if (!log_read(query->log, &query->read))
+		return; /* on_read() goes on */
+	log_job_begin(query->log);
+	query->answer.run = go_on;
+	os_loop_post(query->log->loop, &query->answer);
 }
 
 static void on_read(struct log_read *read)

@@ -11,7 +11,6 @@
 enum {
 	EPOCH_AT = 12,
 	MAGIC_AT = 16,
-	CRC_AT = 17,
 	ATTRIBUTES_AT = 21,
 	MAX_TIMESTAMP_AT = 35,
 	MAGIC = 2,
@@ -163,5 +162,5 @@ void codec_batch_stamp(uint8_t *at, size_t bytes, int64_t append_time_ms)
 	at[ATTRIBUTES_AT + 1] |= APPEND_TIME_BIT;
 	base_store_u64be(at + MAX_TIMESTAMP_AT, (uint64_t)append_time_ms);
 	uint32_t crc = base_crc32c(0, at + CODEC_BATCH_PREFIX_BYTES, bytes - CODEC_BATCH_PREFIX_BYTES);
-	base_store_u32be(at + CRC_AT, crc);
+	base_store_u32be(at + CODEC_BATCH_CRC_AT, crc);
 }

@@ -23,6 +23,7 @@ enum {
 	CODEC_BATCH_HEADER_BYTES = 61,
 	CODEC_BATCH_PREFIX_BYTES = 21, /* not under the batch's CRC */
 	CODEC_BATCH_LENGTH_AT = 8,
+	CODEC_BATCH_CRC_AT = 17,
 	CODEC_BATCH_OVERHEAD_BYTES = 12, /* base offset and length, which the length does not count */
 };
 

@@ -85,14 +85,9 @@ void log_checkpoint_free(struct log_checkpoint *checkpoint)
 static struct sealed_run *add_run(struct log_checkpoint *checkpoint, const struct log_partition *partition,
                                   struct log_segment *segment)
 {
-	if (checkpoint->run_count == checkpoint->run_capacity) {
-		size_t capacity = checkpoint->run_capacity ? checkpoint->run_capacity * 2 : 64;
-		struct sealed_run *runs = realloc(checkpoint->runs, capacity * sizeof *runs);
-		if (!runs)
-			return NULL;
-		checkpoint->runs = runs;
-		checkpoint->run_capacity = capacity;
-	}
+	if (!base_array_reserve(&checkpoint->runs, &checkpoint->run_capacity, checkpoint->run_count + 1,
+	                        sizeof *checkpoint->runs))
+		return NULL;
 	struct sealed_run *run = &checkpoint->runs[checkpoint->run_count++];
 	*run = (struct sealed_run){.partition = partition->id, .segment = segment};
 	log_segment_hold(segment);

@@ -15,29 +15,16 @@
 
 static bool reserve_parts(struct log_group *group, size_t more)
 {
-	if (group->part_count + more <= group->part_capacity)
-		return true;
-	size_t capacity = (group->part_count + more) * 2;
-	struct base_bytes *parts = realloc(group->parts, capacity * sizeof *parts);
-	if (!parts)
-		return false;
-	group->parts = parts;
-	group->part_capacity = capacity;
-	return true;
+	return base_array_reserve(&group->parts, &group->part_capacity, group->part_count + more, sizeof *group->parts);
 }
 
 bool log_group_note(struct log_group *group, struct log_partition *partition)
 {
 	if (partition->group_slot > 0)
 		return true;
-	if (group->directory_count == group->directory_capacity) {
-		size_t capacity = group->directory_capacity ? group->directory_capacity * 2 : 64;
-		uint32_t *directory = realloc(group->directory, capacity * sizeof *directory);
-		if (!directory)
-			return false;
-		group->directory = directory;
-		group->directory_capacity = capacity;
-	}
+	if (!base_array_reserve(&group->directory, &group->directory_capacity, group->directory_count + 1,
+	                        sizeof *group->directory))
+		return false;
 	group->directory[group->directory_count++] = partition->id;
 	partition->group_slot = (uint32_t)group->directory_count;
 	return true;
@@ -130,7 +117,7 @@ static struct log_frame frame_of(const struct log_append *append, const struct l
 		.payload_bytes = (uint32_t)append->batch.bytes,
 	};
 	/* A batch's own CRC, checked when it came in, is that of all behind the prefix: no second pass over the bytes. */
-	frame.payload_crc = data ? base_load_u32be(append->batch.data + 17)
+	frame.payload_crc = data ? base_load_u32be(append->batch.data + CODEC_BATCH_CRC_AT)
 	                         : base_crc32c(0, append->batch.data, append->batch.bytes);
 	return frame;
 }
@@ -199,15 +186,8 @@ static void put_reference(struct log *log, struct log_group_extent *place, struc
 
 static bool reserve_extents(struct log_group *group)
 {
-	if (group->extent_count < group->extent_capacity)
-		return true;
-	size_t capacity = group->extent_capacity ? group->extent_capacity * 2 : 8;
-	struct log_group_extent *extents = realloc(group->extents, capacity * sizeof *extents);
-	if (!extents)
-		return false;
-	group->extents = extents;
-	group->extent_capacity = capacity;
-	return true;
+	return base_array_reserve(&group->extents, &group->extent_capacity, group->extent_count + 1,
+	                          sizeof *group->extents);
 }
 
 static pyr_result put_extent(struct log *log, struct log_append *first, struct log_partition *partition,

@@ -13,6 +13,7 @@
 #ifndef PYRALOG_LOG_LOG_PRIV_H
 #define PYRALOG_LOG_LOG_PRIV_H
 
+#include "base/array.h"
 #include "base/table.h"
 #include "codec/batch.h"
 #include "log/format.h"

@@ -154,14 +154,8 @@ static bool is_source(const struct log_merge *merge, uint64_t segment_id)
 
 static struct merge_run *add_run(struct log_merge *merge, uint32_t partition)
 {
-	if (merge->run_count == merge->run_capacity) {
-		size_t capacity = merge->run_capacity ? merge->run_capacity * 2 : 64;
-		struct merge_run *runs = realloc(merge->runs, capacity * sizeof *runs);
-		if (!runs)
-			return NULL;
-		merge->runs = runs;
-		merge->run_capacity = capacity;
-	}
+	if (!base_array_reserve(&merge->runs, &merge->run_capacity, merge->run_count + 1, sizeof *merge->runs))
+		return NULL;
 	merge->runs[merge->run_count] = (struct merge_run){.partition = partition};
 	return &merge->runs[merge->run_count++];
 }

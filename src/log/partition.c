@@ -185,14 +185,9 @@ size_t log_parts_search(const struct log_partition *partition, int64_t offset)
 
 pyr_result log_parts_push(struct log *log, struct log_partition *partition, const struct log_part *part)
 {
-	if (partition->part_count == partition->part_capacity) {
-		size_t capacity = partition->part_capacity ? partition->part_capacity * 2 : 2;
-		struct log_part *parts = realloc(partition->parts, capacity * sizeof *parts);
-		if (!parts)
-			return pyr_result_of(PYR_OUT_OF_MEMORY);
-		partition->parts = parts;
-		partition->part_capacity = capacity;
-	}
+	if (!base_array_reserve(&partition->parts, &partition->part_capacity, partition->part_count + 1,
+	                        sizeof *partition->parts))
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	struct log_segment *segment = log_segment_find(log, part->segment_id);
 	assert(segment);
 	log_segment_hold(segment);

@@ -51,15 +51,10 @@ static void note_ring_file(void *context, const char *name)
 	uint64_t slot;
 	if (strlen(name) != 16 || sscanf(name, "%16" SCNx64, &slot) != 1)
 		return;
-	if (recovery->file_count == recovery->file_capacity) {
-		size_t capacity = recovery->file_capacity ? recovery->file_capacity * 2 : 16;
-		struct found_file *files = realloc(recovery->files, capacity * sizeof *files);
-		if (!files) {
-			recovery->out_of_memory = true;
-			return;
-		}
-		recovery->files = files;
-		recovery->file_capacity = capacity;
+	if (!base_array_reserve(&recovery->files, &recovery->file_capacity, recovery->file_count + 1,
+	                        sizeof *recovery->files)) {
+		recovery->out_of_memory = true;
+		return;
 	}
 	struct log_ring_file *file = log_ring_file_new(recovery->log, slot);
 	recovery->out_of_memory |= !file;

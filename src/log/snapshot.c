@@ -61,23 +61,11 @@ static bool overlaps(const struct log_bounds *bounds, int64_t first, int64_t las
 
 /* ---- taking, on the log's thread ---- */
 
-static void *grow(void *array, size_t *capacity, size_t item_bytes)
-{
-	size_t larger = *capacity ? *capacity * 2 : 16;
-	void *grown = realloc(array, larger * item_bytes);
-	if (grown)
-		*capacity = larger;
-	return grown;
-}
-
 static pyr_result add_part(struct log_snapshot *snapshot, struct log *log, const struct log_part *part, size_t slot)
 {
-	if (snapshot->part_count == snapshot->part_capacity) {
-		void *grown = grow(snapshot->parts, &snapshot->part_capacity, sizeof *snapshot->parts);
-		if (!grown)
-			return pyr_result_of(PYR_OUT_OF_MEMORY);
-		snapshot->parts = grown;
-	}
+	if (!base_array_reserve(&snapshot->parts, &snapshot->part_capacity, snapshot->part_count + 1,
+	                        sizeof *snapshot->parts))
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	snapshot->parts[snapshot->part_count++] = (struct snapshot_part){
 		.part = *part, .file = os_pool_file_ref(&log_segment_find(log, part->segment_id)->file), .slot = slot};
 	return pyr_ok();
@@ -85,12 +73,9 @@ static pyr_result add_part(struct log_snapshot *snapshot, struct log *log, const
 
 static pyr_result add_entry(struct log_snapshot *snapshot, const struct log_tail_entry *entry, size_t slot)
 {
-	if (snapshot->entry_count == snapshot->entry_capacity) {
-		void *grown = grow(snapshot->entries, &snapshot->entry_capacity, sizeof *snapshot->entries);
-		if (!grown)
-			return pyr_result_of(PYR_OUT_OF_MEMORY);
-		snapshot->entries = grown;
-	}
+	if (!base_array_reserve(&snapshot->entries, &snapshot->entry_capacity, snapshot->entry_count + 1,
+	                        sizeof *snapshot->entries))
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	struct snapshot_entry *copy = &snapshot->entries[snapshot->entry_count++];
 	*copy = (struct snapshot_entry){.entry = *entry, .slot = slot};
 	os_pool_file_ref(entry->file);
@@ -182,12 +167,9 @@ void log_snapshot_release(struct log_snapshot *snapshot)
 
 static pyr_result add_run(struct log_snapshot *snapshot, const struct snapshot_run *run)
 {
-	if (snapshot->run_count == snapshot->run_capacity) {
-		void *grown = grow(snapshot->runs, &snapshot->run_capacity, sizeof *snapshot->runs);
-		if (!grown)
-			return pyr_result_of(PYR_OUT_OF_MEMORY);
-		snapshot->runs = grown;
-	}
+	if (!base_array_reserve(&snapshot->runs, &snapshot->run_capacity, snapshot->run_count + 1,
+	                        sizeof *snapshot->runs))
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	struct snapshot_run *added = &snapshot->runs[snapshot->run_count++];
 	*added = *run;
 	int64_t start = snapshot->start_offsets[run->run.partition_slot];

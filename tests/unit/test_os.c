@@ -264,6 +264,23 @@ static void a_full_disk_says_so(void **state)
 	assert_int_equal(os_sim_disk_open_files(world->disk), 0);
 }
 
+static void remove_it(void *context, const char *name)
+{
+	assert_int_equal(os_file_remove(context, name).code, PYR_OK);
+}
+
+static void files_may_be_removed_while_they_are_listed(void **state)
+{
+	struct world *world = *state;
+	static const char *const names[] = {"a", "b", "c"};
+	for (size_t i = 0; i < 3; i++)
+		os_file_close(open_file(world->disk, names[i], OS_OPEN_WRITE | OS_OPEN_CREATE));
+	assert_int_equal(os_directory_sync(world->disk, "").code, PYR_OK);
+	os_file_close(open_file(world->disk, "d", OS_OPEN_WRITE | OS_OPEN_CREATE));
+	assert_int_equal(os_directory_list(world->disk, "", remove_it, world->disk).code, PYR_OK);
+	assert_int_equal(name_count(world->disk, ""), 0);
+}
+
 /* ---- the real loop and its threads ---- */
 
 enum { JOBS = 200 };
@@ -362,6 +379,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_name_needs_a_sync_of_its_directory, make_world, free_world),
 		cmocka_unit_test_setup_teardown(a_failed_sync_loses_what_the_next_one_confirms, make_world, free_world),
 		cmocka_unit_test_setup_teardown(a_full_disk_says_so, make_world, free_world),
+		cmocka_unit_test_setup_teardown(files_may_be_removed_while_they_are_listed, make_world, free_world),
 		cmocka_unit_test(one_thread_keeps_the_order_of_its_jobs),
 		cmocka_unit_test(several_threads_run_every_job_once),
 	};

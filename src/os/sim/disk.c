@@ -421,16 +421,23 @@ static pyr_result disk_sync_directory(struct os_disk *base, const char *path)
 	return pyr_ok();
 }
 
+/* The names are copied first: the callback may remove files. */
 static pyr_result disk_list(struct os_disk *base, const char *path, void (*found)(void *context, const char *name),
                             void *context)
 {
 	struct sim_disk *disk = disk_of(base);
+	size_t count = 0;
 	PYR_TRY(enter(disk));
-	for (struct sim_name *name = disk->names; name; name = name->next) {
-		const char *last = name->cached ? name_in(name->path, path) : NULL;
-		if (last)
-			found(context, last);
-	}
+	for (struct sim_name *name = disk->names; name; name = name->next)
+		count += name->cached && name_in(name->path, path);
+	char(*paths)[PATH_MAX_BYTES] = must(calloc(count + 1, sizeof *paths));
+	size_t at = 0;
+	for (struct sim_name *name = disk->names; name; name = name->next)
+		if (name->cached && name_in(name->path, path))
+			strcpy(paths[at++], name->path);
+	for (size_t i = 0; i < count; i++)
+		found(context, name_in(paths[i], path));
+	free(paths);
 	return pyr_ok();
 }
 

@@ -1,0 +1,174 @@
+"""Does the simulation find bugs? Plants them, one at a time, in a copy of the source, and demands that sim_log fails.
+
+  plant.py [--seconds N] [NAME...]    N: the most that sim_log may run for one plant; NAMEs: only these plants
+
+A plant is a list of edits (file, old text, new text); the old text must be there exactly once, so that a plant which the
+code has outgrown is noticed. Plants with `passes` are controls: sim_log must not fail. Copies go to a temporary folder.
+"""
+import argparse
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+HANG_S = 60
+
+RING_SYNC = "\treturn group->sync ? os_file_sync(group->file->write) : pyr_ok();"
+EXTENTS_LATE = [
+    ("src/log/extent.c", "\treturn os_file_sync(place->extent->write);", "\treturn pyr_ok();"),
+    ("src/log/commit.c", RING_SYNC, """\tif (group->sync)
+\t\tPYR_TRY(os_file_sync(group->file->write));
+\tfor (size_t i = 0; i < group->extent_count; i++)
+\t\tPYR_TRY(os_file_sync(group->extents[i].extent->write));
+\treturn pyr_ok();"""),
+]
+
+
+class Plant:
+    def __init__(self, name, *edits, passes=False):
+        self.name, self.edits, self.passes = name, edits, passes
+
+
+PLANTS = [
+    Plant("nothing planted", passes=True),
+    Plant("acknowledged before the sync", ("src/log/commit.c", RING_SYNC, "\treturn pyr_ok();")),
+    Plant("a failed sync is tried again", ("src/log/commit.c", RING_SYNC, """\tif (!group->sync || os_file_sync(group->file->write).code == PYR_OK)
+\t\treturn pyr_ok();
+\treturn os_file_sync(group->file->write);""")),
+    Plant("a file's last group is not synced", ("src/log/commit.c", "\t\tPYR_TRY(os_file_sync(group->rolled->write));\n", "")),
+    Plant("a ring file's name is not synced",
+          ("src/log/ring.c", 'return fresh ? os_directory_sync(log->disk, "ring") : pyr_ok();',
+           "(void)log;\n\t(void)fresh;\n\treturn pyr_ok();")),
+    Plant("an extent is not synced", ("src/log/extent.c", "\treturn os_file_sync(place->extent->write);", "\treturn pyr_ok();")),
+    Plant("an extent's name is not synced", ("src/log/extent.c", 'return os_directory_sync(log->disk, "segments");', "return pyr_ok();")),
+    Plant("a segment is not synced", ("src/log/segment.c", "\tPYR_TRY(os_file_sync(writer->file));\n", "")),
+    Plant("a segment's name is not synced", ("src/log/segment.c", '\tPYR_TRY(os_directory_sync(writer->disk, "segments"));\n', "")),
+    Plant("a manifest is not synced", ("src/log/manifest.c", "result = os_file_sync(file);", "result = pyr_ok();")),
+    Plant("a manifest's name is not synced", ("src/log/manifest.c", '\tPYR_TRY(os_directory_sync(disk, "manifest"));\n', "")),
+    Plant("what recovery accepts is not synced", ("src/log/recovery.c", "\t\tresult = os_file_sync(file);", "\t\tresult = pyr_ok();")),
+    Plant("what recovery accepts is synced, but not written again",
+          ("src/log/recovery.c", "pyr_result result = os_file_write(file, position, &bytes, 1);",
+           "(void)position;\n\t(void)bytes;\n\tpyr_result result = pyr_ok();")),
+    Plant("names that recovery sees are not synced",
+          ("src/log/log.c", "\t\tPYR_TRY(os_directory_sync(log->disk, folders[i]));\n", "")),
+    # A file is used again only when the manifest begins behind it: its old groups' numbers alone give them away.
+    Plant("file id and incarnation of a group are not checked, its number is",
+          ("src/log/recovery.c", """.code == PYR_OK &&
+\t       ret_group->file_id == found->header.file_id && ret_group->incarnation == found->header.incarnation;""",
+           ".code == PYR_OK && found;"), passes=True),
+    Plant("groups are accepted whatever their file, incarnation and number",
+          ("src/log/recovery.c", """.code == PYR_OK &&
+\t       ret_group->file_id == found->header.file_id && ret_group->incarnation == found->header.incarnation;""",
+           ".code == PYR_OK && found;"),
+          ("src/log/recovery.c", "if (readable && group.number <= recovery->last_group) {", "if (false) {"),
+          ("src/log/recovery.c", "} else if (readable && group.number == recovery->last_group + 1) {", "} else if (readable) {"),
+          ("src/log/recovery.c", "\tif (group->number > recovery->head.state_group)\n\t\treturn false;\n",
+           "\tif (group->number < recovery->head.group)\n\t\treturn false;\n")),
+    Plant("extents synced after the ring, references checked", *EXTENTS_LATE, passes=True),
+    Plant("extents synced after the ring, references trusted", *EXTENTS_LATE,
+          ("src/log/recovery.c", "if (check_extents && frame.kind", "if (false && check_extents && frame.kind")),
+    Plant("producers are not replayed", ("src/log/recovery.c", "\tif (batch->producer_id >= 0)\n", "\tif (batch->producer_id >= INT64_MAX)\n")),
+    Plant("producers are not in the manifest",
+          ("src/log/producers.c", "base_write_u32le(writer, (uint32_t)producers->table.count);",
+           "base_write_u32le(writer, 0);\n\tif (writer)\n\t\treturn;")),
+    Plant("a duplicate is answered before its original",
+          ("src/log/producers.c", "same->append ? LOG_SEQUENCE_PENDING : LOG_SEQUENCE_DUPLICATE", "LOG_SEQUENCE_DUPLICATE")),
+    Plant("a ring file is used again while a snapshot reads it",
+          ("src/log/snapshot.c", "\tos_pool_file_ref(entry->file);\n", ""),
+          ("src/log/snapshot.c", "\t\tos_pool_file_unref(snapshot->entries[i].entry.file);\n", "")),
+    Plant("the ring is freed before the manifest is there",
+          ("src/log/checkpoint.c", "\tcheckpoint->log = log;\n", "\tcheckpoint->log = log;\n\tlog_ring_release_before(log, log->ring.current->id);\n")),
+    Plant("a log start is not replayed",
+          ("src/log/commit.c", "\tif (partition && !reader.failed)\n", "\tif (partition && !reader.failed && !log->recovering)\n")),
+    Plant("a merge is not replayed",
+          ("src/log/commit.c", "\t\treturn log_merge_apply(log, &reader);", "\t\treturn log->recovering ? pyr_ok() : log_merge_apply(log, &reader);")),
+    Plant("after a crash, offsets go on from the high watermark",
+          ("src/log/recovery.c", "partition->next_offset = partition->durable_end;", "partition->next_offset = partition->high_watermark;")),
+    Plant("a batch of the tail is not verified",
+          ("src/log/segment.c", "return pyr_result_of(codec_batch_check(bytes, &batch).code == PYR_OK ? PYR_OK : PYR_CORRUPT);",
+           "(void)batch;\n\treturn pyr_ok();")),
+    Plant("a block of a segment is not verified",
+          ("src/log/segment.c", "if (result.code == PYR_OK && base_crc32c(0, buffer->data + at, blocks[i].bytes) != blocks[i].crc)",
+           "if (false)")),
+]
+
+
+def copy_tree(folder):
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT, check=True,
+                            capture_output=True).stdout.decode().split("\0")
+    for path in filter(None, listed):
+        source, target = os.path.join(ROOT, path), os.path.join(folder, path)
+        if os.path.isfile(source):
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            shutil.copy2(source, target)
+    os.symlink(os.path.join(ROOT, ".deps"), os.path.join(folder, ".deps"))
+
+
+def quiet(command, folder):
+    done = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=600)
+    if done.returncode != 0:
+        sys.exit(f"{' '.join(command)} failed:\n{done.stdout[-4000:]}")
+
+
+def apply(plant, folder):
+    """The text of each file before."""
+    before = {}
+    for path, old, new in plant.edits:
+        with open(os.path.join(folder, path)) as file:
+            text = file.read()
+        if text.count(old) != 1:
+            sys.exit(f"{plant.name}: {path} has {text.count(old)} times\n{old}\nadapt the plant to the code")
+        before.setdefault(path, text)
+        with open(os.path.join(folder, path), "w") as file:
+            file.write(text.replace(old, new))
+    return before
+
+
+def run(folder, seconds):
+    """Did it fail, after how many seeds and seconds, and what did it say first?"""
+    command = [os.path.join(folder, "build/tests/sim/sim_log"), "--first", "1", "--seconds", str(seconds), "--failures", "1"]
+    began = time.monotonic()
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=seconds + HANG_S)
+    except subprocess.TimeoutExpired:
+        return True, "?", time.monotonic() - began, "it hangs"
+    counted = re.search(r"^(\d+) passed, (\d+) failed", done.stdout, re.M)
+    seeds = int(counted[1]) + int(counted[2]) if counted else "?"
+    said = done.stderr.strip().splitlines()
+    if done.returncode < 0 and not said:
+        said = [f"signal {-done.returncode}"]
+    return done.returncode != 0, seeds, time.monotonic() - began, said[0] if said else ""
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="plant.py", description="Plants bugs and demands that sim_log finds them.")
+    parser.add_argument("names", nargs="*", help="only these plants")
+    parser.add_argument("--seconds", type=float, default=30, help="the most that sim_log may run for one plant")
+    options = parser.parse_args()
+    passed = failed = 0
+    with tempfile.TemporaryDirectory() as folder:
+        copy_tree(folder)
+        quiet(["meson", "setup", "build"], folder)
+        for plant in PLANTS:
+            if options.names and plant.name not in options.names:
+                continue
+            before = apply(plant, folder)
+            quiet(["ninja", "-C", "build", "tests/sim/sim_log"], folder)
+            found, seeds, seconds, said = run(folder, min(options.seconds, 10) if plant.passes else options.seconds)
+            for path, text in before.items():
+                with open(os.path.join(folder, path), "w") as file:
+                    file.write(text)
+            right = found != plant.passes
+            passed, failed = passed + right, failed + (not right)
+            verdict = "found" if found else "not found"
+            print(f"{'ok' if right else 'WRONG':5} | {plant.name} | {verdict} | {seeds} seeds | {seconds:.1f} s | {said}", flush=True)
+    print(f"{passed} passed, {failed} failed")
+    sys.exit(failed > 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,387 @@
+/* os/: the timers' heap, real files and threads, and what the simulated disk promises to lose. */
+// clang-format off
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+// clang-format on
+
+#include "os/real.h"
+#include "os/sim/sim.h"
+#include "os/timers.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- timers ---- */
+
+enum { TIMERS = 500 };
+
+static void timers_fire_in_order_whatever_was_stopped(void **state)
+{
+	(void)state;
+	struct os_timers timers = {0};
+	struct os_timer *set = calloc(TIMERS, sizeof *set);
+	uint64_t due, last = 0, chance = 1;
+	size_t armed = 0;
+	assert_non_null(set);
+	for (size_t round = 0; round < 20000; round++) {
+		chance = chance * 6364136223846793005u + 1;
+		struct os_timer *timer = &set[chance >> 33 & 0xff];
+		if (chance >> 60 < 4)
+			os_timers_stop(&timers, timer);
+		else
+			os_timers_start(&timers, timer, chance >> 40 & 0xffff);
+		assert_true((timer->slot != 0) == (chance >> 60 >= 4));
+		if (timer->slot != 0)
+			assert_ptr_equal(timers.heap[timer->slot - 1], timer);
+	}
+	for (size_t i = 0; i < TIMERS; i++)
+		armed += set[i].slot != 0;
+	assert_int_equal(timers.count, armed);
+	assert_true(os_timers_next_us(&timers, &due));
+	assert_null(os_timers_pop(&timers, due - 1));
+	for (struct os_timer *timer; (timer = os_timers_pop(&timers, UINT64_MAX)); armed--) {
+		assert_true(timer->due_us >= last && timer->slot == 0);
+		last = timer->due_us;
+	}
+	assert_int_equal(armed, 0);
+	assert_false(os_timers_next_us(&timers, &due));
+	os_timers_deinit(&timers);
+	free(set);
+}
+
+/* ---- files, the same on both disks ---- */
+
+static struct os_file *open_file(struct os_disk *disk, const char *path, unsigned flags)
+{
+	struct os_file *file;
+	assert_int_equal(os_file_open(disk, path, flags, &file).code, PYR_OK);
+	return file;
+}
+
+static void put(struct os_file *file, uint64_t position, const char *text)
+{
+	struct base_bytes parts[2] = {{(const uint8_t *)text, 1}, {(const uint8_t *)text + 1, strlen(text) - 1}};
+	assert_int_equal(os_file_write(file, position, parts, 2).code, PYR_OK);
+}
+
+static void check(struct os_file *file, uint64_t position, const char *text)
+{
+	char bytes[64] = {0};
+	size_t got = 0;
+	assert_int_equal(os_file_read(file, position, bytes, strlen(text), &got).code, PYR_OK);
+	assert_int_equal(got, strlen(text));
+	assert_string_equal(bytes, text);
+}
+
+static void count_name(void *context, const char *name)
+{
+	(void)name;
+	*(size_t *)context += 1;
+}
+
+static size_t name_count(struct os_disk *disk, const char *folder)
+{
+	size_t count = 0;
+	assert_int_equal(os_directory_list(disk, folder, count_name, &count).code, PYR_OK);
+	return count;
+}
+
+static void try_files(struct os_disk *disk)
+{
+	struct os_file *file, *none;
+	uint64_t bytes;
+	char past[4];
+	size_t got = 9;
+	assert_int_equal(os_directory_make(disk, "d").code, PYR_OK);
+	assert_int_equal(os_directory_make(disk, "d").code, PYR_OK);
+	assert_int_equal(os_file_open(disk, "d/a", OS_OPEN_READ, &none).code, PYR_NOT_FOUND);
+	file = open_file(disk, "d/a", OS_OPEN_WRITE | OS_OPEN_CREATE);
+	assert_int_equal(os_file_open(disk, "d/a", OS_OPEN_WRITE | OS_OPEN_CREATE | OS_OPEN_EXCLUSIVE, &none).code,
+	                 PYR_EXISTS);
+	put(file, 10, "hello");
+	check(file, 10, "hello");
+	assert_int_equal(os_file_size(file, &bytes).code, PYR_OK);
+	assert_int_equal(bytes, 15);
+	assert_int_equal(os_file_read(file, 15, past, sizeof past, &got).code, PYR_OK);
+	assert_int_equal(got, 0);
+	assert_int_equal(os_file_allocate(file, 0, 100).code, PYR_OK);
+	assert_int_equal(os_file_size(file, &bytes).code, PYR_OK);
+	assert_int_equal(bytes, 100);
+	assert_int_equal(os_file_truncate(file, 12).code, PYR_OK);
+	assert_int_equal(os_file_sync(file).code, PYR_OK);
+	os_file_close(file);
+	assert_int_equal(os_file_rename(disk, "d/a", "d/b").code, PYR_OK);
+	assert_int_equal(os_directory_sync(disk, "d").code, PYR_OK);
+	assert_int_equal(name_count(disk, "d"), 1);
+	file = open_file(disk, "d/b", OS_OPEN_READ);
+	check(file, 10, "he");
+	os_file_close(file);
+	assert_int_equal(os_file_remove(disk, "d/b").code, PYR_OK);
+	assert_int_equal(os_file_remove(disk, "d/b").code, PYR_NOT_FOUND);
+	assert_int_equal(name_count(disk, "d"), 0);
+	os_file_close(NULL);
+}
+
+static void real_files(void **state)
+{
+	(void)state;
+	char root[] = "/tmp/pyralog-test-XXXXXX";
+	char command[64];
+	struct os_disk *disk, *second;
+	struct pyr_error error;
+	assert_non_null(mkdtemp(root));
+	assert_int_equal(os_real_disk_new(root, &disk, &error).code, PYR_OK);
+	try_files(disk);
+	assert_int_equal(os_disk_lock(disk, "lock").code, PYR_OK);
+	assert_int_equal(os_real_disk_new(root, &second, &error).code, PYR_OK);
+	assert_int_equal(os_disk_lock(second, "lock").code, PYR_BUSY);
+	os_real_disk_free(disk);
+	assert_int_equal(os_disk_lock(second, "lock").code, PYR_OK);
+	assert_int_equal(os_file_remove(second, "lock").code, PYR_OK);
+	os_real_disk_free(second);
+	snprintf(command, sizeof command, "%s/d", root);
+	assert_int_equal(remove(command), 0);
+	assert_int_equal(remove(root), 0);
+}
+
+/* ---- the simulated disk ---- */
+
+struct world {
+	struct os_sim *sim;
+	struct os_disk *disk;
+};
+
+static int make_world(void **state)
+{
+	struct world *world = calloc(1, sizeof *world);
+	assert_non_null(world);
+	world->sim = os_sim_new(5);
+	world->disk = os_sim_disk_new(world->sim);
+	*state = world;
+	return 0;
+}
+
+static int free_world(void **state)
+{
+	struct world *world = *state;
+	os_sim_disk_free(world->disk);
+	os_sim_free(world->sim);
+	free(world);
+	return 0;
+}
+
+static void simulated_files(void **state)
+{
+	try_files(((struct world *)*state)->disk);
+}
+
+static void what_was_synced_stays_and_what_was_not_may_go(void **state)
+{
+	struct world *world = *state;
+	unsigned kept = 0, lost = 0;
+	for (unsigned round = 0; round < 60; round++) {
+		struct os_file *file = open_file(world->disk, "f", OS_OPEN_WRITE | OS_OPEN_CREATE);
+		char bytes[4] = {0};
+		size_t got;
+		put(file, 0, "old");
+		put(file, 4096, "ooo");
+		assert_int_equal(os_file_sync(file).code, PYR_OK);
+		assert_int_equal(os_directory_sync(world->disk, "").code, PYR_OK);
+		put(file, 4096, "new");
+		os_file_close(file);
+		os_sim_disk_crash(world->disk);
+		file = open_file(world->disk, "f", OS_OPEN_READ);
+		check(file, 0, "old");
+		assert_int_equal(os_file_read(file, 4096, bytes, 3, &got).code, PYR_OK);
+		kept += strcmp(bytes, "new") == 0;
+		lost += strcmp(bytes, "ooo") == 0;
+		os_file_close(file);
+	}
+	assert_int_equal(kept + lost, 60); /* a sector is whole */
+	assert_true(kept > 5 && lost > 5);
+}
+
+static void a_name_needs_a_sync_of_its_directory(void **state)
+{
+	struct world *world = *state;
+	unsigned lost = 0;
+	for (unsigned round = 0; round < 60; round++) {
+		char path[16];
+		struct os_file *file;
+		snprintf(path, sizeof path, "d/%u", round);
+		file = open_file(world->disk, path, OS_OPEN_WRITE | OS_OPEN_CREATE);
+		assert_int_equal(os_file_sync(file).code, PYR_OK);
+		assert_int_equal(os_directory_sync(world->disk, round % 2 ? "d" : "").code, PYR_OK);
+		os_file_close(file);
+		os_sim_disk_crash(world->disk);
+		bool gone = os_file_open(world->disk, path, OS_OPEN_READ, &file).code == PYR_NOT_FOUND;
+		assert_false(gone && round % 2);
+		lost += gone;
+		if (!gone)
+			os_file_close(file);
+	}
+	assert_true(lost > 2);
+}
+
+static void a_failed_sync_loses_what_the_next_one_confirms(void **state)
+{
+	struct world *world = *state;
+	struct os_file *file = open_file(world->disk, "f", OS_OPEN_WRITE | OS_OPEN_CREATE);
+	char bytes[4] = {0};
+	size_t got;
+	put(file, 0, "old");
+	assert_int_equal(os_file_sync(file).code, PYR_OK);
+	assert_int_equal(os_directory_sync(world->disk, "").code, PYR_OK);
+	put(file, 0, "new");
+	os_sim_disk_faults(world->disk)->fail_sync_at = 2;
+	assert_int_equal(os_file_sync(file).code, PYR_IO);
+	assert_int_equal(os_file_sync(file).code, PYR_OK); /* as the kernel does: the pages count as clean */
+	check(file, 0, "new");
+	os_file_close(file);
+	os_sim_disk_crash(world->disk);
+	file = open_file(world->disk, "f", OS_OPEN_READ);
+	assert_int_equal(os_file_read(file, 0, bytes, 3, &got).code, PYR_OK);
+	assert_string_equal(bytes, "old");
+	os_file_close(file);
+}
+
+static void a_full_disk_says_so(void **state)
+{
+	struct world *world = *state;
+	struct os_file *file = open_file(world->disk, "f", OS_OPEN_WRITE | OS_OPEN_CREATE);
+	struct base_bytes piece = {(const uint8_t *)"12345678", 8};
+	os_sim_disk_faults(world->disk)->capacity_bytes = 10;
+	put(file, 0, "1234");
+	assert_int_equal(os_file_write(file, 4, &piece, 1).code, PYR_DISK_FULL);
+	assert_int_equal(os_sim_disk_used_bytes(world->disk), 4);
+	assert_int_equal(os_sim_disk_open_files(world->disk), 1);
+	os_file_close(file);
+	assert_int_equal(os_sim_disk_open_files(world->disk), 0);
+}
+
+static void remove_it(void *context, const char *name)
+{
+	assert_int_equal(os_file_remove(context, name).code, PYR_OK);
+}
+
+static void files_may_be_removed_while_they_are_listed(void **state)
+{
+	struct world *world = *state;
+	static const char *const names[] = {"a", "b", "c"};
+	for (size_t i = 0; i < 3; i++)
+		os_file_close(open_file(world->disk, names[i], OS_OPEN_WRITE | OS_OPEN_CREATE));
+	assert_int_equal(os_directory_sync(world->disk, "").code, PYR_OK);
+	os_file_close(open_file(world->disk, "d", OS_OPEN_WRITE | OS_OPEN_CREATE));
+	assert_int_equal(os_directory_list(world->disk, "", remove_it, world->disk).code, PYR_OK);
+	assert_int_equal(name_count(world->disk, ""), 0);
+}
+
+/* ---- the real loop and its threads ---- */
+
+enum { JOBS = 200 };
+
+struct work {
+	struct os_job jobs[JOBS];
+	unsigned order[JOBS];
+	atomic_uint ran;
+	unsigned done;
+	struct os_loop *loop;
+	struct os_timer late; /* ends a test that hangs */
+	bool timed_out;
+	struct os_task task;
+	bool posted;
+};
+
+static struct work *the_work; /* jobs find it here: one test at a time */
+
+static void run_job(struct os_job *job)
+{
+	unsigned at = atomic_fetch_add(&the_work->ran, 1);
+	the_work->order[at] = (unsigned)(job - the_work->jobs);
+}
+
+static void job_done(struct os_job *job)
+{
+	struct work *work = the_work;
+	assert_ptr_equal(job->loop, work->loop);
+	work->done += 1;
+	if (work->done == JOBS)
+		os_real_loop_stop(work->loop);
+}
+
+static void too_late(struct os_timer *timer)
+{
+	struct work *work = (struct work *)(void *)((char *)timer - offsetof(struct work, late));
+	work->timed_out = true;
+	os_real_loop_stop(work->loop);
+}
+
+static void run_task(struct os_task *task)
+{
+	struct work *work = (struct work *)(void *)((char *)task - offsetof(struct work, task));
+	work->posted = true;
+}
+
+static void run_jobs(unsigned threads)
+{
+	struct work *work = calloc(1, sizeof *work);
+	assert_non_null(work);
+	the_work = work;
+	work->loop = os_real_loop_new();
+	assert_non_null(work->loop);
+	struct os_executor *executor = os_executor_new(work->loop, "test", threads, 1 << 18);
+	assert_non_null(executor);
+	work->late.fire = too_late;
+	os_timer_start(work->loop, &work->late, 10000000);
+	work->task.run = run_task;
+	os_loop_post(work->loop, &work->task);
+	for (unsigned i = 0; i < JOBS; i++) {
+		work->jobs[i].run = run_job;
+		work->jobs[i].done = job_done;
+		os_submit(executor, &work->jobs[i]);
+	}
+	os_real_loop_run(work->loop);
+	assert_false(work->timed_out);
+	assert_true(work->posted);
+	assert_int_equal(atomic_load(&work->ran), JOBS);
+	for (unsigned i = 0; threads == 1 && i < JOBS; i++)
+		assert_int_equal(work->order[i], i);
+	os_timer_stop(work->loop, &work->late);
+	os_executor_free(executor);
+	os_real_loop_free(work->loop);
+	free(work);
+}
+
+static void one_thread_keeps_the_order_of_its_jobs(void **state)
+{
+	(void)state;
+	run_jobs(1);
+}
+
+static void several_threads_run_every_job_once(void **state)
+{
+	(void)state;
+	run_jobs(4);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(timers_fire_in_order_whatever_was_stopped),
+		cmocka_unit_test(real_files),
+		cmocka_unit_test_setup_teardown(simulated_files, make_world, free_world),
+		cmocka_unit_test_setup_teardown(what_was_synced_stays_and_what_was_not_may_go, make_world, free_world),
+		cmocka_unit_test_setup_teardown(a_name_needs_a_sync_of_its_directory, make_world, free_world),
+		cmocka_unit_test_setup_teardown(a_failed_sync_loses_what_the_next_one_confirms, make_world, free_world),
+		cmocka_unit_test_setup_teardown(a_full_disk_says_so, make_world, free_world),
+		cmocka_unit_test_setup_teardown(files_may_be_removed_while_they_are_listed, make_world, free_world),
+		cmocka_unit_test(one_thread_keeps_the_order_of_its_jobs),
+		cmocka_unit_test(several_threads_run_every_job_once),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -68,7 +68,8 @@ static void on_released(struct os_task *task)
 {
 	struct os_pool_file *file = BASE_CONTAINER(task, struct os_pool_file, released);
 	struct log_segment *segment = file->owner;
-	if (segment->log->closing) {
+	/* A log that stopped does not know whether its last record or manifest counts, and with it this file. */
+	if (segment->log->closing || segment->log->stopped) {
 		log_segment_free(segment);
 		return;
 	}

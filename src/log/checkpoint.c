@@ -377,6 +377,8 @@ static void step_done(struct os_job *job)
 		os_timer_start(log->loop, &checkpoint->timer, pause_us);
 	} else {
 		log->checkpoint = NULL;
+		if (checkpoint->result.code == PYR_STOPPED)
+			log_stop(log);
 		if (checkpoint->result.code == PYR_OK && checkpoint->finished)
 			adopt(checkpoint);
 		else

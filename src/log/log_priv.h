@@ -430,6 +430,7 @@ struct log_manifest_head {
 /* State as of the last durable group, into the body of a manifest; the parts of the checkpoint under way follow. */
 pyr_result log_manifest_encode(struct log *log, struct base_writer *writer);
 void log_manifest_encode_parts(const struct log_part *parts, size_t count, struct base_writer *writer);
+/* PYR_STOPPED: it may count or not, and only recovery can tell: the log must stop. */
 pyr_result log_manifest_write(struct os_disk *disk, const struct log_manifest_head *head,
                               struct base_bytes body); /* blocking */
 /* The newest one, applied to an empty log; *ret_head zero if there is none. Blocking. */

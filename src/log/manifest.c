@@ -114,7 +114,9 @@ pyr_result log_manifest_write(struct os_disk *disk, const struct log_manifest_he
 	PYR_TRY(write_file(disk, (struct base_bytes[2]){{header, sizeof header}, body}));
 	log_manifest_path(head->number, path);
 	PYR_TRY(os_file_rename(disk, temporary_path, path));
-	PYR_TRY(os_directory_sync(disk, "manifest"));
+	/* Which of the two manifests counts, nobody knows now. */
+	if (os_directory_sync(disk, "manifest").code != PYR_OK)
+		return pyr_result_of(PYR_STOPPED);
 	/* The one before is of no use now; if it can't be removed, the highest number still wins. */
 	if (head->number > 1) {
 		log_manifest_path(head->number - 1, path);

@@ -68,7 +68,7 @@ static void on_released(struct os_task *task)
 {
 	struct os_pool_file *file = BASE_CONTAINER(task, struct os_pool_file, released);
 	struct log_segment *segment = file->owner;
-	/* A stopped log does not know which of its last records the next start will find: no file goes. */
+	/* A log that stopped does not know whether its last record or manifest counts, and with it this file. */
 	if (segment->log->closing || segment->log->stopped) {
 		log_segment_free(segment);
 		return;

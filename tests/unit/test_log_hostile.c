@@ -453,6 +453,83 @@ static void a_lost_manifest_deletes_nothing(void **state)
 	assert_int_equal(before, after);
 }
 
+/* ---- a call that fails, at any place of sealing and merging, and then a crash ---- */
+
+static void crash_and_reopen(struct world *world)
+{
+	os_sim_loop_kill(world->loop);
+	log_abandon(world->log);
+	os_sim_disk_crash(world->disk);
+	world->loop = os_sim_loop_new(world->sim);
+	assert_int_equal(open_log(world), PYR_OK);
+}
+
+/* Seals after every append, until segments are merged; false: the log could not even be opened. */
+static bool seal_and_merge(struct world *world)
+{
+	enum { SEALS = 10 };
+	if (open_log(world) != PYR_OK)
+		return false;
+	for (int i = 0; i < SEALS; i++) {
+		append(world, 1000);
+		pass_time(world, SECOND_US / 50);
+		while (world->log->group_busy)
+			assert_true(os_sim_step(world->sim));
+		if (!log_metrics_get(world->log).stopped)
+			log_checkpoint_start(world->log);
+		pass_time(world, SECOND_US / 50);
+	}
+	pass_time(world, SECOND_US / 10);
+	return true;
+}
+
+static void check_acknowledged(struct world *world)
+{
+	int64_t end = 0;
+	for (size_t i = 0; i < world->append_count; i++)
+		if (world->appends[i].done && world->appends[i].append.result.code == PYR_OK)
+			end = world->appends[i].append.base_offset + 1;
+	check_readable(world, 0, end);
+}
+
+static void fail_and_crash(uint64_t seed, uint64_t call, bool sync)
+{
+	void *state;
+	set_up(&state);
+	struct world *world = state;
+	os_sim_free(world->sim);
+	world->sim = os_sim_new(seed);
+	world->loop = os_sim_loop_new(world->sim);
+	os_sim_disk_free(world->disk);
+	world->disk = os_sim_disk_new(world->sim);
+	world->options.ring_file_bytes = 64 << 10;
+	world->options.extent_min_bytes = 16 << 10;
+	if (sync)
+		os_sim_disk_faults(world->disk)->fail_sync_at = call;
+	else
+		os_sim_disk_faults(world->disk)->fail_at_call = call;
+	if (seal_and_merge(world)) {
+		crash_and_reopen(world);
+		check_acknowledged(world);
+	}
+	tear_down(&state);
+}
+
+static void a_call_that_fails_loses_nothing(void **state)
+{
+	(void)state;
+	for (uint64_t call = 1; call < 500; call++)
+		fail_and_crash(call, call, false);
+}
+
+static void a_sync_that_fails_loses_nothing(void **state)
+{
+	(void)state;
+	for (uint64_t call = 1; call < 120; call++)
+		for (uint64_t seed = 0; seed < 3; seed++)
+			fail_and_crash(3 * call + seed, call, true);
+}
+
 /* ---- lying headers ---- */
 
 static void on_time(struct log_time_query *query)
@@ -561,6 +638,8 @@ int main(void)
 		HOSTILE(what_lies_before_a_damaged_batch_is_read),
 		HOSTILE(what_lies_before_a_damaged_block_is_read),
 		HOSTILE(a_lost_manifest_deletes_nothing),
+		cmocka_unit_test(a_call_that_fails_loses_nothing),
+		cmocka_unit_test(a_sync_that_fails_loses_nothing),
 		HOSTILE(a_lying_time_stamp_is_searched_in_turns),
 		HOSTILE(files_beyond_the_limit_are_closed_again),
 	};

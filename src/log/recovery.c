@@ -38,7 +38,7 @@ struct recovery {
 	uint64_t max_segment_id;
 	/* The file being replayed, whole. */
 	uint8_t *bytes;
-	size_t byte_count;
+	size_t byte_count, byte_capacity;
 	struct log_ring_file *file;
 	uint64_t position; /* of the group being applied */
 };
@@ -428,20 +428,20 @@ static bool next_header(const struct recovery *recovery, const struct found_file
 	return false;
 }
 
+/* All of a ring file, into memory that the next one uses again. */
 static pyr_result load_file(struct recovery *recovery, const struct found_file *found)
 {
 	struct os_file *file;
-	free(recovery->bytes);
-	recovery->byte_count = found->file->bytes;
-	recovery->bytes = malloc(recovery->byte_count ? recovery->byte_count : 1);
-	recovery->file = found->file;
-	if (!recovery->bytes)
+	if (recovery->file == found->file)
+		return pyr_ok();
+	recovery->file = NULL;
+	if (!base_array_reserve(&recovery->bytes, &recovery->byte_capacity, found->file->bytes, 1))
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	PYR_TRY(os_file_open(recovery->log->disk, found->file->file.path, OS_OPEN_READ, &file));
-	size_t got = 0;
-	pyr_result result = os_file_read(file, 0, recovery->bytes, recovery->byte_count, &got);
-	recovery->byte_count = got;
+	pyr_result result = os_file_read(file, 0, recovery->bytes, found->file->bytes, &recovery->byte_count);
 	os_file_close(file);
+	if (result.code == PYR_OK)
+		recovery->file = found->file;
 	return result;
 }
 

@@ -446,11 +446,11 @@ static void crash(struct run *run)
 		}
 		retire(producer);
 	}
-	/* The process alone, or the machine with it: then what was not synced is lost. */
-	if (os_sim_disk_is_dead(run->disk) || below(run, 3) != 0)
+	/* The machine, or the process alone: then what was not synced is still there, and still not synced. */
+	if (below(run, 3) != 0)
 		os_sim_disk_crash(run->disk);
 	else
-		*os_sim_disk_faults(run->disk) = (struct os_sim_faults){0};
+		os_sim_disk_kill(run->disk);
 }
 
 static void step(struct run *run, unsigned steps)

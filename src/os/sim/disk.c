@@ -506,6 +506,31 @@ static void tear(struct sim_disk *disk, struct sim_inode *inode)
 	}
 }
 
+static void forget_open_files(struct sim_disk *disk)
+{
+	while (disk->open_files) {
+		struct sim_file *file = disk->open_files;
+		disk->open_files = file->next;
+		file->inode->open_count -= 1;
+		free(file);
+	}
+}
+
+static void begin_anew(struct sim_disk *disk)
+{
+	disk->faults = (struct os_sim_faults){.capacity_bytes = 0};
+	disk->calls = disk->syncs = 0;
+	disk->dead = false;
+}
+
+void os_sim_disk_kill(struct os_disk *base)
+{
+	struct sim_disk *disk = disk_of(base);
+	forget_open_files(disk);
+	sweep(disk);
+	begin_anew(disk);
+}
+
 void os_sim_disk_crash(struct os_disk *base)
 {
 	struct sim_disk *disk = disk_of(base);
@@ -515,33 +540,20 @@ void os_sim_disk_crash(struct os_disk *base)
 	for (size_t i = 0; i < kept; i++)
 		keep_change(disk, &disk->changes[i]);
 	disk->change_count = 0;
-	while (disk->open_files) {
-		struct sim_file *file = disk->open_files;
-		disk->open_files = file->next;
-		free(file);
-	}
-	for (struct sim_inode *inode = disk->inodes; inode; inode = inode->next)
-		inode->open_count = 0;
+	forget_open_files(disk);
 	for (struct sim_name *name = disk->names; name; name = name->next)
 		name->cached = name->durable;
 	sweep(disk);
 	for (struct sim_inode *inode = disk->inodes; inode; inode = inode->next)
 		tear(disk, inode);
-	disk->faults = (struct os_sim_faults){.capacity_bytes = 0};
-	disk->calls = disk->syncs = 0;
-	disk->dead = false;
+	begin_anew(disk);
 }
 
 void os_sim_disk_free(struct os_disk *base)
 {
 	struct sim_disk *disk = disk_of(base);
 	disk->change_count = 0;
-	while (disk->open_files) {
-		struct sim_file *file = disk->open_files;
-		disk->open_files = file->next;
-		file->inode->open_count -= 1;
-		free(file);
-	}
+	forget_open_files(disk);
 	while (disk->names) {
 		struct sim_name *name = disk->names;
 		disk->names = name->next;

@@ -31,7 +31,7 @@ void os_sim_loop_kill(struct os_loop *loop);
 
 /* ---- disks ---- */
 
-/* What shall go wrong. Counts are of calls since the last os_sim_disk_crash(); 0: never. */
+/* What shall go wrong. Counts are of calls since the last crash or kill; 0: never. */
 struct os_sim_faults {
 	uint64_t crash_at_call; /* from this call on the machine is dead: nothing has an effect */
 	uint64_t fail_at_call; /* this one call fails with PYR_IO; a write may have happened in part */
@@ -47,6 +47,9 @@ bool os_sim_disk_is_dead(const struct os_disk *disk); /* crash_at_call was reach
 /* Power cut: each 512-byte sector not synced is kept or lost by chance, names are kept up to a point in their order, and
  * open files are gone. The faults are cleared. */
 void os_sim_disk_crash(struct os_disk *disk);
+/* The process died, at crash_at_call perhaps, and the machine did not: what it wrote is there, still not durable. Open
+ * files are gone; the faults are cleared. */
+void os_sim_disk_kill(struct os_disk *disk);
 /* Flips one bit of a file, in what is durable and what is cached. False: no such byte. */
 bool os_sim_disk_flip(struct os_disk *disk, const char *path, uint64_t position, unsigned bit);
 uint64_t os_sim_disk_used_bytes(const struct os_disk *disk);

@@ -230,6 +230,14 @@ void query_connection_interrupt(struct query_connection *connection)
 	duckdb_interrupt(connection->duckdb);
 }
 
+/* Destroying a result only forgets it: its tasks go on until the connection's next statement ends them, and waits. */
+void query_connection_settle(struct query_connection *connection)
+{
+	duckdb_result result;
+	(void)duckdb_query(connection->duckdb, "SELECT 1", &result);
+	duckdb_destroy_result(&result);
+}
+
 /* ---- statements ---- */
 
 pyr_result query_prepared_new(struct query_connection *connection, const char *sql,

@@ -39,6 +39,8 @@ pyr_result query_connection_new(struct query_engine *engine, struct query_run *r
                                 struct query_connection **ret_connection, struct query_error *error);
 void query_connection_free(struct query_connection *connection);
 void query_connection_interrupt(struct query_connection *connection); /* any thread */
+/* Returns when the engine's threads have let go of a statement that was not read to its end; then its scans may go. */
+void query_connection_settle(struct query_connection *connection);
 
 /* ---- statements ---- */
 

@@ -382,6 +382,7 @@ pyr_result query_statement_start(struct query_statement *statement, const struct
 	struct query_session *session = statement->session;
 	PYR_TRY(begin(session, error));
 	session->running = statement;
+	statement->drained = false;
 	session->statistics.statements += 1;
 	pyr_result result = start(statement, parameters, parameter_count, error);
 	if (result.code != PYR_OK)
@@ -399,6 +400,7 @@ pyr_result query_statement_next(struct query_statement *statement, size_t *ret_r
 	if (atomic_load(&statement->session->run.cancelled))
 		return query_fail(error, "57014", "canceling statement due to user request");
 	PYR_TRY(query_result_next(statement->result, ret_rows, error));
+	statement->drained = *ret_rows == 0;
 	statement->session->statistics.rows += *ret_rows;
 	return pyr_ok();
 }
@@ -415,6 +417,9 @@ void query_statement_stop(struct query_statement *statement)
 		return;
 	query_result_free(statement->result);
 	statement->result = NULL;
+	struct query_connection *connection = atomic_load(&session->connection);
+	if (statement->requests && !statement->drained && connection)
+		query_connection_settle(connection);
 	session->run.scans = NULL;
 	session->run.scan_count = 0;
 	for (size_t i = 0; statement->requests && i < statement->plan->scan_count; i++)

@@ -21,6 +21,7 @@ struct query_statement {
 	uint32_t *parameter_types;
 
 	struct query_result *result; /* while it runs */
+	bool drained; /* read to its end */
 	struct query_scan_request *requests; /* of the run */
 };
 

@@ -48,17 +48,19 @@ struct fake_scan {
 	} * units;
 	size_t unit_count;
 	uint64_t pruned;
+	atomic_int live_readers;
 };
 
 struct fake_reader {
 	struct column_reader base;
-	const struct fake_scan *scan;
+	struct fake_scan *scan;
 	struct fake_unit unit;
 	uint8_t room[COLUMN_ROWS_MAX][2][256];
 };
 
 static inline void fake_reader_free(struct column_reader *reader)
 {
+	atomic_fetch_sub(&((struct fake_reader *)reader)->scan->live_readers, 1);
 	free(reader);
 }
 
@@ -104,7 +106,8 @@ static inline pyr_result fake_reader_new(const struct column_scan *scan, unsigne
 	(void)columns;
 	assert(reader);
 	reader->base.ops = &ops;
-	reader->scan = (const struct fake_scan *)scan;
+	reader->scan = (struct fake_scan *)(uintptr_t)scan;
+	atomic_fetch_add(&reader->scan->live_readers, 1);
 	*ret_reader = &reader->base;
 	return pyr_ok();
 }
@@ -112,6 +115,7 @@ static inline pyr_result fake_reader_new(const struct column_scan *scan, unsigne
 static inline void fake_scan_free(struct column_scan *base)
 {
 	struct fake_scan *scan = (struct fake_scan *)base;
+	assert(atomic_load(&scan->live_readers) == 0); /* a scan outlives its readers */
 	atomic_fetch_sub(&scan->source->live_scans, 1);
 	free(scan->units);
 	free(scan);

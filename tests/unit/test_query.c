@@ -487,6 +487,30 @@ static void clients_settings_work(void **state)
 	check(world, "SELECT interval '1 day', '{1,2}'::text, ARRAY[1,2]", NULL, NULL);
 }
 
+static void a_statement_is_left_unfinished(void **state)
+{
+	struct world *world = *state;
+	static const char sql[] = "SELECT value FROM flights";
+	atomic_store(&world->source.stall,
+	             true); /* rows without end: the engine's threads are at work until they are told */
+	for (int i = 0; i < 20; i++) {
+		struct query_script *script;
+		struct query_statement *statement;
+		size_t rows;
+		assert_int_equal(query_script_new(sql, strlen(sql), &script, &world->error).code, PYR_OK);
+		assert_int_equal(
+			query_statement_new(world->session, script, 0, NULL, 0, &statement, &world->error).code,
+			PYR_OK);
+		query_script_free(script);
+		assert_int_equal(query_statement_start(statement, NULL, 0, &world->error).code, PYR_OK);
+		assert_int_equal(query_statement_next(statement, &rows, &world->error).code, PYR_OK);
+		query_statement_free(statement);
+		assert_int_equal(atomic_load(&world->source.live_scans), 0);
+	}
+	atomic_store(&world->source.stall, false);
+	check(world, "SELECT count(*) FROM flights", NULL, "4000\n");
+}
+
 static void *cancel_later(void *argument)
 {
 	struct world *world = argument;
@@ -527,6 +551,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(deep_nesting_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(long_chains_do_not_crash, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(clients_settings_work, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_statement_is_left_unfinished, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_statement_is_cancelled, set_up, tear_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

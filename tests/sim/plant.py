@@ -70,7 +70,7 @@ PLANTS = [
            "\tif (group->number < recovery->head.group)\n\t\treturn false;\n")),
     Plant("extents synced after the ring, references checked", *EXTENTS_LATE, passes=True),
     Plant("extents synced after the ring, references trusted", *EXTENTS_LATE,
-          ("src/log/recovery.c", "if (check_extents && frame.kind", "if (false && check_extents && frame.kind")),
+          ("src/log/recovery.c", "&& !extent_is_whole(recovery, payload))", "&& !extent_is_whole(recovery, payload) && false)")),
     Plant("producers are not replayed", ("src/log/recovery.c", "\tif (batch->producer_id >= 0)\n", "\tif (batch->producer_id >= INT64_MAX)\n")),
     Plant("producers are not in the manifest",
           ("src/log/producers.c", "base_write_u32le(writer, (uint32_t)producers->table.count);",

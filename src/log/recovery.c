@@ -58,8 +58,10 @@ static void note_ring_file(void *context, const char *name)
 	}
 	struct log_ring_file *file = log_ring_file_new(recovery->log, slot);
 	recovery->out_of_memory |= !file;
-	if (file)
+	if (file) {
+		base_list_append(&recovery->log->ring.free, &file->node); /* until sort_ring_files() knows better */
 		recovery->files[recovery->file_count++] = (struct found_file){.file = file};
+	}
 	if (slot >= recovery->log->ring.next_slot)
 		recovery->log->ring.next_slot = slot + 1;
 }
@@ -662,6 +664,7 @@ static void sort_ring_files(struct recovery *recovery)
 		if (found->valid && found->header.file_id >= log->ring.next_id)
 			log->ring.next_id = found->header.file_id + 1;
 		bool needed = found->valid && found->header.file_id >= recovery->head.ring_file_id;
+		base_list_remove(&found->file->node);
 		base_list_append(needed ? &log->ring.files : &log->ring.free, &found->file->node);
 	}
 }

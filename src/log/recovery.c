@@ -59,8 +59,8 @@ static void note_ring_file(void *context, const char *name)
 	struct log_ring_file *file = log_ring_file_new(recovery->log, slot);
 	recovery->out_of_memory |= !file;
 	if (file) {
+		base_list_append(&recovery->log->ring.free, &file->node); /* until sort_ring_files() knows better */
 		recovery->files[recovery->file_count++] = (struct found_file){.file = file};
-		base_list_append(&recovery->log->ring.free, &file->node); /* whatever happens now, the log frees it */
 	}
 	if (slot >= recovery->log->ring.next_slot)
 		recovery->log->ring.next_slot = slot + 1;

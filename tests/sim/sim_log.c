@@ -539,10 +539,15 @@ static void flip_something(struct run *run)
 static void arm_faults(struct run *run)
 {
 	struct os_sim_faults *faults = os_sim_disk_faults(run->disk);
-	switch (below(run, 6)) {
+	switch (below(run, 7)) {
 	case 0:
-	case 1:
 		faults->crash_at_call = 1 + below(run, 3000);
+		break;
+	case 1: /* just before a sync: what matters most is then not durable */
+		faults->crash_at_sync = 1 + below(run, 400);
+		break;
+	case 6:
+		faults->crash_at_directory_sync = 1 + below(run, 30);
 		break;
 	case 2:
 		faults->fail_sync_at = 1 + below(run, 400);
@@ -584,7 +589,8 @@ static void act(struct run *run)
 
 static void live(struct run *run)
 {
-	uint64_t actions = 50 + below(run, 1500);
+	/* Short lives too: what recovery left is still on the ring when the next death comes. */
+	uint64_t actions = below(run, 3) == 0 ? below(run, 40) : 50 + below(run, 1500);
 	unsigned pace = 1 + (unsigned)below(run, 12);
 	arm_faults(run);
 	for (uint64_t i = 0; i < actions && !run->failed && !run->stopped && !os_sim_disk_is_dead(run->disk); i++) {

@@ -50,6 +50,7 @@ struct sim_disk {
 	struct os_sim_faults faults;
 	uint64_t calls;
 	uint64_t syncs;
+	uint64_t directory_syncs;
 	uint64_t written_bytes;
 	bool dead;
 };
@@ -86,6 +87,13 @@ static pyr_result enter(struct sim_disk *disk)
 	if (disk->dead || disk->calls == disk->faults.fail_at_call)
 		return pyr_result_of(PYR_IO);
 	return pyr_ok();
+}
+
+/* Counts a sync, and dies before it if it is time. */
+static void enter_sync(struct sim_disk *disk, uint64_t *count, uint64_t crash_at)
+{
+	*count += 1;
+	disk->dead |= crash_at && *count >= crash_at;
 }
 
 static struct sim_name *find_name(struct sim_disk *disk, const char *path)
@@ -306,10 +314,10 @@ static pyr_result disk_sync(struct os_file *file)
 {
 	struct sim_disk *disk = disk_of(file->disk);
 	struct sim_inode *inode = inode_of(file);
+	enter_sync(disk, &disk->syncs, disk->faults.crash_at_sync);
 	pyr_result entered = enter(disk);
 	if (disk->dead)
 		return entered;
-	disk->syncs += 1;
 	if (entered.code != PYR_OK || disk->syncs == disk->faults.fail_sync_at) {
 		if (inode->capacity > 0)
 			memset(inode->dirty, 0, inode->capacity / SECTOR_BYTES);
@@ -406,6 +414,7 @@ static void keep_change(struct sim_disk *disk, const struct sim_rename *change)
 static pyr_result disk_sync_directory(struct os_disk *base, const char *path)
 {
 	struct sim_disk *disk = disk_of(base);
+	enter_sync(disk, &disk->directory_syncs, disk->faults.crash_at_directory_sync);
 	PYR_TRY(enter(disk));
 	if (disk->faults.ignore_directory_sync)
 		return pyr_ok();
@@ -519,7 +528,7 @@ static void forget_open_files(struct sim_disk *disk)
 static void begin_anew(struct sim_disk *disk)
 {
 	disk->faults = (struct os_sim_faults){.capacity_bytes = 0};
-	disk->calls = disk->syncs = 0;
+	disk->calls = disk->syncs = disk->directory_syncs = 0;
 	disk->dead = false;
 }
 

@@ -34,6 +34,8 @@ void os_sim_loop_kill(struct os_loop *loop);
 /* What shall go wrong. Counts are of calls since the last crash or kill; 0: never. */
 struct os_sim_faults {
 	uint64_t crash_at_call; /* from this call on the machine is dead: nothing has an effect */
+	uint64_t crash_at_sync; /* the same, from this sync of a file on */
+	uint64_t crash_at_directory_sync; /* the same, of a directory */
 	uint64_t fail_at_call; /* this one call fails with PYR_IO; a write may have happened in part */
 	uint64_t fail_sync_at; /* this sync fails, and what it should have written is lost at a crash */
 	uint64_t capacity_bytes; /* PYR_DISK_FULL beyond; 0: no limit */

@@ -112,6 +112,16 @@ void log_segment_drop(struct log_segment *segment)
 
 /* ---- reading ---- */
 
+/* Lengths come from the disk: a large one is believed, and memory taken for it, only if the file reaches that far. */
+static pyr_result check_extent(struct os_pool_file *file, uint64_t position, uint64_t bytes)
+{
+	enum { PLAUSIBLE_BYTES = 1 << 20 };
+	uint8_t last;
+	if (position > INT64_MAX || bytes > INT64_MAX - position)
+		return pyr_result_of(PYR_CORRUPT);
+	return bytes > PLAUSIBLE_BYTES ? os_pool_file_read(file, position + bytes - 1, &last, 1) : pyr_ok();
+}
+
 static pyr_result decode_index(const struct log_part *part, const uint8_t *raw, size_t bytes, struct log_block *blocks)
 {
 	struct base_reader reader = base_reader_init(raw, bytes);
@@ -125,6 +135,7 @@ static pyr_result decode_index(const struct log_part *part, const uint8_t *raw, 
 pyr_result log_segment_read_index(struct os_pool_file *file, const struct log_part *part, struct log_block **ret_blocks)
 {
 	size_t bytes = (size_t)part->block_count * LOG_BLOCK_ENTRY_BYTES;
+	PYR_TRY(check_extent(file, part->index_position, bytes));
 	uint8_t *raw = malloc(bytes);
 	struct log_block *blocks = calloc(part->block_count, sizeof *blocks);
 	pyr_result result = pyr_result_of(PYR_OUT_OF_MEMORY);
@@ -144,8 +155,10 @@ pyr_result log_segment_read_blocks(struct os_pool_file *file, const struct log_b
                                    struct base_slice *ret_bytes)
 {
 	size_t bytes = 0, at = 0;
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
+		PYR_TRY(check_extent(file, blocks[i].position, blocks[i].bytes));
 		bytes += blocks[i].bytes;
+	}
 	struct base_buffer *buffer = base_buffer_new(bytes);
 	if (!buffer)
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
@@ -176,6 +189,7 @@ pyr_result log_tail_entry_read(const struct log_tail_entry *entry, struct base_s
 		*ret_batch = base_slice_ref(entry->slice);
 		return pyr_ok();
 	}
+	PYR_TRY(check_extent(entry->file, entry->position, entry->bytes));
 	struct base_buffer *buffer = base_buffer_new(entry->bytes);
 	if (!buffer)
 		return pyr_result_of(PYR_OUT_OF_MEMORY);

@@ -421,6 +421,24 @@ static void what_lies_before_a_damaged_block_is_read(void **state)
 	assert_int_equal(read_at(world, 2, 1 << 20, &next), PYR_OK);
 }
 
+static void a_count_beyond_the_file_takes_no_memory(void **state)
+{
+	struct world *world = *state;
+	assert_int_equal(open_log(world), PYR_OK);
+	append_now(world, 1000);
+	seal(world);
+	const struct log_part *part = &log_partition_find(world->log, PARTITION)->parts[0];
+	struct os_pool_file *file = &log_segment_find(world->log, part->segment_id)->file;
+	struct log_part lying = *part;
+	struct log_block *blocks = NULL, block = {.position = LOG_SEGMENT_HEADER_BYTES, .bytes = UINT32_MAX};
+	struct base_slice bytes;
+	lying.block_count = UINT32_MAX; /* 400 GB of blocks */
+	assert_int_equal(log_segment_read_index(file, &lying, &blocks).code, PYR_CORRUPT);
+	assert_int_equal(log_segment_read_blocks(file, &block, 1, &bytes).code, PYR_CORRUPT);
+	block.position = UINT64_MAX - 10;
+	assert_int_equal(log_segment_read_blocks(file, &block, 1, &bytes).code, PYR_CORRUPT);
+}
+
 static void find_name(void *context, const char *name)
 {
 	strcpy(context, name);
@@ -637,6 +655,7 @@ int main(void)
 		HOSTILE(much_damage_is_remembered),
 		HOSTILE(what_lies_before_a_damaged_batch_is_read),
 		HOSTILE(what_lies_before_a_damaged_block_is_read),
+		HOSTILE(a_count_beyond_the_file_takes_no_memory),
 		HOSTILE(a_lost_manifest_deletes_nothing),
 		cmocka_unit_test(a_call_that_fails_loses_nothing),
 		cmocka_unit_test(a_sync_that_fails_loses_nothing),

@@ -2,6 +2,7 @@
 #ifndef PYRALOG_BASE_LIST_H
 #define PYRALOG_BASE_LIST_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -22,6 +23,7 @@ static inline bool base_list_empty(const struct base_list *head)
 
 static inline void base_list_append(struct base_list *head, struct base_list *node)
 {
+	assert(head->previous); /* initialised */
 	node->next = head;
 	node->previous = head->previous;
 	head->previous->next = node;

@@ -81,7 +81,7 @@ void catalog_topic_create(struct catalog *catalog, struct catalog_change *change
 		return;
 	}
 	struct catalog_event event = {.kind = CATALOG_EVENT_CREATED};
-	strcpy(event.topic.name, change->name);
+	memcpy(event.topic.name, change->name, sizeof event.topic.name);
 	os_random(catalog->loop, event.topic.uuid, CATALOG_UUID_BYTES);
 	event.topic.uuid[6] = (event.topic.uuid[6] & 0x0f) | 0x40; /* version 4, RFC 9562 */
 	event.topic.uuid[8] = (event.topic.uuid[8] & 0x3f) | 0x80;

@@ -97,12 +97,13 @@ static pyr_result parse_word(size_t i, const char *value, int64_t *ret_value, st
 {
 	const char *const *words = words_of[rows[i].type];
 	char known[96] = "";
+	size_t at = 0;
 	for (int64_t k = 0; words[k]; k++) {
 		if (strcmp(words[k], value) == 0) {
 			*ret_value = k;
 			return pyr_ok();
 		}
-		strcat(strcat(known, k > 0 ? ", " : ""), words[k]);
+		at += (size_t)snprintf(known + at, sizeof known - at, "%s%s", k > 0 ? ", " : "", words[k]);
 	}
 	return pyr_fail(error, PYR_INVALID_CONFIG, "%s=%s is not supported: the values are %s", rows[i].setting.name,
 	                value, known);

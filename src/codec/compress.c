@@ -36,6 +36,7 @@ static pyr_result output_reserve(struct output *output, size_t more)
 	struct base_buffer *bigger = base_buffer_new(wanted < output->limit ? wanted : output->limit);
 	if (!bigger)
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	assert(output->bytes == 0 || output->buffer);
 	if (output->bytes > 0)
 		memcpy(bigger->data, output->buffer->data, output->bytes);
 	base_buffer_unref(output->buffer);

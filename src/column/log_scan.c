@@ -243,6 +243,7 @@ pyr_result column_log_scan_new(struct log_snapshot *snapshot, int32_t first_part
 		free(scan);
 		return result;
 	}
+	assert(scan);
 	*scan = (struct log_scan){{&scan_ops}, snapshot, *bounds, first_partition};
 	*ret_scan = &scan->base;
 	return pyr_ok();

@@ -5,6 +5,7 @@
  * Encoding runs on the log's thread, writing and loading block.
  */
 #include "base/crc32c.h"
+#include "base/text.h"
 #include "log/log_priv.h"
 
 #include <inttypes.h>
@@ -131,7 +132,7 @@ static void find_newest(void *context, const char *name)
 {
 	uint64_t *newest = context;
 	uint64_t number;
-	if (strlen(name) == 16 && sscanf(name, "%16" SCNx64, &number) == 1 && number > *newest)
+	if (strlen(name) == 16 && base_text_hex64(name, &number) && number > *newest)
 		*newest = number;
 }
 

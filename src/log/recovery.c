@@ -8,6 +8,7 @@
  * holds bytes that the disk does not, and takes them for clean. Runs at open, blocking, on the log's thread.
  */
 #include "base/crc32c.h"
+#include "base/text.h"
 #include "log/log_priv.h"
 
 #include <assert.h>
@@ -49,7 +50,7 @@ static void note_ring_file(void *context, const char *name)
 {
 	struct recovery *recovery = context;
 	uint64_t slot;
-	if (strlen(name) != 16 || sscanf(name, "%16" SCNx64, &slot) != 1)
+	if (strlen(name) != 16 || !base_text_hex64(name, &slot))
 		return;
 	if (!base_array_reserve(&recovery->files, &recovery->file_capacity, recovery->file_count + 1,
 	                        sizeof *recovery->files)) {
@@ -686,7 +687,7 @@ static void note_segment(void *context, const char *name)
 	struct log *log = recovery->log;
 	uint64_t id;
 	char path[OS_POOL_PATH_MAX];
-	if (sscanf(name, "%16" SCNx64, &id) != 1)
+	if (!base_text_hex64(name, &id))
 		return;
 	if (id >= recovery->max_segment_id)
 		recovery->max_segment_id = id + 1;

@@ -5,6 +5,7 @@
  */
 #include "log/log_priv.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 enum { SCRUB_BYTES_PER_S = 20 << 20, PAUSE_US = 1000000, STEP_BYTES = 1 << 20 };
@@ -39,6 +40,7 @@ static void run_scrub(struct os_job *job)
 		note_block(scrub, scrub->part.base_offset, scrub->part.end_offset);
 	scrub->step_bytes = 0;
 	while (read.code == PYR_OK && scrub->next_block < scrub->part.block_count && scrub->step_bytes < STEP_BYTES) {
+		assert(scrub->blocks);
 		const struct log_block *block = &scrub->blocks[scrub->next_block++];
 		struct base_slice bytes = {0};
 		pyr_result checked = log_segment_read_blocks(scrub->file, block, 1, &bytes);

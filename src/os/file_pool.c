@@ -63,7 +63,7 @@ void os_pool_file_init(struct os_pool_file *file, struct os_file_pool *pool, con
 {
 	assert(strlen(path) < OS_POOL_PATH_MAX);
 	*file = (struct os_pool_file){.pool = pool, .owner = owner, .released.run = released};
-	strcpy(file->path, path);
+	memcpy(file->path, path, strlen(path) + 1);
 	base_list_init(&file->lru);
 	atomic_init(&file->references, 1);
 }

@@ -44,8 +44,8 @@ static const char *const setup[] = {
 	"CREATE MACRO current_schema() AS 'public'",
 	"CREATE MACRO current_schemas(implicit) AS ['pg_catalog', 'public']",
 	"CREATE MACRO regexp_full_match(a, b) AS regexp_matches(a, b)",
-	"CREATE MACRO pyralog_divisor(b) AS CASE WHEN b = 0 THEN error('" QUERY_OWN_ERROR
-	"22012:division by zero') ELSE b END",
+	("CREATE MACRO pyralog_divisor(b) AS CASE WHEN b = 0 THEN error('" QUERY_OWN_ERROR
+         "22012:division by zero') ELSE b END"),
 	"CREATE MACRO pyralog_any(x, list) AS list_contains(list, x)",
 	"CREATE MACRO pg_backend_pid() AS 1",
 	"CREATE MACRO pg_is_in_recovery() AS false",
@@ -554,9 +554,10 @@ struct query_cell query_result_cell(struct query_result *result, size_t row, siz
 static pyr_result read_integers(struct query_prepared *prepared, size_t count, int64_t *ret_values, bool *ret_missing,
                                 struct query_error *error)
 {
-	struct query_result *result;
+	struct query_result *result = NULL;
 	size_t rows = 0;
 	PYR_TRY(query_result_new(prepared, &result, error));
+	assert(result);
 	pyr_result read = query_result_next(result, &rows, error);
 	for (size_t i = 0; i < count && read.code == PYR_OK; i++) {
 		struct query_cell cell = {.kind = QUERY_CELL_NULL};
@@ -572,8 +573,9 @@ static pyr_result read_integers(struct query_prepared *prepared, size_t count, i
 pyr_result query_connection_integers(struct query_connection *connection, const char *sql, size_t count,
                                      int64_t *ret_values, bool *ret_missing, struct query_error *error)
 {
-	struct query_prepared *prepared;
+	struct query_prepared *prepared = NULL;
 	PYR_TRY(query_prepared_new(connection, sql, &prepared, error));
+	assert(prepared);
 	pyr_result result = read_integers(prepared, count, ret_values, ret_missing, error);
 	query_prepared_free(prepared);
 	return result;

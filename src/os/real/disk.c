@@ -141,7 +141,7 @@ static pyr_result disk_write(struct os_file *file, uint64_t position, const stru
 		}
 		if (part_count == 0)
 			return pyr_ok();
-		size_t written;
+		size_t written = 0;
 		PYR_TRY(write_some(descriptor_of(file), position, parts, part_count, skip, &written));
 		position += written;
 		skip += written;

@@ -111,7 +111,7 @@ static struct sim_name *need_name(struct sim_disk *disk, const char *path)
 		return name;
 	assert(strlen(path) < PATH_MAX_BYTES);
 	name = must(calloc(1, sizeof *name));
-	strcpy(name->path, path);
+	memcpy(name->path, path, strlen(path) + 1);
 	name->next = disk->names;
 	disk->names = name;
 	return name;
@@ -129,7 +129,7 @@ static void change_name(struct sim_disk *disk, const char *path, struct sim_inod
 	}
 	struct sim_rename *change = &disk->changes[disk->change_count++];
 	*change = (struct sim_rename){.inode = inode, .with_next = with_next};
-	strcpy(change->path, path);
+	memcpy(change->path, path, strlen(path) + 1);
 }
 
 static void forget_empty_names(struct sim_disk *disk)
@@ -443,7 +443,7 @@ static pyr_result disk_list(struct os_disk *base, const char *path, void (*found
 	size_t at = 0;
 	for (struct sim_name *name = disk->names; name; name = name->next)
 		if (name->cached && name_in(name->path, path))
-			strcpy(paths[at++], name->path);
+			memcpy(paths[at++], name->path, strlen(name->path) + 1);
 	for (size_t i = 0; i < count; i++)
 		found(context, name_in(paths[i], path));
 	free(paths);

@@ -109,6 +109,7 @@ static pyr_result check_batch(const struct kafka_request *request, const struct 
 		return pyr_fail(error, result.code, "%s", pyr_code_text(result.code));
 	if (batch.bytes != records.bytes)
 		return pyr_fail(error, PYR_INVALID_RECORD, "send one record batch a partition in a request");
+	assert(topic);
 	if ((int64_t)batch.bytes > topic->config.max_message_bytes)
 		return pyr_fail(error, PYR_TOO_LARGE, "the batch has %zu bytes; max.message.bytes of the topic is %lld",
 		                batch.bytes, (long long)topic->config.max_message_bytes);

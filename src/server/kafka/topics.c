@@ -20,7 +20,7 @@ struct base_bytes kafka_text_copy(struct kafka_request *request, const char *tex
 	char *copy = codec_arena_alloc(&request->arena, bytes + 1, 1);
 	if (!copy)
 		return kafka_text("");
-	memcpy(copy, text, bytes);
+	memcpy(copy, text, bytes + 1);
 	return (struct base_bytes){(const uint8_t *)copy, bytes};
 }
 

@@ -427,7 +427,7 @@ static pyr_result take_parameters(struct portal *portal, const struct pg_bind *m
 	                            : query_fail_memory(error);
 	if (result.code == PYR_OK && base_writer_take(&writer, &portal->values).code != PYR_OK)
 		result = query_fail_memory(error);
-	for (size_t i = 0; i < count && result.code == PYR_OK; i++) {
+	for (size_t i = 0; i < count && ends && result.code == PYR_OK; i++) {
 		if (message->parameters[i].value.data)
 			portal->parameters[i] = (struct base_bytes){portal->values.data + from, ends[i] - from};
 		from = ends[i];

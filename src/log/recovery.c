@@ -174,7 +174,7 @@ static void discard_from(struct log_partition *partition, int64_t offset, uint64
 {
 	size_t from = partition->tail.count;
 	while (from > 0 && (log_tail_at(&partition->tail, from - 1)->index >= index ||
-	                    log_tail_at(&partition->tail, from - 1)->base_offset >= offset))
+	                    log_tail_at(&partition->tail, from - 1)->last_offset >= offset))
 		from -= 1;
 	for (size_t i = from; i < partition->tail.count; i++)
 		partition->tail_bytes -= log_tail_at(&partition->tail, i)->bytes;
@@ -189,6 +189,8 @@ static pyr_result apply_batch(struct recovery *recovery, struct log_partition *p
                               const struct codec_batch *batch, struct log_tail_entry *entry)
 {
 	struct log *log = recovery->log;
+	if (entry->base_offset < 0 || batch->last_offset_delta < 0 || entry->base_offset > INT64_MAX - (1LL << 32))
+		return pyr_result_of(PYR_CORRUPT);
 	entry->last_offset = entry->base_offset + batch->last_offset_delta;
 	entry->max_timestamp_ms = batch->max_timestamp_ms;
 	/* The header tells the first record's time stamp; later ones may be earlier, and are not read here. */

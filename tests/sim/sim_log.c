@@ -213,7 +213,9 @@ static void repeat(struct run *run, struct producer *producer)
 	if (producer->id < 0 || producer->next == producer->first)
 		return;
 	struct sent *sent = &producer->sent[(producer->next - 1) % IN_FLIGHT];
-	struct duplicate *duplicate = sent->busy ? calloc(1, sizeof *duplicate) : NULL;
+	/* One that is refused, and not told yet, is no original: what comes after it is new. */
+	bool in_flight = sent->busy && sent->append.result.code == PYR_OK;
+	struct duplicate *duplicate = in_flight ? calloc(1, sizeof *duplicate) : NULL;
 	if (!duplicate)
 		return;
 	*duplicate = (struct duplicate){.next = run->duplicates, .run = run, .slot = sent->slot, .batch = sent->batch};

@@ -130,6 +130,7 @@ static struct log *log_new(struct os_loop *loop, struct os_disk *disk, const str
 	base_list_init(&log->ring.held);
 	base_list_init(&log->ring.free);
 	base_list_init(&log->cold_reads);
+	base_list_init(&log->retentions);
 	log->housekeeping_timer.fire = housekeep;
 	return log;
 }
@@ -174,6 +175,7 @@ static void log_free(struct log *log)
 	log_merge_abandon(log);
 	log_scrub_abandon(log);
 	log_read_abandon(log);
+	log_retention_abandon(log);
 	os_executor_free(log->commit_thread);
 	os_executor_free(log->read_threads);
 	os_executor_free(log->background_thread);

@@ -241,6 +241,7 @@ struct log {
 	struct os_timer housekeeping_timer;
 
 	struct base_list cold_reads; /* under way */
+	struct base_list retentions; /* log starts on their way to the disk */
 	struct log_merge *merge; /* under way */
 	struct log_scrub *scrub; /* under way */
 	struct os_timer scrub_timer;
@@ -441,6 +442,7 @@ void log_manifest_path(uint64_t number, char ret_path[OS_POOL_PATH_MAX]);
 
 pyr_result log_recover(struct log *log, struct pyr_error *error);
 void log_retention_run(struct log *log);
+void log_retention_abandon(struct log *log);
 
 /* ---- merge.c, scrub.c ---- */
 

@@ -9,11 +9,14 @@
 
 struct retention_change {
 	struct log_append append;
+	struct base_list node; /* log->retentions */
 };
 
 static void change_done(struct log_append *append)
 {
-	free(BASE_CONTAINER(append, struct retention_change, append));
+	struct retention_change *change = BASE_CONTAINER(append, struct retention_change, append);
+	base_list_remove(&change->node);
+	free(change);
 }
 
 /* The first offset to keep: parts that are too old, or too much, end before it. */
@@ -45,7 +48,15 @@ static void retain(struct log *log, struct log_partition *partition, int64_t now
 		return; /* the next round tries again */
 	change->append.partition = partition->id;
 	change->append.done = change_done;
+	base_list_append(&log->retentions, &change->node);
 	log_delete_records(log, &change->append, keep_from);
+}
+
+void log_retention_abandon(struct log *log)
+{
+	struct base_list *node;
+	while ((node = base_list_pop(&log->retentions)))
+		free(BASE_CONTAINER(node, struct retention_change, node));
 }
 
 void log_retention_run(struct log *log)

@@ -135,7 +135,7 @@ struct log_append {
 
 /* Checks the producer's sequence, assigns offsets and queues the batch. Errors come through done(): PYR_BUSY,
  * PYR_UNKNOWN_PARTITION, PYR_READ_ONLY, PYR_STOPPED, PYR_OUT_OF_ORDER_SEQUENCE, PYR_DUPLICATE_SEQUENCE,
- * PYR_PRODUCER_FENCED, PYR_OUT_OF_MEMORY, PYR_DISK_FULL, PYR_IO (no ring file could be made; nothing was written).
+ * PYR_PRODUCER_FENCED, PYR_UNKNOWN_PRODUCER, PYR_OUT_OF_MEMORY, PYR_DISK_FULL, PYR_IO (no ring file could be made; nothing was written).
  * A duplicate is answered like its original, after it. */
 void log_append(struct log *log, struct log_append *append);
 

@@ -101,8 +101,10 @@ pyr_result log_producers_check(const struct log_producers *producers, const stru
 	assert(batch->producer_id >= 0);
 	const struct producer *producer = find(producers, batch->producer_id);
 	*ret_verdict = (struct log_sequence_verdict){.sequence = LOG_SEQUENCE_NEXT, .base_offset = -1};
+	/* A producer begins at 0. Were another sequence taken, the batches before it, refused for a moment and sent again,
+	 * would pass for old ones. */
 	if (!producer)
-		return pyr_ok();
+		return pyr_result_of(batch->base_sequence == 0 ? PYR_OK : PYR_UNKNOWN_PRODUCER);
 	const struct recent_batch *same = find_same(producer, batch);
 	if (same) {
 		ret_verdict->sequence = same->append ? LOG_SEQUENCE_PENDING : LOG_SEQUENCE_DUPLICATE;

@@ -29,7 +29,8 @@ struct log_sequence_verdict {
 	struct log_append *original; /* LOG_SEQUENCE_PENDING */
 };
 
-/* PYR_OUT_OF_ORDER_SEQUENCE, PYR_DUPLICATE_SEQUENCE, PYR_PRODUCER_FENCED, PYR_BUSY (too many of one producer in flight). */
+/* PYR_OUT_OF_ORDER_SEQUENCE, PYR_DUPLICATE_SEQUENCE, PYR_PRODUCER_FENCED, PYR_UNKNOWN_PRODUCER
+ * (not at sequence 0, and nothing is known of it), PYR_BUSY (too many of one producer in flight). */
 pyr_result log_producers_check(const struct log_producers *producers, const struct codec_batch *batch,
                                struct log_sequence_verdict *ret_verdict);
 /* The batch was given an offset. append: until it is durable; NULL in recovery, where it is already. now_ms: when that

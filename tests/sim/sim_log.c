@@ -132,6 +132,7 @@ static void on_answer(struct log_append *append)
 	case PYR_DISK_FULL:
 	case PYR_IO: /* no ring file could be made: nothing was written */
 	case PYR_OUT_OF_ORDER_SEQUENCE:
+	case PYR_UNKNOWN_PRODUCER:
 		/* An idempotent one must come again before what follows it; the others are given up. */
 		sent->unanswered = sent->producer->id >= 0;
 		if (!sent->unanswered)

@@ -500,15 +500,43 @@ static pyr_result find_durable(struct recovery *recovery, size_t i)
 
 enum replay_end { REPLAY_FILE_OVER, REPLAY_NEXT_FILE, REPLAY_TORN };
 
-/* Group `last_group + 1` can't be read at `position` though it was durable: go on with the next one that can. */
-static pyr_result skip_unreadable(struct recovery *recovery, size_t i, uint64_t *position, bool *ret_found)
+/* Does a later file of the incarnation begin with group `last_group + 1`? Then files[i] holds nothing more: a file of
+ * which the header was written, but not synced without error, is never used, and another takes its turn. */
+static pyr_result goes_on_later(struct recovery *recovery, size_t i, bool *ret_later)
+{
+	uint64_t incarnation = recovery->files[i].header.incarnation;
+	*ret_later = false;
+	for (size_t k = i + 1; k < recovery->file_count && !*ret_later; k++) {
+		const struct found_file *found = &recovery->files[k];
+		struct log_group_header group;
+		if (!found->valid || found->header.incarnation != incarnation)
+			break;
+		PYR_TRY(load_file(recovery, found));
+		*ret_later = header_at(recovery, found, LOG_RING_HEADER_BYTES, &group) &&
+		             group.number == recovery->last_group + 1;
+	}
+	return load_file(recovery, &recovery->files[i]);
+}
+
+/* Group `last_group + 1` can't be read at `position`: it is elsewhere, or was durable and is lost (then the next one that
+ * can be read follows), or nobody was told of it. */
+static pyr_result pass_unreadable(struct recovery *recovery, size_t i, uint64_t *position, enum replay_end *ret_end)
 {
 	struct log_group_header group;
-	PYR_TRY(damage_all(recovery));
-	*ret_found = next_header(recovery, &recovery->files[i], *position + LOG_BLOCK_BYTES, recovery->last_group,
-	                         &group, position);
-	if (*ret_found)
-		recovery->last_group = group.number - 1;
+	bool later;
+	PYR_TRY(goes_on_later(recovery, i, &later));
+	if (later) {
+		*ret_end = REPLAY_NEXT_FILE;
+	} else if (recovery->last_group + 1 > recovery->durable) {
+		*ret_end = REPLAY_TORN;
+	} else {
+		PYR_TRY(damage_all(recovery));
+		if (next_header(recovery, &recovery->files[i], *position + LOG_BLOCK_BYTES, recovery->last_group,
+		                &group, position))
+			recovery->last_group = group.number - 1;
+		else
+			*ret_end = REPLAY_NEXT_FILE;
+	}
 	return pyr_ok();
 }
 
@@ -610,21 +638,15 @@ static pyr_result replay_file(struct recovery *recovery, size_t i, enum replay_e
 	*ret_end = REPLAY_FILE_OVER;
 	while (recovery->last_group < limit && *ret_end == REPLAY_FILE_OVER) {
 		struct log_group_header group;
-		bool torn = false, found_more = true;
+		bool torn = false;
 		bool readable = header_at(recovery, found, position, &group);
-		if (readable && group.number <= recovery->last_group) {
-			position += group.bytes; /* in the manifest already */
-		} else if (readable && group.number == recovery->last_group + 1) {
-			PYR_TRY(replay_group(recovery, position, &group, &torn));
-			position += group.bytes;
-		} else if (recovery->last_group + 1 <= recovery->durable) {
-			PYR_TRY(skip_unreadable(recovery, i, &position, &found_more));
-			if (!found_more)
-				return pyr_ok();
+		if (!readable || group.number > recovery->last_group + 1) {
+			PYR_TRY(pass_unreadable(recovery, i, &position, ret_end));
 			continue;
-		} else {
-			torn = true;
 		}
+		if (group.number == recovery->last_group + 1) /* else it is in the manifest already */
+			PYR_TRY(replay_group(recovery, position, &group, &torn));
+		position += group.bytes;
 		if (torn)
 			*ret_end = REPLAY_TORN;
 		else if (group.flags & LOG_GROUP_LAST && group.number == recovery->last_group)

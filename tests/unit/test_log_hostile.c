@@ -482,6 +482,23 @@ static void crash_and_reopen(struct world *world)
 	assert_int_equal(open_log(world), PYR_OK);
 }
 
+static void kill_and_reopen(struct world *world)
+{
+	os_sim_loop_kill(world->loop);
+	log_abandon(world->log);
+	os_sim_disk_kill(world->disk);
+	world->loop = os_sim_loop_new(world->sim);
+	assert_int_equal(open_log(world), PYR_OK);
+}
+
+static void begin_seal(struct world *world)
+{
+	while (world->log->group_busy)
+		assert_true(os_sim_step(world->sim));
+	if (!log_metrics_get(world->log).stopped)
+		log_checkpoint_start(world->log);
+}
+
 /* Seals after every append, until segments are merged; false: the log could not even be opened. */
 static bool seal_and_merge(struct world *world)
 {
@@ -491,10 +508,7 @@ static bool seal_and_merge(struct world *world)
 	for (int i = 0; i < SEALS; i++) {
 		append(world, 1000);
 		pass_time(world, SECOND_US / 50);
-		while (world->log->group_busy)
-			assert_true(os_sim_step(world->sim));
-		if (!log_metrics_get(world->log).stopped)
-			log_checkpoint_start(world->log);
+		begin_seal(world);
 		pass_time(world, SECOND_US / 50);
 	}
 	pass_time(world, SECOND_US / 10);
@@ -546,6 +560,37 @@ static void a_sync_that_fails_loses_nothing(void **state)
 	for (uint64_t call = 1; call < 120; call++)
 		for (uint64_t seed = 0; seed < 3; seed++)
 			fail_and_crash(3 * call + seed, call, true);
+}
+
+/* A ring file whose header is on the disk though its sync failed is never used: the log goes on in another one. */
+static void fail_making_ring_files(uint64_t call)
+{
+	enum { BATCHES = 80, SEAL_AT = 40 };
+	void *state;
+	set_up(&state);
+	struct world *world = state;
+	world->options.ring_file_bytes = 64 << 10;
+	world->options.extent_min_bytes = 16 << 10;
+	os_sim_disk_faults(world->disk)->fail_at_call = call;
+	if (open_log(world) == PYR_OK) {
+		for (int i = 0; i < BATCHES; i++) {
+			append(world, 12000);
+			pass_time(world, SECOND_US / 100);
+			if (i == SEAL_AT)
+				begin_seal(world); /* then there are files to be used again */
+		}
+		kill_and_reopen(world);
+		check_acknowledged(world);
+		append_now(world, 100);
+	}
+	tear_down(&state);
+}
+
+static void a_ring_file_not_made_ready_is_passed_over(void **state)
+{
+	(void)state;
+	for (uint64_t call = 1; call < 500; call++)
+		fail_making_ring_files(call);
 }
 
 /* ---- lying headers ---- */
@@ -659,6 +704,7 @@ int main(void)
 		HOSTILE(a_lost_manifest_deletes_nothing),
 		cmocka_unit_test(a_call_that_fails_loses_nothing),
 		cmocka_unit_test(a_sync_that_fails_loses_nothing),
+		cmocka_unit_test(a_ring_file_not_made_ready_is_passed_over),
 		HOSTILE(a_lying_time_stamp_is_searched_in_turns),
 		HOSTILE(files_beyond_the_limit_are_closed_again),
 	};

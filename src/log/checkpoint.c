@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STEP_BYTES = 4 << 20, MANIFEST_BYTES_MAX = 1 << 30 };
+enum { STEP_BYTES = 4 << 20, MANIFEST_BYTES_MAX = 1 << 30, RETRY_US = 1000000 };
 
 /* What one partition gives to one segment file. */
 struct sealed_run {
@@ -42,6 +42,7 @@ struct log_checkpoint {
 	size_t shared_count;
 	size_t next_run;
 	struct log_segment_writer writer;
+	struct log_ring_file *unsynced; /* the file to sync first */
 	bool writer_open;
 	bool part_open;
 	bool finished;
@@ -367,26 +368,68 @@ static void adopt(struct log_checkpoint *checkpoint)
 	log_merge_if_due(log);
 }
 
+/* A failure is tried again, but not at once: a full disk would be asked at every group. */
+static void finish(struct log_checkpoint *checkpoint)
+{
+	struct log *log = checkpoint->log;
+	log->checkpoint = NULL;
+	if (checkpoint->result.code == PYR_STOPPED)
+		log_stop(log);
+	if (checkpoint->result.code == PYR_OK && checkpoint->finished) {
+		adopt(checkpoint);
+	} else {
+		log->since_checkpoint_bytes += log->options.checkpoint_bytes;
+		log->checkpoint_retry_us = os_now_us(log->loop) + RETRY_US;
+	}
+	log_checkpoint_free(checkpoint);
+}
+
 static void step_done(struct os_job *job)
 {
 	struct log_checkpoint *checkpoint = checkpoint_of(job);
 	struct log *log = checkpoint->log;
-	bool over = checkpoint->result.code != PYR_OK || checkpoint->finished || log->closing;
-	if (!over) {
+	if (checkpoint->result.code != PYR_OK || checkpoint->finished || log->closing) {
+		finish(checkpoint);
+	} else {
 		uint64_t pause_us = checkpoint->writer.written_bytes * 1000000 / log->options.background_bytes_per_s;
 		os_timer_start(log->loop, &checkpoint->timer, pause_us);
-	} else {
-		log->checkpoint = NULL;
-		if (checkpoint->result.code == PYR_STOPPED)
-			log_stop(log);
-		if (checkpoint->result.code == PYR_OK && checkpoint->finished)
-			adopt(checkpoint);
-		else
-			log->since_checkpoint_bytes +=
-				log->options.checkpoint_bytes; /* still due: the next group tries again */
-		log_checkpoint_free(checkpoint);
 	}
 	log_job_end(log);
+}
+
+/* ---- the ring before the manifest ---- */
+
+static void run_sync(struct os_job *job)
+{
+	struct log_checkpoint *checkpoint = checkpoint_of(job);
+	pyr_result synced = os_file_sync(checkpoint->unsynced->write);
+	checkpoint->result = synced.code == PYR_OK ? synced : pyr_result_of(PYR_STOPPED);
+}
+
+static void sync_done(struct os_job *job)
+{
+	struct log_checkpoint *checkpoint = checkpoint_of(job);
+	struct log *log = checkpoint->log;
+	if (checkpoint->result.code != PYR_OK || log->stopped || log->closing) {
+		finish(checkpoint);
+	} else {
+		if (log->durable_through < checkpoint->head.state_group)
+			log->durable_through = checkpoint->head.state_group;
+		submit_step(&checkpoint->timer);
+	}
+	log_job_end(log);
+}
+
+/* Groups that nobody waited for may not be durable. The manifest says that they are, and replay finds its way through
+ * them: they are synced first, by the thread that writes them, so that the error of another sync is not missed. */
+static void submit_sync(struct log_checkpoint *checkpoint)
+{
+	struct log *log = checkpoint->log;
+	checkpoint->unsynced = log->ring.current;
+	checkpoint->job.run = run_sync;
+	checkpoint->job.done = sync_done;
+	log_job_begin(log);
+	os_submit(log->commit_thread, &checkpoint->job);
 }
 
 void log_checkpoint_cancel(struct log *log)
@@ -415,13 +458,16 @@ void log_checkpoint_start(struct log *log)
 	}
 	log->since_checkpoint_bytes = log->since_checkpoint_extent_bytes = 0;
 	log->checkpoint = checkpoint;
-	submit_step(&checkpoint->timer);
+	if (log->durable_through < checkpoint->head.state_group)
+		submit_sync(checkpoint);
+	else
+		submit_step(&checkpoint->timer);
 }
 
 void log_checkpoint_if_due(struct log *log)
 {
 	bool due = log->since_checkpoint_bytes >= log->options.checkpoint_bytes ||
 	           log->since_checkpoint_extent_bytes >= 8 * log->options.checkpoint_bytes;
-	if (due)
+	if (due && os_now_us(log->loop) >= log->checkpoint_retry_us)
 		log_checkpoint_start(log);
 }

@@ -238,6 +238,7 @@ struct log {
 	uint64_t replay_file_id;
 	uint64_t since_checkpoint_bytes;
 	uint64_t since_checkpoint_extent_bytes;
+	uint64_t checkpoint_retry_us; /* no sooner: the last one failed */
 	struct os_timer housekeeping_timer;
 
 	struct base_list cold_reads; /* under way */

@@ -47,6 +47,19 @@ void model_refuse(struct model_partition *model, size_t batch, bool may_remain)
 	model->batches[batch].may_remain = may_remain;
 }
 
+bool model_lose_from(struct model_partition *model, int64_t offset)
+{
+	bool lost = model->acknowledged_end > offset;
+	for (size_t i = 0; lost && i < model->count; i++)
+		if (model->batches[i].state == MODEL_ACKNOWLEDGED && model->batches[i].base_offset >= offset)
+			model_refuse(model, i, false);
+	if (lost)
+		model->acknowledged_end = offset;
+	if (model->log_start > offset)
+		model->log_start = offset;
+	return lost;
+}
+
 /* Record i of a batch: "partition/batch/i/" and a filler that depends on all three. */
 static size_t record_value(uint32_t id, size_t batch, int32_t i, uint32_t value_bytes, uint8_t *ret_value)
 {

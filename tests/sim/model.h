@@ -36,6 +36,9 @@ void model_deinit(struct model_partition *model);
 size_t model_send(struct model_partition *model, int32_t records, uint32_t value_bytes);
 void model_acknowledge(struct model_partition *model, size_t batch, int64_t base_offset);
 void model_refuse(struct model_partition *model, size_t batch, bool may_remain);
+/* The machine died, and nobody had waited for the disk: what was acknowledged from `offset` on is lost, rightly, and must
+ * not come back. True: there was such. */
+bool model_lose_from(struct model_partition *model, int64_t offset);
 
 /* The bytes that batch `batch` of partition `id` is sent as; *ret_batch is the caller's. */
 void model_encode(uint32_t id, size_t batch, const struct model_batch *facts, int64_t producer_id, int16_t epoch,

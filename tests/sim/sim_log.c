@@ -76,6 +76,8 @@ struct run {
 	bool creating;
 	struct catalog_change create;
 	bool flips; /* this run flips bits: errors are allowed */
+	enum log_durability durability; /* below fsync the machine's death may take an end that was acknowledged */
+	bool machine_died;
 	bool failed;
 	bool stopped; /* the log answered PYR_STOPPED */
 	uint64_t acknowledged;
@@ -392,6 +394,8 @@ static void create_topic(struct run *run)
 	run->create.config = catalog_topic_config_default();
 	run->create.config.segment_bytes = 40000;
 	run->create.config.retention_ms = -1;
+	run->create.config.durability = run->durability;
+	run->create.config.set |= 1u << CATALOG_SETTING_durability;
 	catalog_topic_create(node_catalog(run->node), &run->create);
 }
 
@@ -450,7 +454,8 @@ static void crash(struct run *run)
 		retire(producer);
 	}
 	/* The machine, or the process alone: then what was not synced is still there, and still not synced. */
-	if (below(run, 3) != 0)
+	run->machine_died = below(run, 3) != 0;
+	if (run->machine_died)
 		os_sim_disk_crash(run->disk);
 	else
 		os_sim_disk_kill(run->disk);
@@ -513,9 +518,38 @@ static void check_partition(struct run *run, size_t slot)
 		run->failed = true;
 }
 
+/* A client whose acknowledged batches are lost begins anew. */
+static void begin_producers_anew(struct run *run, size_t slot)
+{
+	for (size_t i = 0; i < PRODUCERS; i++) {
+		struct producer *producer = &run->producers[i];
+		if (producer->slot != slot || producer->id < 0)
+			continue;
+		for (uint64_t n = producer->first; n < producer->next; n++)
+			if (producer->sent[n % IN_FLIGHT].unanswered)
+				model_refuse(&run->models[slot], producer->sent[n % IN_FLIGHT].batch, true);
+		producer->first = producer->next;
+		producer->id += 1000;
+		producer->next_sequence = 0;
+	}
+}
+
+static void forget_what_was_not_synced(struct run *run)
+{
+	for (size_t i = 0; i < PARTITIONS; i++) {
+		struct log_partition_info info;
+		if (log_partition_get(node_log(run->node), run->ids[i], &info).code == PYR_OK &&
+		    model_lose_from(&run->models[i], info.high_watermark))
+			begin_producers_anew(run, i);
+	}
+	run->machine_died = false;
+}
+
 /* Where recovery found a batch that was never answered decides the fate of those that are not sent again. */
 static void check_all(struct run *run)
 {
+	if (run->machine_died && run->durability != LOG_DURABILITY_FSYNC)
+		forget_what_was_not_synced(run);
 	for (size_t i = 0; i < PARTITIONS && run->ids[i] != 0 && !run->failed; i++)
 		check_partition(run, i);
 }
@@ -619,6 +653,8 @@ static void begin(struct run *run, uint64_t seed)
 	*run = (struct run){.sim = os_sim_new(seed)};
 	run->disk = os_sim_disk_new(run->sim);
 	run->flips = below(run, 5) == 0;
+	if (below(run, 4) == 0)
+		run->durability = below(run, 2) == 0 ? LOG_DURABILITY_INTERVAL : LOG_DURABILITY_OS;
 	choose_options(run);
 	for (size_t i = 0; i < PRODUCERS; i++) {
 		run->producers[i].slot = below(run, PARTITIONS);

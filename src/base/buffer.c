@@ -1,21 +1,45 @@
-/* Reference-counted bytes (see buffer.h). The block and its header are one allocation. Any thread. */
+/* Reference-counted bytes (see buffer.h). Header and bytes are one allocation; of a paged buffer the header has a page of
+ * its own in front. Any thread. */
 #include "base/buffer.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
+static struct base_buffer *paged_new(size_t capacity)
+{
+	size_t slack = -capacity % BASE_PAGE_BYTES;
+	struct base_buffer *buffer = aligned_alloc(BASE_PAGE_BYTES, BASE_PAGE_BYTES + capacity + slack);
+	if (!buffer)
+		return NULL;
+	buffer->data = (uint8_t *)buffer + BASE_PAGE_BYTES;
+	memset(buffer->data + capacity, 0, slack);
+	return buffer;
+}
+
+static struct base_buffer *small_new(size_t capacity)
+{
+	struct base_buffer *buffer = malloc(sizeof *buffer + capacity);
+	if (buffer)
+		buffer->data = (uint8_t *)(buffer + 1);
+	return buffer;
+}
+
 struct base_buffer *base_buffer_new(size_t capacity)
 {
-	if (capacity > SIZE_MAX - sizeof(struct base_buffer))
+	if (capacity > SIZE_MAX - 2 * BASE_PAGE_BYTES)
 		return NULL;
-	struct base_buffer *buffer = malloc(sizeof *buffer + capacity);
+	struct base_buffer *buffer = capacity < BASE_PAGED_BYTES_MIN ? small_new(capacity) : paged_new(capacity);
 	if (!buffer)
 		return NULL;
 	atomic_init(&buffer->references, 1);
 	buffer->capacity = capacity;
-	buffer->data = (uint8_t *)(buffer + 1);
 	return buffer;
+}
+
+bool base_buffer_is_paged(const struct base_buffer *buffer)
+{
+	return buffer->capacity >= BASE_PAGED_BYTES_MIN;
 }
 
 struct base_buffer *base_buffer_ref(struct base_buffer *buffer)

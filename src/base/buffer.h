@@ -7,8 +7,11 @@
 #define PYRALOG_BASE_BUFFER_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+enum { BASE_PAGE_BYTES = 4096, BASE_PAGED_BYTES_MIN = 16384 };
 
 struct base_buffer {
 	atomic_uint references;
@@ -16,8 +19,10 @@ struct base_buffer {
 	uint8_t *data; /* uninitialised at birth */
 };
 
-/* A new buffer with one reference, or NULL when memory is out. */
+/* A new buffer with one reference, or NULL when memory is out. From BASE_PAGED_BYTES_MIN on it is paged: it begins at a
+ * page and owns its last page whole (zeros behind its capacity), so that a disk can take pages of it as they lie. */
 struct base_buffer *base_buffer_new(size_t capacity);
+bool base_buffer_is_paged(const struct base_buffer *buffer);
 struct base_buffer *base_buffer_ref(struct base_buffer *buffer);
 void base_buffer_unref(struct base_buffer *buffer); /* NULL is fine */
 

@@ -15,6 +15,7 @@
 LOAD(u16be, uint16_t, be16toh)
 LOAD(u32be, uint32_t, be32toh)
 LOAD(u64be, uint64_t, be64toh)
+LOAD(u16le, uint16_t, le16toh)
 LOAD(u32le, uint32_t, le32toh)
 LOAD(u64le, uint64_t, le64toh)
 #undef LOAD
@@ -27,6 +28,7 @@ LOAD(u64le, uint64_t, le64toh)
 	}
 STORE(u32be, uint32_t, htobe32)
 STORE(u64be, uint64_t, htobe64)
+STORE(u16le, uint16_t, htole16)
 STORE(u32le, uint32_t, htole32)
 STORE(u64le, uint64_t, htole64)
 #undef STORE

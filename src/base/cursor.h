@@ -71,10 +71,12 @@ pyr_result base_writer_take(struct base_writer *writer, struct base_slice *ret_s
 uint16_t base_load_u16be(const void *at);
 uint32_t base_load_u32be(const void *at);
 uint64_t base_load_u64be(const void *at);
+uint16_t base_load_u16le(const void *at);
 uint32_t base_load_u32le(const void *at);
 uint64_t base_load_u64le(const void *at);
 void base_store_u32be(void *at, uint32_t value);
 void base_store_u64be(void *at, uint64_t value);
+void base_store_u16le(void *at, uint16_t value);
 void base_store_u32le(void *at, uint32_t value);
 void base_store_u64le(void *at, uint64_t value);
 

@@ -1,13 +1,17 @@
 /* Extents: a large run of one partition goes once, straight into a segment file of that partition.
  *
- * The file is reserved ahead with fallocate; runs begin at block boundaries. The ring gets a reference frame in the same
- * group, so a run counts exactly when its group does. The checkpoint completes the file with an index and makes it a
- * segment like any other. Owner: the log's thread; log_extent_write() runs in the commit job, which owns what it is given.
+ * The file is reserved ahead with fallocate and written past the page cache, which would cost more than the disk does: so
+ * in whole blocks. A large batch lies in the file as it lies in memory, at the same place within its block, and is never
+ * copied; what is around it in its first and last block (its request's other bytes) has no meaning. Small batches are
+ * packed. The ring gets a reference frame in the same group, so a run counts exactly when its group does. The checkpoint
+ * completes the file with an index and makes it a segment like any other.
+ * Owner: the log's thread; log_extent_write() runs in the commit job, which owns what it is given.
  */
 #include "log/log_priv.h"
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct log_extent *extent_new(struct log *log, struct log_partition *partition, int64_t base_offset)
 {
@@ -56,11 +60,110 @@ pyr_result log_extent_place(struct log *log, struct log_partition *partition, in
 	return pyr_ok();
 }
 
+/* ---- runs ---- */
+
+enum { PACKED_SHARE = 16 }; /* a batch below this part of the smallest run is copied: its gaps would cost more */
+
+static bool is_in_place(const struct log *log, const struct log_append *append)
+{
+	const struct base_buffer *owner = append->batch.owner;
+	return owner && base_buffer_is_paged(owner) &&
+	       append->batch.bytes >= log->options.extent_min_bytes / PACKED_SHARE;
+}
+
+struct log_append *log_extent_next(const struct log *log, const struct log_append *append)
+{
+	for (struct base_list *node = append->state.node.next; node != &log->group.appends; node = node->next)
+		if (log_append_of(node)->partition == append->partition && log_append_of(node)->state.in_extent)
+			return log_append_of(node);
+	return NULL;
+}
+
+struct log_extent_run log_extent_lay(const struct log *log, struct log_append *first)
+{
+	struct log_extent_run run = {0};
+	size_t packed = 0; /* bytes of the packed batches just before */
+	for (struct log_append *append = first; append; append = log_extent_next(log, append)) {
+		append->state.in_place = is_in_place(log, append);
+		if (append->state.in_place) {
+			run.packed_bytes += log_align(packed, LOG_BLOCK_BYTES);
+			packed = 0;
+			append->state.position =
+				log_align(run.bytes, LOG_BLOCK_BYTES) + (uintptr_t)append->batch.data % LOG_BLOCK_BYTES;
+		} else {
+			append->state.position = packed > 0 ? run.bytes : log_align(run.bytes, LOG_BLOCK_BYTES);
+			packed += append->batch.bytes;
+		}
+		run.bytes = append->state.position + append->batch.bytes;
+		run.batch_count += 1;
+	}
+	run.packed_bytes += log_align(packed, LOG_BLOCK_BYTES);
+	return run;
+}
+
+/* Packed batches become one piece of whole blocks. */
+struct packing {
+	size_t from, to; /* of the buffer: the piece being filled */
+};
+
+static void end_piece(struct packing *packing, struct log_group_extent *place)
+{
+	if (packing->from == packing->to)
+		return;
+	size_t end = log_align(packing->to, LOG_BLOCK_BYTES);
+	memset(place->packed->data + packing->to, 0, end - packing->to);
+	place->parts[place->part_count++] =
+		(struct base_bytes){place->packed->data + packing->from, end - packing->from};
+	packing->from = packing->to = end;
+}
+
+static void pack(struct packing *packing, struct log_group_extent *place, struct log_append *append)
+{
+	memcpy(place->packed->data + packing->to, append->batch.data, append->batch.bytes);
+	struct base_slice copy = base_slice_of(place->packed, packing->to, append->batch.bytes);
+	base_slice_release(&append->batch);
+	append->batch = copy;
+	packing->to += copy.bytes;
+}
+
+static void put_in_place(struct log_group_extent *place, const struct log_append *append)
+{
+	size_t lead = (uintptr_t)append->batch.data % LOG_BLOCK_BYTES;
+	place->parts[place->part_count++] =
+		(struct base_bytes){append->batch.data - lead, log_align(lead + append->batch.bytes, LOG_BLOCK_BYTES)};
+}
+
+pyr_result log_extent_gather(const struct log *log, struct log_append *first, const struct log_extent_run *run,
+                             struct log_group_extent *place)
+{
+	struct packing packing = {0};
+	place->parts = malloc(run->batch_count * sizeof *place->parts);
+	/* Large enough to be paged, whatever is packed. */
+	size_t capacity = run->packed_bytes < BASE_PAGED_BYTES_MIN ? BASE_PAGED_BYTES_MIN : run->packed_bytes;
+	place->packed = run->packed_bytes > 0 ? base_buffer_new(capacity) : NULL;
+	if (!place->parts || (run->packed_bytes > 0 && !place->packed))
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	for (struct log_append *append = first; append; append = log_extent_next(log, append)) {
+		append->state.position += place->position;
+		if (append->state.in_place) {
+			end_piece(&packing, place);
+			put_in_place(place, append);
+		} else {
+			pack(&packing, place, append);
+		}
+	}
+	end_piece(&packing, place);
+	return pyr_ok();
+}
+
+/* ---- the file ---- */
+
 static pyr_result create_file(struct log *log, struct log_extent *extent)
 {
-	uint8_t header[LOG_SEGMENT_HEADER_BYTES];
+	_Alignas(OS_DIRECT_BYTES) uint8_t header[LOG_SEGMENT_HEADER_BYTES];
 	struct base_bytes piece = {header, sizeof header};
-	PYR_TRY(os_file_open(log->disk, extent->segment->file.path, OS_OPEN_WRITE | OS_OPEN_CREATE, &extent->write));
+	PYR_TRY(os_file_open(log->disk, extent->segment->file.path, OS_OPEN_WRITE | OS_OPEN_CREATE | OS_OPEN_DIRECT,
+	                     &extent->write));
 	log_segment_header_encode(extent->segment->id, header);
 	PYR_TRY(os_file_write(extent->write, 0, &piece, 1));
 	return os_directory_sync(log->disk, "segments");

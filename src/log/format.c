@@ -16,6 +16,7 @@ enum {
 	MAGIC_GROUP = 0x50524750, /* "PGRP" */
 	MAGIC_SEGMENT = 0x53525950, /* "PYRS" */
 	MAGIC_TRAILER = 0x54525950, /* "PYRT" */
+	REFERENCE_GAP_AT = 61, /* behind the batch's header */
 	RING_HEADER_USED = 64,
 	RING_HEADER_COPY_AT = 2048, /* the second copy survives what hits the first */
 };
@@ -207,6 +208,18 @@ void log_reference_encode(const struct log_reference *reference, uint8_t ret_byt
 	base_store_u64le(ret_bytes + 8, reference->position);
 	base_store_u64le(ret_bytes + 16, reference->bytes);
 	base_store_u32le(ret_bytes + 24, reference->batch_count);
+}
+
+void log_reference_batch_encode(const uint8_t *batch, uint16_t gap, uint8_t ret_entry[LOG_REFERENCE_BATCH_BYTES])
+{
+	memset(ret_entry, 0, LOG_REFERENCE_BATCH_BYTES);
+	memcpy(ret_entry, batch, REFERENCE_GAP_AT);
+	base_store_u16le(ret_entry + REFERENCE_GAP_AT, gap);
+}
+
+uint16_t log_reference_batch_gap(const uint8_t entry[LOG_REFERENCE_BATCH_BYTES])
+{
+	return base_load_u16le(entry + REFERENCE_GAP_AT);
 }
 
 pyr_result log_reference_decode(struct base_bytes bytes, struct log_reference *ret_reference)

@@ -20,7 +20,7 @@ enum {
 	LOG_DIRECTORY_ENTRY_BYTES = 8,
 	LOG_FRAME_HEADER_BYTES = 64,
 	LOG_BATCH_PREFIX_BYTES = 21, /* of a record batch: outside its own CRC, so under the frame's */
-	LOG_REFERENCE_BATCH_BYTES = 64, /* a batch's header of 61 bytes, padded */
+	LOG_REFERENCE_BATCH_BYTES = 64, /* a batch's header of 61 bytes, the gap before the batch, one byte zero */
 	LOG_SEGMENT_HEADER_BYTES = LOG_BLOCK_BYTES,
 	LOG_SEGMENT_TRAILER_BYTES = 64,
 	LOG_BLOCK_ENTRY_BYTES = 48,
@@ -116,10 +116,14 @@ size_t log_frame_prefix_bytes(uint8_t kind, size_t payload_bytes);
 struct log_reference {
 	uint64_t segment_id;
 	uint64_t position;
-	uint64_t bytes;
+	uint64_t bytes; /* from there to the last batch's end, gaps included */
 	uint32_t batch_count;
 	const uint8_t *headers; /* batch_count times LOG_REFERENCE_BATCH_BYTES */
 };
+
+/* One batch's entry: its header, and how many bytes of no meaning lie before it. */
+void log_reference_batch_encode(const uint8_t *batch, uint16_t gap, uint8_t ret_entry[LOG_REFERENCE_BATCH_BYTES]);
+uint16_t log_reference_batch_gap(const uint8_t entry[LOG_REFERENCE_BATCH_BYTES]);
 
 enum { LOG_REFERENCE_HEADER_BYTES = 32 };
 void log_reference_encode(const struct log_reference *reference, uint8_t ret_bytes[LOG_REFERENCE_HEADER_BYTES]);

@@ -151,8 +151,8 @@ static void put_frame(struct log_group *group, struct log_append *append, const 
 }
 
 /* All batches of one partition that go to its extent: data there, one reference frame here. */
-static void put_reference(struct log *log, struct log_group_extent *place, struct log_append *first,
-                          struct log_partition *partition, struct group_cursor *cursor)
+static void put_reference(struct log *log, const struct log_group_extent *place, struct log_append *first,
+                          const struct log_partition *partition, struct group_cursor *cursor)
 {
 	struct log_group *group = &log->group;
 	struct log_frame frame = frame_of(first, partition);
@@ -161,16 +161,11 @@ static void put_reference(struct log *log, struct log_group_extent *place, struc
 	uint8_t *payload = header_at + LOG_FRAME_HEADER_BYTES;
 	uint8_t *entry = payload + LOG_REFERENCE_HEADER_BYTES;
 	frame.record_count = 0;
-	for (struct base_list *node = &first->state.node; node != &group->appends; node = node->next) {
-		struct log_append *append = log_append_of(node);
-		if (append->partition != first->partition || !append->state.in_extent)
-			continue;
-		append->state.position = place->position + reference.bytes;
-		place->parts[place->part_count++] = (struct base_bytes){append->batch.data, append->batch.bytes};
-		memset(entry, 0, LOG_REFERENCE_BATCH_BYTES);
-		memcpy(entry, append->batch.data, CODEC_BATCH_HEADER_BYTES);
+	for (struct log_append *append = first; append; append = log_extent_next(log, append)) {
+		uint64_t gap = append->state.position - (reference.position + reference.bytes);
+		log_reference_batch_encode(append->batch.data, (uint16_t)gap, entry);
 		entry += LOG_REFERENCE_BATCH_BYTES;
-		reference.bytes += append->batch.bytes;
+		reference.bytes += gap + append->batch.bytes;
 		reference.batch_count += 1;
 		frame.record_count += append->state.record_count;
 	}
@@ -194,27 +189,17 @@ static pyr_result put_extent(struct log *log, struct log_append *first, struct l
                              struct group_cursor *cursor)
 {
 	struct log_group *group = &log->group;
-	uint64_t bytes = 0;
-	size_t count = 0;
-	for (struct base_list *node = &first->state.node; node != &group->appends; node = node->next) {
-		struct log_append *append = log_append_of(node);
-		if (append->partition == first->partition && append->state.in_extent) {
-			bytes += append->batch.bytes;
-			count += 1;
-		}
-	}
+	struct log_extent_run run = log_extent_lay(log, first);
 	if (!reserve_extents(group))
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	struct log_group_extent *place = &group->extents[group->extent_count];
-	PYR_TRY(log_extent_place(log, partition, first->base_offset, bytes, place));
-	place->parts = malloc(count * sizeof *place->parts);
-	if (!place->parts)
-		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	PYR_TRY(log_extent_place(log, partition, first->base_offset, run.bytes, place));
 	group->extent_count += 1;
+	PYR_TRY(log_extent_gather(log, first, &run, place));
 	partition->group_extent = place->extent;
 	put_reference(log, place, first, partition, cursor);
-	log->since_checkpoint_extent_bytes += bytes;
-	log->metrics.extent_bytes += bytes;
+	log->since_checkpoint_extent_bytes += run.bytes;
+	log->metrics.extent_bytes += run.bytes;
 	return pyr_ok();
 }
 
@@ -279,6 +264,7 @@ void log_group_reset(struct log *log)
 	clear_marks(log);
 	for (size_t i = 0; i < group->extent_count; i++) {
 		free(group->extents[i].parts);
+		base_buffer_unref(group->extents[i].packed);
 		if (group->extents[i].extent->orphan)
 			log_extent_free(group->extents[i].extent);
 	}

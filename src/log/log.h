@@ -130,6 +130,7 @@ struct log_append {
 		int64_t min_timestamp_ms, max_timestamp_ms;
 		uint64_t position; /* of the payload: in its group, then in its file */
 		bool in_extent;
+		bool in_place; /* there: written from where it lies, in blocks of its own */
 	} state; /* the log's, from log_append() to done() */
 };
 

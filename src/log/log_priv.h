@@ -141,8 +141,9 @@ struct log_group_extent {
 	bool create;
 	uint64_t allocate_to; /* grow the file first; 0: it is large enough */
 	uint64_t position;
-	struct base_bytes *parts; /* in log->group.parts */
+	struct base_bytes *parts; /* whole blocks */
 	size_t part_count;
+	struct base_buffer *packed; /* copies of the small batches */
 };
 
 struct log_group {
@@ -356,6 +357,18 @@ void log_ring_close(struct log *log);
 
 /* ---- extent.c ---- */
 
+/* Lays out the run of the group's appends that begins with `first`: each gets its position from the run's start. */
+struct log_extent_run {
+	uint64_t bytes; /* from the first block to the last batch's end */
+	size_t packed_bytes; /* to be copied, in whole blocks */
+	size_t batch_count;
+};
+struct log_extent_run log_extent_lay(const struct log *log, struct log_append *first);
+/* The next append of its run; NULL: it was the last. */
+struct log_append *log_extent_next(const struct log *log, const struct log_append *append);
+/* place->parts and what they point to; positions become those in the file. Appends that are copied keep the copy only. */
+pyr_result log_extent_gather(const struct log *log, struct log_append *first, const struct log_extent_run *run,
+                             struct log_group_extent *place);
 /* Space for `bytes` of this partition in an extent; fills in the group's entry. */
 pyr_result log_extent_place(struct log *log, struct log_partition *partition, int64_t base_offset, uint64_t bytes,
                             struct log_group_extent *ret_place);

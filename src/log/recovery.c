@@ -278,6 +278,7 @@ static pyr_result apply_reference(struct recovery *recovery, struct log_partitio
 		const uint8_t *header = reference.headers + (size_t)i * LOG_REFERENCE_BATCH_BYTES;
 		struct codec_batch batch;
 		PYR_TRY(codec_batch_parse_header(header, &batch));
+		position += log_reference_batch_gap(header);
 		struct log_tail_entry entry = {
 			.base_offset = offset,
 			.index = frame->index + i,
@@ -385,7 +386,9 @@ static bool extent_is_whole(struct recovery *recovery, struct base_bytes payload
 	for (uint32_t i = 0; i < reference.batch_count && whole; i++) {
 		const uint8_t *header = reference.headers + (size_t)i * LOG_REFERENCE_BATCH_BYTES;
 		struct codec_batch batch;
-		whole = codec_batch_check((struct base_bytes){bytes + at, got - at}, &batch).code == PYR_OK &&
+		at += log_reference_batch_gap(header);
+		whole = at < got &&
+		        codec_batch_check((struct base_bytes){bytes + at, got - at}, &batch).code == PYR_OK &&
 		        memcmp(bytes + at, header, CODEC_BATCH_HEADER_BYTES) == 0;
 		at += whole ? batch.bytes : 0;
 	}

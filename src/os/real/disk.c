@@ -64,6 +64,7 @@ static pyr_result checked(int returned)
 
 static pyr_result disk_open(struct os_disk *disk, const char *path, unsigned flags, struct os_file **ret_file)
 {
+	int direct = flags & OS_OPEN_DIRECT ? O_DIRECT : 0;
 	int mode = (flags & OS_OPEN_WRITE ? O_RDWR : O_RDONLY) | (flags & OS_OPEN_CREATE ? O_CREAT : 0) |
 	           (flags & OS_OPEN_EXCLUSIVE ? O_EXCL : 0) | O_CLOEXEC;
 	struct real_file *file = calloc(1, sizeof *file);
@@ -71,8 +72,10 @@ static pyr_result disk_open(struct os_disk *disk, const char *path, unsigned fla
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	file->base.disk = disk;
 	do
-		file->descriptor = openat(root_of(disk), path, mode, 0644);
+		file->descriptor = openat(root_of(disk), path, mode | direct, 0644);
 	while (file->descriptor < 0 && errno == EINTR);
+	if (file->descriptor < 0 && direct && errno == EINVAL) /* a file system without direct I/O, as tmpfs */
+		file->descriptor = openat(root_of(disk), path, mode, 0644);
 	if (file->descriptor < 0) {
 		pyr_result failed = from_errno(errno);
 		free(file);

@@ -58,6 +58,7 @@ struct sim_disk {
 struct sim_file {
 	struct os_file base;
 	struct sim_inode *inode;
+	bool direct; /* OS_OPEN_DIRECT: writes are of whole blocks */
 	struct sim_file *next; /* in the disk's list of open files */
 };
 
@@ -230,6 +231,7 @@ static pyr_result disk_open(struct os_disk *base, const char *path, unsigned fla
 	struct sim_file *file = must(calloc(1, sizeof *file));
 	file->base.disk = base;
 	file->inode = inode;
+	file->direct = flags & OS_OPEN_DIRECT;
 	file->next = disk->open_files;
 	disk->open_files = file;
 	*ret_file = &file->base;
@@ -280,8 +282,13 @@ static pyr_result disk_write(struct os_file *file, uint64_t position, const stru
 	struct sim_disk *disk = disk_of(file->disk);
 	struct sim_inode *inode = inode_of(file);
 	uint64_t total = 0;
-	for (size_t i = 0; i < part_count; i++)
+	for (size_t i = 0; i < part_count; i++) {
+		bool whole = position % OS_DIRECT_BYTES == 0 && parts[i].bytes % OS_DIRECT_BYTES == 0 &&
+		             (uintptr_t)parts[i].data % OS_DIRECT_BYTES == 0;
+		assert(whole || !((struct sim_file *)file)->direct);
+		(void)whole;
 		total += parts[i].bytes;
+	}
 	pyr_result entered = enter(disk);
 	if (disk->dead)
 		return entered;

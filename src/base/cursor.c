@@ -39,27 +39,6 @@ struct base_reader base_reader_init(const void *data, size_t bytes)
 	return (struct base_reader){.at = data, .end = bytes ? (const uint8_t *)data + bytes : data};
 }
 
-size_t base_reader_left(const struct base_reader *reader)
-{
-	return reader->failed ? 0 : (size_t)(reader->end - reader->at);
-}
-
-const uint8_t *base_read_bytes(struct base_reader *reader, size_t bytes)
-{
-	if (base_reader_left(reader) < bytes)
-		reader->failed = true;
-	if (reader->failed)
-		return NULL;
-	const uint8_t *at = reader->at;
-	reader->at += bytes;
-	return at;
-}
-
-void base_read_skip(struct base_reader *reader, size_t bytes)
-{
-	(void)base_read_bytes(reader, bytes);
-}
-
 #define READ(name, type, convert)                                                                                      \
 	type base_read_##name(struct base_reader *reader)                                                              \
 	{                                                                                                              \
@@ -78,7 +57,7 @@ READ(u32le, uint32_t, le32toh)
 READ(u64le, uint64_t, le64toh)
 #undef READ
 
-static uint64_t read_leb128(struct base_reader *reader, unsigned bits)
+uint64_t base_read_leb128(struct base_reader *reader, unsigned bits)
 {
 	uint64_t value = 0;
 	for (unsigned shift = 0; shift < bits; shift += 7) {
@@ -92,28 +71,6 @@ static uint64_t read_leb128(struct base_reader *reader, unsigned bits)
 	}
 	reader->failed = true;
 	return 0;
-}
-
-uint32_t base_read_uvarint32(struct base_reader *reader)
-{
-	return (uint32_t)read_leb128(reader, 32);
-}
-
-uint64_t base_read_uvarint64(struct base_reader *reader)
-{
-	return read_leb128(reader, 64);
-}
-
-int32_t base_read_varint32(struct base_reader *reader)
-{
-	uint32_t raw = base_read_uvarint32(reader);
-	return (int32_t)(raw >> 1 ^ -(raw & 1));
-}
-
-int64_t base_read_varint64(struct base_reader *reader)
-{
-	uint64_t raw = base_read_uvarint64(reader);
-	return (int64_t)(raw >> 1 ^ -(raw & 1));
 }
 
 pyr_result base_reader_check(const struct base_reader *reader, enum pyr_code code)

@@ -22,9 +22,29 @@ struct base_reader {
 };
 
 struct base_reader base_reader_init(const void *data, size_t bytes);
-size_t base_reader_left(const struct base_reader *reader);
-const uint8_t *base_read_bytes(struct base_reader *reader, size_t bytes); /* NULL past the end */
-void base_read_skip(struct base_reader *reader, size_t bytes);
+
+static inline size_t base_reader_left(const struct base_reader *reader)
+{
+	return reader->failed ? 0 : (size_t)(reader->end - reader->at);
+}
+
+/* NULL past the end. */
+static inline const uint8_t *base_read_bytes(struct base_reader *reader, size_t bytes)
+{
+	const uint8_t *at = reader->at;
+	if (base_reader_left(reader) < bytes || reader->failed) {
+		reader->failed = true;
+		return NULL;
+	}
+	reader->at += bytes;
+	return at;
+}
+
+static inline void base_read_skip(struct base_reader *reader, size_t bytes)
+{
+	(void)base_read_bytes(reader, bytes);
+}
+
 uint8_t base_read_u8(struct base_reader *reader);
 uint16_t base_read_u16be(struct base_reader *reader);
 uint32_t base_read_u32be(struct base_reader *reader);
@@ -32,11 +52,48 @@ uint64_t base_read_u64be(struct base_reader *reader);
 uint16_t base_read_u16le(struct base_reader *reader);
 uint32_t base_read_u32le(struct base_reader *reader);
 uint64_t base_read_u64le(struct base_reader *reader);
-/* LEB128 of up to 32 or 64 bits; a longer encoding fails the reader. Zigzag as in Protocol Buffers and Kafka. */
-uint32_t base_read_uvarint32(struct base_reader *reader);
-uint64_t base_read_uvarint64(struct base_reader *reader);
-int32_t base_read_varint32(struct base_reader *reader);
-int64_t base_read_varint64(struct base_reader *reader);
+/* LEB128 of up to `bits`, 32 or 64; a longer encoding fails the reader. */
+uint64_t base_read_leb128(struct base_reader *reader, unsigned bits);
+
+/* Nearly all numbers of a record take one or two bytes: those without a call. */
+static inline uint64_t base_read_uvarint(struct base_reader *reader, unsigned bits)
+{
+	const uint8_t *at = reader->at;
+	size_t left = base_reader_left(reader);
+	if (left > 0 && at[0] < 0x80) {
+		reader->at += 1;
+		return at[0];
+	}
+	if (left > 1 && at[1] < 0x80) {
+		reader->at += 2;
+		return (at[0] & 0x7fu) | (unsigned)at[1] << 7;
+	}
+	return base_read_leb128(reader, bits);
+}
+
+static inline uint32_t base_read_uvarint32(struct base_reader *reader)
+{
+	return (uint32_t)base_read_uvarint(reader, 32);
+}
+
+static inline uint64_t base_read_uvarint64(struct base_reader *reader)
+{
+	return base_read_uvarint(reader, 64);
+}
+
+/* Zigzag, as in Protocol Buffers and Kafka. */
+static inline int32_t base_read_varint32(struct base_reader *reader)
+{
+	uint32_t raw = base_read_uvarint32(reader);
+	return (int32_t)(raw >> 1 ^ -(raw & 1));
+}
+
+static inline int64_t base_read_varint64(struct base_reader *reader)
+{
+	uint64_t raw = base_read_uvarint64(reader);
+	return (int64_t)(raw >> 1 ^ -(raw & 1));
+}
+
 /* PYR_OK, or `code` when anything ran past the end. */
 pyr_result base_reader_check(const struct base_reader *reader, enum pyr_code code);
 

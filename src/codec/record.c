@@ -5,16 +5,6 @@
  * Every record is parsed within its own length, so that a lying one can't reach into the next. */
 #include "codec/batch.h"
 
-/* Nearly all varints here are of one byte: that case without a call. */
-static inline int32_t varint32(struct base_reader *reader)
-{
-	if (reader->at < reader->end && !(*reader->at & 0x80) && !reader->failed) {
-		uint8_t raw = *reader->at++;
-		return raw >> 1 ^ -(raw & 1);
-	}
-	return base_read_varint32(reader);
-}
-
 pyr_result codec_record_reader_init(struct codec_record_reader *reader, const struct codec_batch *batch,
                                     size_t inflated_max)
 {
@@ -37,7 +27,7 @@ void codec_record_reader_deinit(struct codec_record_reader *reader)
 /* A length-prefixed field: -1 is null, anything below fails. */
 static inline struct base_bytes read_field(struct base_reader *reader)
 {
-	int32_t length = varint32(reader);
+	int32_t length = base_read_varint32(reader);
 	if (length < 0) {
 		reader->failed |= length < -1;
 		return (struct base_bytes){0};
@@ -50,7 +40,7 @@ static bool read_body(const struct codec_batch *batch, struct base_reader body, 
 {
 	base_read_skip(&body, 1);
 	int64_t timestamp_delta = base_read_varint64(&body);
-	int32_t offset_delta = varint32(&body);
+	int32_t offset_delta = base_read_varint32(&body);
 	bool stamped = codec_batch_is_append_time(batch);
 	/* Unsigned, as a hostile delta may wrap. */
 	ret_record->timestamp_ms = stamped ? batch->max_timestamp_ms
@@ -58,7 +48,7 @@ static bool read_body(const struct codec_batch *batch, struct base_reader body, 
 	ret_record->offset = (int64_t)((uint64_t)batch->base_offset + (uint64_t)(int64_t)offset_delta);
 	ret_record->key = read_field(&body);
 	ret_record->value = read_field(&body);
-	int32_t header_count = varint32(&body);
+	int32_t header_count = base_read_varint32(&body);
 	/* A header takes two bytes at least. */
 	if (body.failed || header_count < 0 || (size_t)header_count > base_reader_left(&body) / 2)
 		return false;
@@ -74,7 +64,7 @@ bool codec_record_next(struct codec_record_reader *reader, struct codec_record *
 		records->failed |= base_reader_left(records) > 0;
 		return false;
 	}
-	int32_t length = varint32(records);
+	int32_t length = base_read_varint32(records);
 	const uint8_t *body = length < 0 ? NULL : base_read_bytes(records, (size_t)length);
 	if (!body || !read_body(&reader->batch, base_reader_init(body, (size_t)length), ret_record)) {
 		records->failed = true;

@@ -20,6 +20,14 @@ void os_environment_raise_limits(void)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+void os_memory_keep(unsigned bytes)
+{
+	enum { MMAP_BYTES = 32 << 20, PAD_BYTES = 16 << 20 }; /* the largest that glibc takes; grow in large steps */
+	(void)mallopt(M_MMAP_THRESHOLD, MMAP_BYTES);
+	(void)mallopt(M_TRIM_THRESHOLD, (int)bytes);
+	(void)mallopt(M_TOP_PAD, PAD_BYTES);
+}
+
 void os_memory_trim(void)
 {
 	malloc_trim(0);

@@ -2,7 +2,8 @@
  *
  * In: a request is 4 bytes of length and that many bytes. A small one arrives whole in a buffer shared by all
  * connections, of which the request keeps a slice; a longer or split one gets a buffer of its own, which grows fourfold
- * as bytes arrive, so that a length alone costs nothing. So an idle connection has no buffer at all.
+ * as bytes arrive, so that a length alone costs nothing, and begins as large as what this client once sent whole. So an
+ * idle connection has no buffer at all.
  * Out: responses leave in the order of their requests, as slices, without a copy.
  *
  * Back-pressure: reading stops while too many requests are under way, too many response bytes wait for a slow reader, or
@@ -23,6 +24,7 @@ enum {
 	COPY_BYTES_MAX = 4 << 10,
 	OWN_FIRST_BYTES = 16 << 10,
 	OWN_GROWTH = 4,
+	TRUSTED_BYTES_MAX = 1 << 20, /* at once, for a client that has sent as much before */
 	REQUESTS_MAX = 256, /* under way on one connection */
 	UNSENT_BYTES_MAX = 4 << 20, /* no request is started beyond */
 };
@@ -264,6 +266,9 @@ static void begin_own(struct kafka_connection *connection, uint32_t length, stru
 	assert(!connection->own && there.bytes < length);
 	while (capacity <= there.bytes)
 		capacity *= OWN_GROWTH;
+	if (capacity < connection->trusted_bytes &&
+	    memory_is_there(connection->server, connection->trusted_bytes, limit))
+		capacity = connection->trusted_bytes;
 	if (!memory_is_there(connection->server, capacity, limit + limit / 4)) {
 		refuse(connection, "the memory for requests is used up");
 		return;
@@ -321,6 +326,8 @@ static void add_to_own(struct kafka_connection *connection, size_t bytes)
 	assert(connection->own_bytes <= connection->own->capacity);
 	if (connection->own_bytes == connection->own_wanted) {
 		struct base_slice whole = base_slice_of(connection->own, 0, connection->own_bytes);
+		if (connection->trusted_bytes < whole.bytes)
+			connection->trusted_bytes = whole.bytes < TRUSTED_BYTES_MAX ? whole.bytes : TRUSTED_BYTES_MAX;
 		own_release(connection);
 		queue_request(connection, whole);
 	} else if (connection->own_bytes == connection->own->capacity) {

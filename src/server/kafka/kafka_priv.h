@@ -80,6 +80,7 @@ struct kafka_connection {
 	struct base_buffer *own; /* NULL: the next bytes go to the server's shared buffer */
 	size_t own_bytes; /* received into it */
 	size_t own_wanted; /* the request's length */
+	size_t trusted_bytes; /* of the longest request that came whole, up to a limit */
 
 	bool paused;
 	bool pumping;

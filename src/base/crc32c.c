@@ -141,3 +141,29 @@ uint32_t base_crc32c(uint32_t crc, const void *data, size_t bytes)
 #endif
 	return base_crc32c_portable(crc, data, bytes);
 }
+
+/* ---- joining two checksums: appending n zero bytes multiplies by x^(8n) modulo the polynomial ---- */
+
+/* Polynomials over GF(2), reflected: the highest bit is the coefficient of x^0. */
+static uint32_t multiply(uint32_t a, uint32_t b)
+{
+	uint32_t product = 0;
+	for (uint32_t bit = 1u << 31; bit; bit >>= 1) {
+		if (a & bit)
+			product ^= b;
+		b = b >> 1 ^ (b & 1 ? (uint32_t)POLYNOMIAL_REFLECTED : 0);
+	}
+	return product;
+}
+
+uint32_t base_crc32c_combine(uint32_t crc, uint32_t next, size_t bytes)
+{
+	uint32_t power = 1u << 23; /* x^8 */
+	uint32_t shift = 1u << 31; /* x^0 */
+	for (; bytes > 0; bytes >>= 1) {
+		if (bytes & 1)
+			shift = multiply(shift, power);
+		power = multiply(power, power);
+	}
+	return multiply(shift, crc) ^ next;
+}

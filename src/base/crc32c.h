@@ -10,6 +10,9 @@
 /* The checksum of `data` appended to bytes whose checksum is `crc` (0 for none). */
 uint32_t base_crc32c(uint32_t crc, const void *data, size_t bytes);
 
+/* The checksum of `bytes` bytes whose own is `next`, appended to bytes whose checksum is `crc`: without the bytes. */
+uint32_t base_crc32c_combine(uint32_t crc, uint32_t next, size_t bytes);
+
 /* The portable twin: same result, any machine. */
 uint32_t base_crc32c_portable(uint32_t crc, const void *data, size_t bytes);
 

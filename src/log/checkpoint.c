@@ -59,6 +59,7 @@ static void release_run(struct sealed_run *run)
 	for (size_t i = 0; i < run->count; i++) {
 		os_pool_file_unref(run->entries[i].file);
 		base_slice_release(&run->entries[i].slice);
+		base_buffer_unref(run->entries[i].digest);
 	}
 	free(run->entries);
 	free(run->damages);
@@ -107,6 +108,8 @@ static pyr_result capture_entries(struct sealed_run *run, const struct log_parti
 		*entry = *log_tail_at(&partition->tail, i);
 		os_pool_file_ref(entry->file);
 		entry->slice = base_slice_ref(entry->slice);
+		if (entry->digest)
+			base_buffer_ref(entry->digest);
 	}
 	base_writer_init(&writer, MANIFEST_BYTES_MAX);
 	log_producers_encode(&partition->producers, &writer);
@@ -217,6 +220,9 @@ static pyr_result seal_entry(struct log_checkpoint *checkpoint, struct sealed_ru
 {
 	struct base_slice batch;
 	bool in_place = run->extent && entry->file == &run->segment->file;
+	const struct log_digest *digest = in_place ? log_digest_get(entry->digest) : NULL;
+	if (digest)
+		return log_segment_writer_digest(&checkpoint->writer, digest, entry);
 	pyr_result read = log_tail_entry_read(entry, &batch);
 	if (read.code == PYR_CORRUPT)
 		return note_damage(run, entry);

@@ -257,9 +257,12 @@ static enum pyr_code commit_data(struct log *log, struct log_partition *partitio
 	struct os_pool_file *file =
 		append->state.in_extent ? &partition->group_extent->segment->file : &group->file->file;
 	struct log_tail_entry entry = entry_of(group, append, file);
+	if (append->state.in_place)
+		entry.digest = log_digest_begin(log, append->batch);
 	if (log_tail_push(&partition->tail, &entry).code != PYR_OK) {
 		os_pool_file_unref(entry.file);
 		base_slice_release(&entry.slice);
+		base_buffer_unref(entry.digest);
 		log_stop(log);
 		return PYR_STOPPED;
 	}

@@ -14,7 +14,7 @@ struct log_options log_options_default(void)
 	return (struct log_options){
 		.ring_file_bytes = 64 << 20,
 		.checkpoint_bytes = 128 << 20,
-		.tail_cache_bytes = 256 << 20,
+		.tail_cache_bytes = 160 << 20,
 		.extent_min_bytes = 1 << 20,
 		.pending_bytes_max = 256 << 20,
 		.background_bytes_per_s = 400 << 20,
@@ -172,6 +172,7 @@ static void log_free(struct log *log)
 	os_timer_stop(log->loop, &log->ring.prepare_timer);
 	log_checkpoint_cancel(log);
 	log_checkpoint_free(log->checkpoint);
+	log_digests_free(log);
 	log_merge_abandon(log);
 	log_scrub_abandon(log);
 	log_read_abandon(log);

@@ -8,12 +8,13 @@
  *   snapshot.c    one moment, for other threads        checkpoint.c  sealing, and the manifest that makes it count
  *   recovery.c    what a crash left                    retention.c   what may go
  *   merge.c       small segments into large ones       scrub.c       reading everything again, slowly
- *   time.c        the first record of a time
+ *   digest.c      leaves of what is still in memory    time.c        the first record of a time
  */
 #ifndef PYRALOG_LOG_LOG_PRIV_H
 #define PYRALOG_LOG_LOG_PRIV_H
 
 #include "base/array.h"
+#include "base/hash.h"
 #include "base/table.h"
 #include "codec/batch.h"
 #include "log/format.h"
@@ -71,6 +72,7 @@ struct log_tail_entry {
 	uint32_t bytes;
 	uint32_t prefix_crc; /* of the bytes that the batch's own CRC leaves out */
 	struct base_slice slice; /* in the tail cache, or zero */
+	struct base_buffer *digest; /* of a large batch in an extent, or NULL; see digest.c */
 };
 
 /* A deque, oldest first. */
@@ -177,6 +179,25 @@ struct log_cached { /* one entry of the tail cache's queue, oldest first */
 	int64_t base_offset;
 };
 
+/* What sealing needs of a batch instead of its bytes. */
+struct log_digest {
+	atomic_bool ready;
+	uint8_t header[CODEC_BATCH_HEADER_BYTES];
+	uint8_t leaf[BASE_BLAKE3_BYTES];
+};
+
+struct log_digest_item {
+	struct base_slice batch;
+	struct base_buffer *digest; /* holds a struct log_digest */
+};
+
+struct log_digests {
+	struct os_job job;
+	struct log_digest_item *waiting, *running; /* running belongs to the job while it is there */
+	size_t waiting_count, waiting_capacity, running_count;
+	uint64_t waiting_bytes;
+};
+
 struct log_checkpoint;
 struct log_merge;
 struct log_scrub;
@@ -233,6 +254,7 @@ struct log {
 	struct log_cached *cached;
 	size_t cached_head, cached_count, cached_capacity;
 
+	struct log_digests digests;
 	struct log_checkpoint *checkpoint; /* under way */
 	uint64_t manifest_number; /* of the newest snapshot on disk */
 	uint64_t replay_group; /* as that snapshot says */
@@ -375,6 +397,15 @@ pyr_result log_extent_place(struct log *log, struct log_partition *partition, in
 pyr_result log_extent_write(struct log *log, const struct log_group_extent *place); /* blocking */
 void log_extent_free(struct log_extent *extent);
 
+/* ---- digest.c ---- */
+
+/* The digest of a batch, being made in the background: a reference for the caller. NULL: too much waits. */
+struct base_buffer *log_digest_begin(struct log *log, struct base_slice batch);
+/* NULL: not there, or not ready. Any thread that holds a reference. */
+const struct log_digest *log_digest_get(const struct base_buffer *buffer);
+void log_digests_free(struct log *log);
+void log_leaf_hash(const uint8_t *batch, size_t bytes, uint8_t ret_leaf[BASE_BLAKE3_BYTES]);
+
 /* ---- segment.c ---- */
 
 struct log_segment *log_segment_new(struct log *log, uint64_t id);
@@ -418,6 +449,9 @@ void log_segment_writer_part(struct log_segment_writer *writer, uint32_t partiti
 /* Appends a batch to the part; or, with position != 0, notes one that an extent holds already. */
 pyr_result log_segment_writer_batch(struct log_segment_writer *writer, struct base_bytes batch, uint64_t index,
                                     uint64_t position, int64_t min_timestamp_ms);
+/* Notes a batch that an extent holds already as a block of its own, without reading it. */
+pyr_result log_segment_writer_digest(struct log_segment_writer *writer, const struct log_digest *digest,
+                                     const struct log_tail_entry *entry);
 pyr_result log_segment_writer_part_end(struct log_segment_writer *writer, struct base_bytes producers,
                                        struct log_part *ret_part);
 /* Directory, trailer, sync of file, leaves and names. */

@@ -93,6 +93,7 @@ static void drop_entry(struct log_tail_entry *entry)
 {
 	os_pool_file_unref(entry->file);
 	base_slice_release(&entry->slice);
+	base_buffer_unref(entry->digest);
 }
 
 void log_tail_drop_front(struct log_tail *tail, size_t count)

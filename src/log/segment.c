@@ -272,17 +272,13 @@ static void end_block(struct log_segment_writer *writer)
 	writer->block = (struct log_block){0};
 }
 
-/* Final bytes, but for the leader epoch, which changes with the leader and proves nothing. */
-static void add_leaf(struct log_segment_writer *writer, const struct codec_batch *batch, const uint8_t *at)
+static void add_leaf(struct log_segment_writer *writer, const struct codec_batch *batch,
+                     const uint8_t leaf[BASE_BLAKE3_BYTES])
 {
-	static const uint8_t epoch[4];
-	struct base_bytes pieces[3] = {{at, 12}, {epoch, 4}, {at + 16, batch->bytes - 16}};
-	uint8_t hash[BASE_BLAKE3_BYTES];
-	base_blake3(pieces, 3, hash);
 	base_write_u64le(&writer->pending_leaves, (uint64_t)batch->base_offset);
 	base_write_u32le(&writer->pending_leaves, writer->part.partition);
 	base_write_u32le(&writer->pending_leaves, (uint32_t)batch->record_count);
-	base_write_bytes(&writer->pending_leaves, hash, sizeof hash);
+	base_write_bytes(&writer->pending_leaves, leaf, BASE_BLAKE3_BYTES);
 }
 
 static void note_in_part(struct log_part *part, const struct codec_batch *batch, uint64_t index,
@@ -302,8 +298,7 @@ static void note_in_part(struct log_part *part, const struct codec_batch *batch,
 		part->max_timestamp_ms = batch->max_timestamp_ms;
 }
 
-static void note_in_block(struct log_block *block, const struct codec_batch *batch, const uint8_t *at,
-                          uint64_t position)
+static void note_in_block(struct log_block *block, const struct codec_batch *batch, uint64_t position)
 {
 	if (block->bytes == 0) {
 		block->base_offset = batch->base_offset;
@@ -311,7 +306,6 @@ static void note_in_block(struct log_block *block, const struct codec_batch *bat
 		block->max_timestamp_ms = INT64_MIN;
 	}
 	block->last_offset = codec_batch_last_offset(batch);
-	block->crc = base_crc32c(block->crc, at, batch->bytes);
 	block->bytes += (uint32_t)batch->bytes;
 	block->record_count += (uint32_t)batch->record_count;
 	if (batch->max_timestamp_ms > block->max_timestamp_ms)
@@ -330,9 +324,12 @@ pyr_result log_segment_writer_batch(struct log_segment_writer *writer, struct ba
 	bool follows = writer->block.bytes > 0 && at == writer->block.position + writer->block.bytes;
 	if (!follows || writer->block.bytes + batch.bytes > LOG_SEGMENT_BLOCK_BYTES)
 		end_block(writer);
-	note_in_block(&writer->block, &batch, bytes.data, at);
+	note_in_block(&writer->block, &batch, at);
+	writer->block.crc = base_crc32c(writer->block.crc, bytes.data, bytes.bytes);
 	note_in_part(&writer->part, &batch, index, min_timestamp_ms);
-	add_leaf(writer, &batch, bytes.data);
+	uint8_t leaf[BASE_BLAKE3_BYTES];
+	log_leaf_hash(bytes.data, bytes.bytes, leaf);
+	add_leaf(writer, &batch, leaf);
 	writer->written_bytes += bytes.bytes;
 	if (copied)
 		base_write_bytes(&writer->pending, bytes.data, bytes.bytes);
@@ -340,6 +337,23 @@ pyr_result log_segment_writer_batch(struct log_segment_writer *writer, struct ba
 		PYR_TRY(flush(writer->leaves, &writer->pending_leaves, &writer->leaf_position));
 	return writer->pending.bytes >= WRITE_BYTES ? flush(writer->file, &writer->pending, &writer->position)
 	                                            : pyr_ok();
+}
+
+pyr_result log_segment_writer_digest(struct log_segment_writer *writer, const struct log_digest *digest,
+                                     const struct log_tail_entry *entry)
+{
+	struct codec_batch batch;
+	if (codec_batch_parse_header(digest->header, &batch).code != PYR_OK || batch.bytes != entry->bytes)
+		return pyr_result_of(PYR_CORRUPT);
+	end_block(writer);
+	note_in_block(&writer->block, &batch, entry->position);
+	writer->block.crc = base_crc32c_combine(entry->prefix_crc, batch.crc, batch.bytes - LOG_BATCH_PREFIX_BYTES);
+	end_block(writer);
+	note_in_part(&writer->part, &batch, entry->index, entry->min_timestamp_ms);
+	add_leaf(writer, &batch, digest->leaf);
+	return writer->pending_leaves.bytes >= WRITE_BYTES
+	               ? flush(writer->leaves, &writer->pending_leaves, &writer->leaf_position)
+	               : pyr_ok();
 }
 
 pyr_result log_segment_writer_part_end(struct log_segment_writer *writer, struct base_bytes producers,

@@ -160,6 +160,9 @@ static void both_ways_agree_at_any_length_and_alignment(void **state)
 		assert_int_equal(whole, base_crc32c_portable(before, bytes + from, count));
 		assert_int_equal(whole,
 		                 base_crc32c(base_crc32c(before, bytes + from, cut), bytes + from + cut, count - cut));
+		assert_int_equal(whole,
+		                 base_crc32c_combine(base_crc32c(before, bytes + from, cut),
+		                                     base_crc32c(0, bytes + from + cut, count - cut), count - cut));
 	}
 	free(bytes);
 }

@@ -471,6 +471,26 @@ static void a_lost_manifest_deletes_nothing(void **state)
 	assert_int_equal(before, after);
 }
 
+static void large_batches_are_sealed_from_their_digests(void **state)
+{
+	struct world *world = *state;
+	enum { BURSTS = 4, BATCHES = 3, BYTES = 40001 };
+	assert_int_equal(open_log(world), PYR_OK);
+	for (int i = 0; i < BURSTS; i++) {
+		for (int k = 0; k < BATCHES; k++)
+			append(world, BYTES + (size_t)i);
+		pass_time(world, SECOND_US / 10);
+		seal(world);
+	}
+	assert_int_equal(count_answers(world, PYR_OK), BURSTS * BATCHES);
+	assert_true(log_metrics_get(world->log).extent_bytes > 0);
+	check_readable(world, 0, BURSTS * BATCHES);
+	close_log(world);
+	assert_int_equal(open_log(world), PYR_OK);
+	check_readable(world, 0, BURSTS * BATCHES);
+	assert_int_equal(log_metrics_get(world->log).corrupt_reads, 0);
+}
+
 /* ---- a call that fails, at any place of sealing and merging, and then a crash ---- */
 
 static void crash_and_reopen(struct world *world)
@@ -703,6 +723,7 @@ int main(void)
 		HOSTILE(a_count_beyond_the_file_takes_no_memory),
 		HOSTILE(a_lost_manifest_deletes_nothing),
 		cmocka_unit_test(a_call_that_fails_loses_nothing),
+		HOSTILE(large_batches_are_sealed_from_their_digests),
 		cmocka_unit_test(a_sync_that_fails_loses_nothing),
 		cmocka_unit_test(a_ring_file_not_made_ready_is_passed_over),
 		HOSTILE(a_lying_time_stamp_is_searched_in_turns),

@@ -119,27 +119,33 @@ static bool find_room(struct log *log, uint64_t bytes)
 	group->last = group->header;
 	group->last.flags = LOG_GROUP_LAST;
 	group->last.bytes = LOG_BLOCK_BYTES;
-	memset(group->last_block, 0, LOG_BLOCK_BYTES);
-	log_group_header_encode(&group->last, group->last_block);
+	memset(group->last_header, 0, sizeof group->last_header);
+	log_group_header_encode(&group->last, group->last_header);
 	log->last_group = group->last.number;
 	log->last_group_crc = group->last.crc;
 	return log_ring_roll(log);
 }
 
+static pyr_result close_rolled(const struct log_group *group)
+{
+	_Alignas(OS_DIRECT_BYTES) uint8_t block[LOG_BLOCK_BYTES] = {0};
+	struct base_bytes piece = {block, sizeof block};
+	memcpy(block, group->last_header, sizeof group->last_header);
+	PYR_TRY(os_file_write(group->rolled->write, group->rolled_position, &piece, 1));
+	return os_file_sync(group->rolled->write);
+}
+
 static pyr_result write_group(struct log *log)
 {
 	struct log_group *group = &log->group;
-	if (group->roll) {
-		struct base_bytes last = {group->last_block, LOG_BLOCK_BYTES};
-		PYR_TRY(os_file_write(group->rolled->write, group->rolled_position, &last, 1));
-		PYR_TRY(os_file_sync(group->rolled->write));
-	}
+	if (group->roll)
+		PYR_TRY(close_rolled(group));
 	for (size_t i = 0; i < group->extent_count; i++) {
 		pyr_result written = log_extent_write(log, &group->extents[i]);
 		group->no_room = written.code == PYR_DISK_FULL; /* and nothing on the ring knows of this group */
 		PYR_TRY(written);
 	}
-	PYR_TRY(os_file_write(group->file->write, group->position, group->parts, group->ring_parts));
+	PYR_TRY(os_file_write(group->file->write, group->position, &group->piece, 1));
 	return group->sync ? os_file_sync(group->file->write) : pyr_ok();
 }
 
@@ -195,7 +201,7 @@ static void assemble(struct log *log)
 		return;
 	}
 	struct log_group_plan plan = log_group_plan(log);
-	if (!find_room(log, plan.ring_bytes)) {
+	if (!find_room(log, plan.bytes)) {
 		give_back(log);
 		log_ring_prepare(log);
 		return;
@@ -321,7 +327,7 @@ static void commit_appends(struct log *log)
 /* An empty, synced group: says that the one before it is durable, and makes it so. */
 static bool submit_empty(struct log *log)
 {
-	struct log_group_plan plan = {.buffer_bytes = LOG_GROUP_HEADER_BYTES, .ring_parts = 3};
+	struct log_group_plan plan = {.bytes = LOG_GROUP_HEADER_BYTES};
 	if (!find_room(log, LOG_GROUP_HEADER_BYTES))
 		return false;
 	head_group(log);

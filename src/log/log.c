@@ -184,7 +184,7 @@ static void log_free(struct log *log)
 	log_ring_close(log);
 	os_file_pool_free(log->files);
 	base_buffer_unref(log->group.buffer);
-	free(log->group.parts);
+	base_buffer_unref(log->group.small);
 	free(log->group.extents);
 	free(log->group.directory);
 	free(log->cached);

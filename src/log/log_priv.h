@@ -25,7 +25,6 @@
 enum {
 	LOG_PARTITION_SYSTEM = 0, /* records of the manifest and its observer */
 	LOG_GROUP_TARGET_BYTES = 8 << 20, /* a group takes what waits, up to this */
-	LOG_COPY_MAX_BYTES = 16384, /* smaller payloads are copied into the group's own buffer */
 	LOG_SEGMENT_BLOCK_BYTES = 65536,
 	LOG_RUN_BYTES = 1 << 20, /* of a snapshot */
 	LOG_DAMAGES_MAX = 10000, /* remembered of a partition */
@@ -152,16 +151,15 @@ struct log_group {
 	struct os_job job;
 	struct log_group_header header;
 	struct base_list appends;
-	struct base_buffer *buffer; /* header, directory, frames, small payloads */
-	struct base_bytes *parts; /* what is written to the ring, then what goes to extents */
-	size_t part_count, part_capacity;
+	struct base_buffer *buffer; /* header, directory, frames */
+	struct base_buffer *small; /* what a small group is written from; stays */
+	struct base_bytes piece; /* what is written to the ring */
 	struct log_group_extent *extents;
 	size_t extent_count, extent_capacity;
 	uint32_t *directory; /* partition ids */
 	size_t directory_count, directory_capacity;
 	struct log_ring_file *file;
 	uint64_t position;
-	size_t ring_parts;
 	bool sync;
 	bool sync_later;
 	bool roll; /* close the file before with a last group */
@@ -169,7 +167,7 @@ struct log_group {
 	struct log_ring_file *rolled;
 	uint64_t rolled_position;
 	struct log_group_header last;
-	uint8_t last_block[LOG_BLOCK_BYTES];
+	uint8_t last_header[LOG_GROUP_HEADER_BYTES];
 	pyr_result result;
 };
 
@@ -318,13 +316,9 @@ static inline struct log_append *log_append_of(struct base_list *node)
 	return BASE_CONTAINER(node, struct log_append, state.node);
 }
 
-/* Bytes of the group's buffer: header, directory, frames with what is copied, padding included by the caller. */
 struct log_group_plan {
-	uint64_t ring_bytes; /* all of the group on the ring, before padding */
-	size_t buffer_bytes;
+	size_t bytes; /* of the group, before the zeros at its end; at most */
 	size_t frame_count;
-	size_t ring_parts; /* pieces written to the ring, at most */
-	size_t extent_parts;
 };
 
 /* The partition has frames in the group. False: memory is out. */

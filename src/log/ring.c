@@ -16,7 +16,7 @@
 
 enum { FILL_BYTES = 1 << 20, FIRST_FILE_BYTES = 4 << 20, RETRY_US = 1000000 };
 
-static const uint8_t zeros[65536];
+static const _Alignas(OS_DIRECT_BYTES) uint8_t zeros[65536];
 
 static void ring_file_path(uint64_t slot, char ret_path[OS_POOL_PATH_MAX])
 {
@@ -61,7 +61,7 @@ void log_ring_file_free(struct log_ring_file *file)
 
 static pyr_result open_for_writing(struct log *log, struct log_ring_file *file, bool fresh)
 {
-	unsigned flags = OS_OPEN_WRITE | (fresh ? OS_OPEN_CREATE : 0);
+	unsigned flags = OS_OPEN_WRITE | OS_OPEN_DIRECT | (fresh ? OS_OPEN_CREATE : 0);
 	return os_file_open(log->disk, file->file.path, flags, &file->write);
 }
 
@@ -80,7 +80,7 @@ static pyr_result fill(struct log_ring_file *file, uint64_t from, uint64_t bytes
 static pyr_result write_header(struct log *log, struct log_ring_file *file, const struct log_ring_header *header,
                                bool fresh)
 {
-	uint8_t block[LOG_RING_HEADER_BYTES];
+	_Alignas(OS_DIRECT_BYTES) uint8_t block[LOG_RING_HEADER_BYTES];
 	struct base_bytes piece = {block, sizeof block};
 	log_ring_header_encode(header, block);
 	PYR_TRY(os_file_write(file->write, 0, &piece, 1));

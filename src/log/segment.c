@@ -217,6 +217,24 @@ static pyr_result flush(struct os_file *file, struct base_writer *pending, uint6
 	return pyr_ok();
 }
 
+/* The segment itself is written past the page cache: dirty pages of its gigabytes would stand in the way of the next sync
+ * of the ring. So whole blocks; the rest waits. */
+static pyr_result flush_blocks(struct log_segment_writer *writer)
+{
+	struct base_writer *pending = &writer->pending;
+	size_t whole = pending->bytes / LOG_BLOCK_BYTES * LOG_BLOCK_BYTES;
+	if (pending->failed)
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	if (whole == 0)
+		return pyr_ok();
+	struct base_bytes piece = {pending->buffer->data, whole};
+	PYR_TRY(os_file_write(writer->file, writer->position, &piece, 1));
+	writer->position += whole;
+	pending->bytes -= whole;
+	memmove(pending->buffer->data, pending->buffer->data + whole, pending->bytes);
+	return pyr_ok();
+}
+
 static pyr_result open_leaves(struct log_segment_writer *writer)
 {
 	char path[OS_POOL_PATH_MAX];
@@ -237,7 +255,9 @@ pyr_result log_segment_writer_begin(struct log_segment_writer *writer, struct os
 	base_writer_init(&writer->index, METADATA_BYTES_MAX);
 	base_writer_init(&writer->directory, METADATA_BYTES_MAX);
 	log_segment_path(id, path);
-	PYR_TRY(os_file_open(disk, path, OS_OPEN_WRITE | OS_OPEN_CREATE, &writer->file));
+	base_write_zeros(&writer->pending, BASE_PAGED_BYTES_MIN); /* what is written directly must lie in pages */
+	writer->pending.bytes = 0;
+	PYR_TRY(os_file_open(disk, path, OS_OPEN_WRITE | OS_OPEN_CREATE | OS_OPEN_DIRECT, &writer->file));
 	PYR_TRY(open_leaves(writer));
 	if (extent) {
 		writer->position = filled;
@@ -335,8 +355,7 @@ pyr_result log_segment_writer_batch(struct log_segment_writer *writer, struct ba
 		base_write_bytes(&writer->pending, bytes.data, bytes.bytes);
 	if (writer->pending_leaves.bytes >= WRITE_BYTES)
 		PYR_TRY(flush(writer->leaves, &writer->pending_leaves, &writer->leaf_position));
-	return writer->pending.bytes >= WRITE_BYTES ? flush(writer->file, &writer->pending, &writer->position)
-	                                            : pyr_ok();
+	return writer->pending.bytes >= WRITE_BYTES ? flush_blocks(writer) : pyr_ok();
 }
 
 pyr_result log_segment_writer_digest(struct log_segment_writer *writer, const struct log_digest *digest,
@@ -372,8 +391,7 @@ pyr_result log_segment_writer_part_end(struct log_segment_writer *writer, struct
 	base_write_bytes(&writer->pending, producers.data, producers.bytes);
 	writer->part_count += 1;
 	*ret_part = writer->part;
-	return writer->pending.bytes >= WRITE_BYTES ? flush(writer->file, &writer->pending, &writer->position)
-	                                            : pyr_ok();
+	return writer->pending.bytes >= WRITE_BYTES ? flush_blocks(writer) : pyr_ok();
 }
 
 static void end_directory(struct log_segment_writer *writer)
@@ -396,8 +414,10 @@ static void end_directory(struct log_segment_writer *writer)
 pyr_result log_segment_writer_end(struct log_segment_writer *writer)
 {
 	end_directory(writer);
-	PYR_TRY(flush(writer->file, &writer->pending, &writer->position));
-	PYR_TRY(os_file_truncate(writer->file, writer->position));
+	uint64_t end = position_of(writer);
+	base_write_zeros(&writer->pending, (size_t)(log_align(end, LOG_BLOCK_BYTES) - end));
+	PYR_TRY(flush_blocks(writer));
+	PYR_TRY(os_file_truncate(writer->file, end));
 	PYR_TRY(os_file_sync(writer->file));
 	PYR_TRY(flush(writer->leaves, &writer->pending_leaves, &writer->leaf_position));
 	PYR_TRY(os_file_sync(writer->leaves));

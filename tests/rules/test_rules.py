@@ -9,6 +9,10 @@ LAYERS = (pathlib.Path(__file__).parent / "layers.toml").read_text()
 FORMAT = (pathlib.Path(__file__).parent.parent.parent / ".clang-format").read_text()
 HEADER = "/* A header. */\n#ifndef {guard}\n#define {guard}\n{body}#endif\n"
 LONG = "/* Long. */\n#include \"base/a.h\"\n\nint a(void)\n{\n" + "\tx();\n" * 90 + "}\n"
+PLANTS = """class Plant:
+    name, edits = "late", [("src/base/a.c", "int b;", "")]
+PLANTS = [Plant]
+"""
 SLASH = "/"
 
 
@@ -63,6 +67,7 @@ PLANTED = [
     ("decisions_have_status_and_date", {"docs/adr/0002-two.md": "# Two\n\nDate: 2026-01-31\n"}, "Status"),
     ("decisions_have_status_and_date", {"docs/adr/0002-two.md": "# Two\n\nStatus: accepted\n"}, "Date"),
     ("decisions_have_status_and_date", {"docs/adr/two.md": "Status: accepted\nDate: 2026-01-31\n"}, "NNNN"),
+    ("planted_bugs_fit_the_code", {"src/base/a.c": "/* A. */\nint a;\n", "tests/sim/plant.py": PLANTS}, "0 times"),
 ]
 
 

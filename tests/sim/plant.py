@@ -39,7 +39,7 @@ PLANTS = [
     Plant("a failed sync is tried again", ("src/log/commit.c", RING_SYNC, """\tif (!group->sync || os_file_sync(group->file->write).code == PYR_OK)
 \t\treturn pyr_ok();
 \treturn os_file_sync(group->file->write);""")),
-    Plant("a file's last group is not synced", ("src/log/commit.c", "\t\tPYR_TRY(os_file_sync(group->rolled->write));\n", "")),
+    Plant("a file's last group is not synced", ("src/log/commit.c", "\treturn os_file_sync(group->rolled->write);", "\treturn pyr_ok();")),
     Plant("a ring file's name is not synced",
           ("src/log/ring.c", 'return fresh ? os_directory_sync(log->disk, "ring") : pyr_ok();',
            "(void)log;\n\t(void)fresh;\n\treturn pyr_ok();")),
@@ -64,8 +64,8 @@ PLANTS = [
           ("src/log/recovery.c", """.code == PYR_OK &&
 \t       ret_group->file_id == found->header.file_id && ret_group->incarnation == found->header.incarnation;""",
            ".code == PYR_OK && found;"),
-          ("src/log/recovery.c", "if (readable && group.number <= recovery->last_group) {", "if (false) {"),
-          ("src/log/recovery.c", "} else if (readable && group.number == recovery->last_group + 1) {", "} else if (readable) {"),
+          ("src/log/recovery.c", "if (!readable || group.number > recovery->last_group + 1) {", "if (!readable) {"),
+          ("src/log/recovery.c", "if (group.number == recovery->last_group + 1) /*", "if (true) /*"),
           ("src/log/recovery.c", "\tif (group->number > recovery->head.state_group)\n\t\treturn false;\n",
            "\tif (group->number < recovery->head.group)\n\t\treturn false;\n")),
     Plant("extents synced after the ring, references checked", *EXTENTS_LATE, passes=True),

@@ -196,16 +196,18 @@ static void put_directory(uint8_t *at)
 static void a_group(void **state)
 {
 	(void)state;
-	struct log_group_header group = {.flags = LOG_GROUP_LAST,
-	                                 .file_id = FILE_ID,
-	                                 .incarnation = 7,
-	                                 .number = 1001,
-	                                 .durable_through = 1000,
-	                                 .bytes = 4096,
-	                                 .previous_crc = 0xcafebabe,
-	                                 .frame_count = 2,
-	                                 .directory_count = 2};
-	struct log_group_header read;
+	struct log_group_header group, read;
+	memset(&group, 0, sizeof group); /* and its padding, as both are compared whole */
+	memset(&read, 0, sizeof read);
+	group.flags = LOG_GROUP_LAST;
+	group.file_id = FILE_ID;
+	group.incarnation = 7;
+	group.number = 1001;
+	group.durable_through = 1000;
+	group.bytes = 4096;
+	group.previous_crc = 0xcafebabe;
+	group.frame_count = 2;
+	group.directory_count = 2;
 	struct golden golden;
 	uint8_t bytes[4096] = {0};
 	put_directory(bytes + LOG_GROUP_HEADER_BYTES);

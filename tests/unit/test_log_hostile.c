@@ -613,6 +613,44 @@ static void a_ring_file_not_made_ready_is_passed_over(void **state)
 		fail_making_ring_files(call);
 }
 
+/* Groups that nobody waited for, a manifest, a sync that fails: what it dropped is in the page cache until the machine
+ * dies, and by then the log has gone on behind it. */
+static void fail_sync_behind_a_manifest(uint64_t sync)
+{
+	static const struct log_partition_config weak = {
+		.durability = LOG_DURABILITY_OS, .retention_ms = -1, .retention_bytes = -1, .segment_bytes = 1 << 20};
+	void *state;
+	set_up(&state);
+	struct world *world = state;
+	os_sim_disk_faults(world->disk)->fail_sync_at = sync;
+	if (open_log(world) == PYR_OK) {
+		log_partition_configure(world->log, PARTITION, &weak);
+		for (int i = 0; i < 8; i++) {
+			append(world, 100);
+			pass_time(world, SECOND_US / 100);
+			if (i == 4)
+				begin_seal(world);
+		}
+		struct appending *synced = &world->appends[world->append_count++];
+		*synced = (struct appending){.append = {.partition = PARTITION + 1, .done = on_append}};
+		synced->append.batch = make_batch(100);
+		log_append(world->log, &synced->append);
+		wait_for(world, &synced->done);
+		kill_and_reopen(world);
+		append_now(world, 100);
+		crash_and_reopen(world);
+		append_now(world, 100);
+	}
+	tear_down(&state);
+}
+
+static void a_manifest_waits_for_the_ring(void **state)
+{
+	(void)state;
+	for (uint64_t sync = 1; sync < 40; sync++)
+		fail_sync_behind_a_manifest(sync);
+}
+
 /* ---- lying headers ---- */
 
 static void on_time(struct log_time_query *query)
@@ -726,6 +764,7 @@ int main(void)
 		HOSTILE(large_batches_are_sealed_from_their_digests),
 		cmocka_unit_test(a_sync_that_fails_loses_nothing),
 		cmocka_unit_test(a_ring_file_not_made_ready_is_passed_over),
+		cmocka_unit_test(a_manifest_waits_for_the_ring),
 		HOSTILE(a_lying_time_stamp_is_searched_in_turns),
 		HOSTILE(files_beyond_the_limit_are_closed_again),
 	};

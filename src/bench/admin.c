@@ -92,7 +92,7 @@ static void on_answered(void *context, int16_t key, const void *response)
 static void on_lost(void *context, const char *why)
 {
 	struct bench_admin *admin = context;
-	over(admin, pyr_fail(admin->error, PYR_NETWORK, "no connection to a broker at %s:%u: %s; is it running there?",
+	over(admin, pyr_fail(admin->error, PYR_NETWORK, "no broker answers at %s:%u (%s): is it running there?",
 	                     admin->host, admin->port, why));
 }
 

@@ -123,7 +123,7 @@ static void on_closed(void *context)
 	if (link->closing)
 		return;
 	link->closing = true;
-	link->handler->lost(link->context, link->ended ? link->ended : "the broker closed the connection");
+	link->handler->lost(link->context, link->ended ? link->ended : "the connection was refused or closed");
 }
 
 static const struct os_connection_handler connection_handler = {on_space, on_received, on_drained, on_closed};

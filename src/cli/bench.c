@@ -32,7 +32,7 @@ static const struct cli_option bench_options[] = {
 	{"rate", "N", "0", "records per second, in open loop: latency counts from when a request should have left"},
 	{"seconds", "N", "5", "how long to measure; fractions are fine"},
 	{"warmup", "SECONDS", "1", "not measured, before"},
-	{"records", "N", "0", "end when so many records were acknowledged (or read), instead of --seconds"},
+	{"records", "N", "0", "end when so many were produced (or read), without --seconds or warm-up"},
 	{"prepare-mib", "N", "256", "fetch, mixed: what an empty topic is filled with before"},
 	{"fetch-bytes", "N", "1048576", "of one partition in one fetch response"},
 	{"check", NULL, "", "verify the checksum of every batch that is read"},
@@ -139,7 +139,7 @@ static pyr_result time_options(const struct cli_option *options, struct bench_op
 	if (seconds <= 0 && records == 0)
 		return pyr_fail(error, PYR_USAGE, "--seconds 0 measures nothing: give more, or --records");
 	bench->duration_us = (uint64_t)(seconds * 1e6);
-	bench->warmup_us = (uint64_t)(warmup * 1e6);
+	bench->warmup_us = records > 0 ? 0 : (uint64_t)(warmup * 1e6);
 	bench->records = (uint64_t)records;
 	return pyr_ok();
 }

@@ -18,7 +18,8 @@ help:
 	@echo "make demo      the tour: start a node, replay real flights, query them meanwhile, kill it, lose nothing"
 	@echo "make run       a server on ./pyralog-data and the usual ports, until Ctrl-C"
 	@echo "make test      every suite of tests/suites.toml (SUITE=name for one, V=1 to see its output)"
-	@echo "make bench     measure, as docs/PERFORMANCE.md tells"
+	@echo "make bench     measure beside Apache Kafka, as docs/PERFORMANCE.md tells: 15 minutes; LONG=1 all of it;"
+	@echo "               CASES=100x5000,fetch only those, no documents written; DATA=DIR the disk to measure on"
 	@echo "make fuzz      the fuzz targets, SECONDS=$(SECONDS) each"
 	@echo "make soak      simulations, kill -9 rounds and TSan for SECONDS=$(SECONDS)"
 	@echo "make format    clang-format in place;  make lint  the rules of the repository and clang-tidy"
@@ -42,7 +43,8 @@ test: deps
 	@$(PYTHON) tests/run $(if $(V),--verbose) $(SUITE)
 
 bench: build
-	@$(PYTHON) bench/run.py $(BUILD)
+	@tools/deps.sh bench
+	@$(PYTHON) bench/run.py $(BUILD) $(if $(LONG),--long) $(if $(CASES),--cases $(CASES)) $(if $(DATA),--data $(DATA))
 
 fuzz: deps
 	@$(PYTHON) tests/run --seconds $(SECONDS) fuzz

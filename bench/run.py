@@ -1,142 +1,244 @@
-"""First figures of one node on this machine: `make bench`, or `bench/run.py BUILD`.
+"""`make bench`: Pyralog and Apache Kafka side by side on this machine, with the same load generator and the same payload.
 
-Each line says what was measured, the result and the target of docs/PERFORMANCE.md. Nothing else should run meanwhile.
+    bench/run.py BUILD [--long] [--cases WORD,...] [--rounds N] [--seconds S] [--data DIR]
+
+Both brokers run at the same time, but are loaded in turn (A B A B ...); what is told is the median. All figures of all runs
+go to BUILD/bench/runs.jsonl and summary.json; a full run (no --cases) also writes its table into docs/PERFORMANCE.md and
+the chart docs/images/throughput.svg. Nothing else should run meanwhile.
 """
+import argparse
+import datetime
+import json
+import os
 import pathlib
-import random
+import platform
+import shutil
+import statistics
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import clients  # noqa: E402
+import first  # noqa: E402
+import peers  # noqa: E402
+import report  # noqa: E402
+from cases import BOTH, CASES, WARM_UP  # noqa: E402
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "tests" / "integration"), str(ROOT / "tests" / "integration" / "kafka")]
-import psycopg  # noqa: E402
-import raw  # noqa: E402
-from conftest import Node  # noqa: E402
-
-ACKS = 4000
-VISIBLE = 400
+RUN_SECONDS_MAX = 240  # beyond what it is to measure
+FREE_BYTES = 20 << 30
 
 
-def percentile(values, p):
-    values = sorted(values)
-    return values[min(len(values) - 1, int(len(values) * p / 100))]
+def say(text):
+    print(text, file=sys.stderr, flush=True)
 
 
-def receive(sock, count):
-    data = b""
-    while len(data) < count:
-        piece = sock.recv(count - len(data))
-        if not piece:
-            raise ConnectionError("the server closed the connection")
-        data += piece
-    return data
+def pick(result, path):
+    for name in path:
+        result = result[name]
+    return result
 
 
-def ask(sock, request):
-    sock.sendall(request)
-    return receive(sock, int.from_bytes(receive(sock, 4), "big"))
+class Suite:
+    """One run of `make bench`: the options, what was found so far, and how far it is."""
+
+    def __init__(self, options):
+        self.options = options
+        self.binary = pathlib.Path(options.build).resolve() / "src" / "cli" / "pyralog"
+        self.out = pathlib.Path(options.build).resolve() / "bench"
+        self.out.mkdir(parents=True, exist_ok=True)
+        self.data = pathlib.Path(options.data).resolve() / "bench-data" if options.data else self.out / "data"
+        self.runs = open(self.out / "runs.jsonl", "w", encoding="utf-8")
+        self.cases = [case for case in CASES if self.is_wanted(case)]
+        self.began = time.monotonic()
+        self.done = 0
+        self.total = sum(2 * self.rounds(case) for mode in BOTH for case in self.cases if mode in case.durability)
+
+    def is_wanted(self, case):
+        words = self.options.cases.split(",") if self.options.cases else None
+        if words:
+            return any(word in case.key for word in words)
+        return self.options.long or not case.long_only
+
+    def rounds(self, case):
+        return 1 if case.seconds else self.options.rounds
+
+    def bench(self, peer, arguments, seconds, warmup=1.0):
+        command = [str(self.binary), "bench", *arguments, "--broker", peer.broker, "--pid", str(peer.pid), "--json", "--quiet"]
+        if "--seconds" not in arguments:
+            command += ["--seconds", str(seconds), "--warmup", str(warmup)]
+        command += ["--flights", str(ROOT / ".deps" / "data" / "flights.csv")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + RUN_SECONDS_MAX)
+        if done.returncode != 0:
+            raise RuntimeError(done.stderr.strip()[-500:])
+        return json.loads(done.stdout)
+
+    def arguments(self, case, medians):
+        if not case.half_of:
+            return case.arguments
+        base = medians.get(case.half_of)
+        rate = base["Kafka"]["value"] / 2 if base and base["Kafka"] else 100000
+        return (*case.arguments, "--rate", str(round(rate)))
+
+    def one_run(self, peer, case, arguments, durability, number):
+        seconds = case.seconds * self.options.minutes if case.seconds else self.options.seconds
+        os.sync()  # the other one's dirty pages are not this one's to write
+        try:
+            result = self.bench(peer, arguments, seconds)
+        except (RuntimeError, subprocess.TimeoutExpired) as error:
+            say(f"  {peer.name} failed: {error}")
+            result = {"error": str(error)}
+        self.done += 1
+        record = {"case": case.key, "peer": peer.name, "durability": durability, "round": number, "arguments": arguments,
+                  "load": os.getloadavg()[0], "result": result}
+        self.runs.write(json.dumps(record) + "\n")
+        self.runs.flush()
+        if "error" in result:
+            return None
+        left = (time.monotonic() - self.began) / self.done * (self.total - self.done) / 60
+        say(f"  [{self.done}/{self.total}, {left:.0f} min left] {durability:<5} {case.title:<58} {peer.name:<8} "
+            f"{report.number(pick(result, case.metric))} {case.unit()}")
+        return result
+
+    def one_case(self, both, case, durability, medians):
+        """Each peer in turn, and the medians: {"Pyralog": {...} or None, "Kafka": ...}."""
+        arguments = self.arguments(case, medians)
+        found = {peer.name: [] for peer in both}
+        for number in range(self.rounds(case)):
+            for peer in both:
+                result = self.one_run(peer, case, arguments, durability, number)
+                if result:
+                    found[peer.name].append(result)
+        return {name: summary(case, results) if results else None for name, results in found.items()}
+
+    def warm_up(self, both):
+        for peer in both:
+            say(f"  warming up {peer.name}")
+            for arguments in WARM_UP:
+                self.bench(peer, arguments, 5)
+
+    def one_mode(self, durability):
+        """[(case, medians of both)] with that durability, and what real clients did."""
+        cases = [case for case in self.cases if durability in case.durability]
+        both = [peers.Pyralog(self.binary, self.data, durability), peers.Kafka(self.data, durability)]
+        medians, real = {}, {}
+        if not cases:
+            return [], {}
+        try:
+            for peer in both:
+                peer.start()
+            self.warm_up(both)
+            for case in cases:
+                medians[case.key] = self.one_case(both, case, durability, medians)
+            if durability == "fsync" and not self.options.cases:
+                real = {peer.name: self.real_clients(peer) for peer in both}
+        finally:
+            for peer in both:
+                peer.stop()
+        return [(case, medians[case.key]) for case in cases], real
+
+    def real_clients(self, peer):
+        say(f"  real clients against {peer.name}")
+        return clients.measure(peer, self.data)
 
 
-def create_topic(node, name):
-    subprocess.run(["kcat", "-b", node.kafka, "-P", "-t", name], input=b"first\n", check=True)
+def summary(case, results):
+    """Medians over the rounds."""
+    def median(of):
+        return statistics.median(of(result) for result in results)
+
+    def cpu(result):
+        moved = sum(result.get(flow, {}).get("records", 0) for flow in ("produced", "fetched"))
+        return result["broker_cpu_s"] / moved * 1e6 if moved else 0
+
+    found = {"value": median(lambda result: pick(result, case.metric)), "rounds": len(results),
+             "p50_ms": median(lambda result: pick(result, case.latency)["p50_ms"]),
+             "p99_ms": median(lambda result: pick(result, case.latency)["p99_ms"]),
+             "mb_per_s": median(lambda result: result.get(case.metric[0], {}).get("mb_per_s", 0)),
+             "cpu_s_per_million": median(cpu),
+             "peak_mib": median(lambda result: result["broker_peak_bytes"] / 2**20)}
+    if case.extra:
+        found["extra"] = [case.extra[0], median(lambda result: pick(result, case.extra[1]))]
+    return found
 
 
-def start_seconds(node):
-    before = time.perf_counter()
-    node.start()
-    return time.perf_counter() - before
+def limits(suite):
+    """What the machine itself can do."""
+    say("  the machine's own limits")
+    program = suite.binary.parents[2] / "bench" / "micro" / "bench_limits"
+    suite.data.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run([str(program), str(suite.data)], capture_output=True, text=True, check=True, timeout=120)
+    return json.loads(done.stdout)
 
 
-def acknowledge_ms(node):
-    """One record in flight, acks=all, synced before the answer; the client is this script, its cost included."""
-    request = raw.produce("bench", raw.batch([b"x" * 100]), acks=-1)
-    times = []
-    with raw.Connection(node) as connection:
-        for _ in range(ACKS):
-            before = time.perf_counter()
-            ask(connection.socket, request)
-            times.append((time.perf_counter() - before) * 1000)
-    return times[ACKS // 10:]
+def generator_limit(suite):
+    """The load generator against a broker that keeps nothing."""
+    program = suite.binary.parents[2] / "bench" / "micro" / "bench_sink"
+    sink = subprocess.Popen([str(program)], stdout=subprocess.PIPE, text=True)
+    try:
+        broker = f"127.0.0.1:{int(sink.stdout.readline())}"
+        done = subprocess.run([str(suite.binary), "bench", "--broker", broker, "--topic", "sink", "--json", "--quiet",
+                               "--seconds", "2", "--batch-records", "1000"], capture_output=True, text=True, check=True)
+        return json.loads(done.stdout)["produced"]["mb_per_s"]
+    finally:
+        sink.kill()
+        sink.wait()
 
 
-def visible_ms(node):
-    """From the acknowledgement to the answer of a SELECT that must hold the record."""
-    times = []
-    request = raw.produce("seen", raw.batch([b"x" * 100]), acks=-1)
-    with raw.Connection(node) as connection, psycopg.connect(
-            f"host=127.0.0.1 port={node.ports['postgres']} user=bench dbname=bench", autocommit=True) as sql:
-        for _ in range(VISIBLE):
-            response = ask(connection.socket, request)
-            error, offset = raw.produce_error(b"\0\0\0\0" + response)
-            assert error == 0, f"the record was refused with error {error}"
-            before = time.perf_counter()
-            found = sql.execute(f'SELECT count(*) FROM seen WHERE partition = 0 AND "offset" = {offset}').fetchone()[0]
-            times.append((time.perf_counter() - before) * 1000)
-            assert found == 1, f"the record at offset {offset} was acknowledged but not found"
-    return times[VISIBLE // 10:]
+def machine():
+    model = next((line.partition(":")[2].strip() for line in open("/proc/cpuinfo", encoding="utf-8")
+                  if line.startswith("model name")), platform.machine())
+    memory = next(int(line.split()[1]) for line in open("/proc/meminfo", encoding="ascii") if line.startswith("MemTotal"))
+    return {"cores": os.cpu_count(), "model": model, "memory_gib": round(memory / 2**20)}
 
 
-def throughput(node, records, seconds=5, connections=4, in_flight=4):
-    """Prebuilt batches of random 100-byte values, acks=all; several connections, each to a partition of its own."""
-    batch = raw.batch([random.randbytes(100) for _ in range(records)])
-    answered = [0] * connections
-
-    def load(number):
-        request = raw.produce("bulk", batch, acks=-1, partition=number)
-        until = time.perf_counter() + seconds
-        sent = 0
-        with raw.Connection(node) as connection:
-            while answered[number] < sent or sent == 0:
-                while sent - answered[number] < in_flight and time.perf_counter() < until:
-                    connection.socket.sendall(request)
-                    sent += 1
-                response = receive(connection.socket, int.from_bytes(receive(connection.socket, 4), "big"))
-                error, _ = raw.produce_error(b"\0\0\0\0" + response)
-                assert error == 0, f"a batch was refused with error {error}"
-                answered[number] += 1
-
-    threads = [threading.Thread(target=load, args=(i,)) for i in range(connections)]
-    before = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    rate = sum(answered) / (time.perf_counter() - before)
-    return rate * records, rate * len(batch)
-
-
-def show(what, value, target):
-    print(f"{what:<52} {value:<28} target {target}", flush=True)
+def parse():
+    parser = argparse.ArgumentParser(description="Pyralog and Apache Kafka side by side", prog="make bench")
+    parser.add_argument("build")
+    parser.add_argument("--long", action="store_true", help="every case, five rounds of ten seconds")
+    parser.add_argument("--cases", default="", help="only cases whose key contains one of these words; writes no document")
+    parser.add_argument("--rounds", type=int, help="runs of each case against each broker (3; long: 5)")
+    parser.add_argument("--seconds", type=float, help="measured in each run (2; long: 10)")
+    parser.add_argument("--minutes", type=float, default=3, help="of a sustained run")
+    parser.add_argument("--data", default="", help="where the brokers' data lies (BUILD/bench/data)")
+    options = parser.parse_args()
+    options.rounds = options.rounds or (5 if options.long else 3)
+    options.seconds = options.seconds or (10 if options.long else 2)
+    return options
 
 
 def main():
-    build = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "build").resolve()
-    with tempfile.TemporaryDirectory(prefix="pyralog-bench-", dir=ROOT / "build") as folder:
-        node = Node(build / "src" / "cli" / "pyralog", pathlib.Path(folder))
-        show("start, empty directory", f"{start_seconds(node):.3f} s", "< 0.3 s")
-        try:
-            show("resident memory, idle, before the first query", f"{node.resident_bytes() / 2**20:.1f} MiB", "<= 64 MiB")
-            create_topic(node, "bench")
-            create_topic(node, "seen")
-            times = acknowledge_ms(node)
-            show("durable acknowledge of one 100-byte record",
-                 f"p50 {percentile(times, 50):.3f} p99 {percentile(times, 99):.3f} ms", "p50 <= 0.25, p99 < 1 ms")
-            times = visible_ms(node)
-            show("acknowledged to selected, round trip included",
-                 f"p50 {percentile(times, 50):.2f} p99 {percentile(times, 99):.2f} ms", "p99 <= 5 ms")
-            create_topic(node, "bulk")
-            for records in (5000, 100):
-                per_second, bytes_per_second = throughput(node, records)
-                show(f"durable throughput, {records} x 100 B a batch, Python client",
-                     f"{per_second / 1e6:.2f} M/s, {bytes_per_second / 1e6:.0f} MB/s", "none yet")
-            node.kill()
-            show("start after kill -9", f"{start_seconds(node):.3f} s", "< 0.3 s")
-        finally:
-            if node.is_running():
-                node.kill()
+    options = parse()
+    if not peers.kafka_is_installed():
+        sys.exit("Apache Kafka is not in .deps/kafka: run tools/deps.sh bench")
+    suite = Suite(options)
+    shutil.rmtree(suite.data, ignore_errors=True)
+    suite.data.mkdir(parents=True)
+    if shutil.disk_usage(suite.data).free < FREE_BYTES:
+        sys.exit(f"less than {FREE_BYTES >> 30} GiB are free for {suite.data}: free some, or give another place with --data")
+    say(f"{suite.total} runs of {options.seconds:g} s; raw figures in {suite.out}")
+    found = {"machine": machine(), "date": datetime.date.today().isoformat(), "rounds": options.rounds,
+             "seconds": options.seconds, "long": options.long, "modes": {}, "clients": {},
+             "versions": {"Pyralog": peers.Pyralog(suite.binary, suite.data, "fsync").version(),
+                          "Kafka": peers.Kafka(suite.data, "fsync").version()}}
+    found["limits"] = limits(suite) | {"generator_mb_per_s": generator_limit(suite)}
+    for durability in BOTH:
+        rows, real = suite.one_mode(durability)
+        found["modes"][durability] = [{"key": case.key, "title": case.title, "unit": case.unit(),
+                                       "less_is_better": case.less_is_better, "chart": case.chart, **medians}
+                                      for case, medians in rows]
+        found["clients"] |= real
+    if not options.cases:
+        say("  first figures of Pyralog alone")
+        found["first"] = first.figures(options.build)
+    (suite.out / "summary.json").write_text(json.dumps(found, indent=2))
+    shutil.rmtree(suite.data, ignore_errors=True)
+    print(report.text(found))
+    if not options.cases:
+        report.write(found, ROOT)
+        say("written: docs/PERFORMANCE.md, docs/images/throughput.svg")
 
 
-main()
+if __name__ == "__main__":
+    main()

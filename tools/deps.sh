@@ -4,6 +4,7 @@
 # Two parts: Debian packages, machine-wide (root or sudo, only for what is missing), and .deps/ in this checkout:
 # DuckDB (tools/duckdb.pin), a Python environment (tools/requirements.txt) and the demo's data (tools/flights.pin),
 # each checked against its pin. Does nothing, in a few hundredths of a second, when .deps/stamp is current.
+# `tools/deps.sh bench` also fetches what only `make bench` needs: Apache Kafka, by Maven (bench/kafka/pom.xml).
 # Environment: none needed. What the package clients say is in .deps/deps.log.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -31,13 +32,18 @@ quietly() {
 	fi
 }
 
+# Of "$@", Debian's packages that are not installed.
+missing_of() {
+	local installed
+	installed=$(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' "$@" 2>/dev/null | sed -n 's/^[ih]i //p' || true)
+	comm -23 <(printf '%s\n' "$@" | sort -u) <(sort -u <<<"$installed")
+}
+
 missing_packages() {
 	local wanted=("${packages[@]}")
 	# A Node.js from elsewhere brings its own npm, and Debian's package would conflict with it.
 	command -v npm >/dev/null || wanted+=(npm)
-	local installed
-	installed=$(dpkg-query -W -f '${db:Status-Abbrev}${Package}\n' "${wanted[@]}" 2>/dev/null | sed -n 's/^[ih]i //p' || true)
-	comm -23 <(printf '%s\n' "${wanted[@]}" | sort -u) <(sort -u <<<"$installed")
+	missing_of "${wanted[@]}"
 }
 
 as_root() {
@@ -135,6 +141,20 @@ fetch_flights() {
 	rm -rf "$work"
 }
 
+fetch_kafka() {
+	local pin missing
+	pin=$(sha256sum <bench/kafka/pom.xml)
+	[ "$(cat .deps/kafka/pin 2>/dev/null)" != "$pin" ] || return 0
+	mapfile -t missing < <(missing_of maven default-jre-headless)
+	command -v mvn >/dev/null && command -v java >/dev/null || install_packages "${missing[@]}"
+	say "fetching Apache Kafka (bench/kafka/pom.xml)"
+	rm -rf .deps/kafka
+	quietly mvn -B -f bench/kafka/pom.xml org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies \
+		-DincludeScope=runtime "-DoutputDirectory=$PWD/.deps/kafka/lib" ||
+		fail "Maven could not resolve bench/kafka/pom.xml: see $log; check the network and Maven's settings"
+	echo "$pin" >.deps/kafka/pin
+}
+
 is_current() {
 	[ "$(cat .deps/stamp 2>/dev/null)" = "$stamp" ] && [ -z "$(missing_packages)" ] && [ -x .deps/venv/bin/python ] &&
 		[ -f .deps/duckdb/lib/libduckdb.so ] && [ -f .deps/data/flights.csv ]
@@ -162,3 +182,6 @@ main() {
 }
 
 main
+if [ "${1:-}" = bench ]; then
+	fetch_kafka
+fi

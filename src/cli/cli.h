@@ -5,6 +5,7 @@
 /* 0: done, 1: failed, 2: the command line is not right. argv begins behind the command's name. */
 typedef int cli_command(int argc, char **argv);
 
+cli_command cli_bench;
 cli_command cli_server;
 
 #endif

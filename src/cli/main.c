@@ -12,6 +12,7 @@ struct command {
 
 static const struct command commands[] = {
 	{"server", cli_server, "run a node: Kafka protocol and SQL on one durable log"},
+	{"bench", cli_bench, "load a broker that speaks Kafka's protocol, and tell how fast it is"},
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };

@@ -1,6 +1,12 @@
-/* What the process was started with: environment and limits. */
+/* What the process was started with (environment, limits), and what the system tells about a process. */
 #ifndef PYRALOG_OS_ENVIRONMENT_H
 #define PYRALOG_OS_ENVIRONMENT_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+
+#include <stddef.h>
+#include <stdint.h>
 
 /* NULL: not set. */
 const char *os_environment_get(const char *name);
@@ -14,5 +20,21 @@ void os_memory_keep(unsigned bytes);
 
 /* Gives memory that was freed back to the system: after something unusually large. */
 void os_memory_trim(void);
+
+/* A whole file, by any path, into a buffer of its own. PYR_IO: it can't be read; PYR_TOO_LARGE: longer than bytes_max;
+ * PYR_OUT_OF_MEMORY. */
+pyr_result os_environment_read_file(const char *path, size_t bytes_max, struct base_slice *ret_bytes);
+
+struct os_process_usage {
+	uint64_t cpu_us; /* user and system, of all its threads, since its start */
+	uint64_t resident_bytes;
+	uint64_t peak_bytes; /* resident, since its start or the last reset */
+};
+
+/* What a process has used so far; 0 is this process. PYR_NOT_FOUND: there is none of that number. */
+pyr_result os_process_usage(uint32_t pid, struct os_process_usage *ret_usage);
+
+/* Lets the peak begin anew. PYR_IO: the process belongs to somebody else. */
+pyr_result os_process_reset_peak(uint32_t pid);
 
 #endif

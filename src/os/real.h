@@ -21,6 +21,13 @@ void os_real_net_free(struct os_net *net);
 pyr_result os_real_disk_new(const char *root, struct os_disk **ret_disk, struct pyr_error *error);
 void os_real_disk_free(struct os_disk *disk);
 
+/* A one-shot alarm to the microsecond, where the loop's timers keep to milliseconds: for load generators. NULL: out of
+ * memory or of file descriptors. Free it before the loop. */
+struct os_real_alarm;
+struct os_real_alarm *os_real_alarm_new(struct os_loop *loop, void (*fire)(void *context), void *context);
+void os_real_alarm_set(struct os_real_alarm *alarm, uint64_t due_us); /* a time of os_now_us(); replaces the last */
+void os_real_alarm_free(struct os_real_alarm *alarm);
+
 /* Calls `interrupted` on the loop's thread at SIGINT or SIGTERM; the second one ends the process at once. */
 pyr_result os_real_on_interrupt(struct os_loop *loop, void (*interrupted)(void *context), void *context);
 

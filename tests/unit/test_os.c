@@ -7,6 +7,7 @@
 #include <cmocka.h>
 // clang-format on
 
+#include "os/environment.h"
 #include "os/real.h"
 #include "os/sim/sim.h"
 #include "os/timers.h"
@@ -369,6 +370,87 @@ static void several_threads_run_every_job_once(void **state)
 	run_jobs(4);
 }
 
+/* ---- alarms and processes ---- */
+
+struct alarmed {
+	struct os_loop *loop;
+	struct os_real_alarm *alarm;
+	uint64_t due_us;
+	unsigned fired;
+};
+
+enum { ALARMS = 20, ALARM_US = 300 };
+
+static void on_alarm(void *context)
+{
+	struct alarmed *alarmed = context;
+	assert_true(os_now_us(alarmed->loop) >= alarmed->due_us);
+	alarmed->fired += 1;
+	alarmed->due_us += ALARM_US;
+	if (alarmed->fired < ALARMS)
+		os_real_alarm_set(alarmed->alarm, alarmed->due_us);
+	else
+		os_real_loop_stop(alarmed->loop);
+}
+
+static void an_alarm_fires_when_it_is_due_and_once(void **state)
+{
+	(void)state;
+	struct alarmed alarmed = {.loop = os_real_loop_new()};
+	assert_non_null(alarmed.loop);
+	alarmed.alarm = os_real_alarm_new(alarmed.loop, on_alarm, &alarmed);
+	assert_non_null(alarmed.alarm);
+	os_real_alarm_set(alarmed.alarm, os_now_us(alarmed.loop) + 3600000000);
+	alarmed.due_us = os_now_us(alarmed.loop) + ALARM_US;
+	os_real_alarm_set(alarmed.alarm, alarmed.due_us); /* replaces the hour */
+	os_real_loop_run(alarmed.loop);
+	assert_int_equal(alarmed.fired, ALARMS);
+	os_real_alarm_free(alarmed.alarm);
+	os_real_loop_free(alarmed.loop);
+}
+
+static void a_process_knows_what_it_has_used(void **state)
+{
+	(void)state;
+	enum { BYTES = 64 << 20 };
+	struct os_process_usage before, after;
+	assert_int_equal(os_process_usage(0, &before).code, PYR_OK);
+	assert_true(before.resident_bytes > 0 && before.peak_bytes >= before.resident_bytes);
+	do { /* until some of it shows in units of the system's clock tick */
+		volatile uint8_t *bytes = malloc(BYTES);
+		assert_non_null(bytes);
+		for (size_t i = 0; i < BYTES; i += 512)
+			bytes[i] = 1;
+		free((void *)(uintptr_t)bytes);
+		assert_int_equal(os_process_usage(0, &after).code, PYR_OK);
+	} while (after.cpu_us == before.cpu_us);
+	assert_true(after.cpu_us > before.cpu_us);
+	assert_true(after.peak_bytes >= before.resident_bytes + BYTES / 2);
+	assert_int_equal(os_process_usage(UINT32_MAX, &after).code, PYR_NOT_FOUND);
+}
+
+static void a_file_is_read_whole_or_refused(void **state)
+{
+	(void)state;
+	enum { BYTES = 100000 };
+	char path[] = "/tmp/pyralog-read-XXXXXX";
+	struct base_slice bytes = {0};
+	int made = mkstemp(path);
+	FILE *file = made >= 0 ? fopen(path, "w") : NULL;
+	assert_non_null(file);
+	for (unsigned i = 0; i < BYTES; i++)
+		fputc((int)(i % 251), file);
+	fclose(file);
+	assert_int_equal(os_environment_read_file(path, BYTES - 1, &bytes).code, PYR_TOO_LARGE);
+	assert_int_equal(os_environment_read_file(path, BYTES, &bytes).code, PYR_OK);
+	assert_int_equal(bytes.bytes, BYTES);
+	for (unsigned i = 0; i < BYTES; i++)
+		assert_int_equal(bytes.data[i], i % 251);
+	base_slice_release(&bytes);
+	remove(path);
+	assert_int_equal(os_environment_read_file(path, BYTES, &bytes).code, PYR_IO);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -382,6 +464,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(files_may_be_removed_while_they_are_listed, make_world, free_world),
 		cmocka_unit_test(one_thread_keeps_the_order_of_its_jobs),
 		cmocka_unit_test(several_threads_run_every_job_once),
+		cmocka_unit_test(an_alarm_fires_when_it_is_due_and_once),
+		cmocka_unit_test(a_process_knows_what_it_has_used),
+		cmocka_unit_test(a_file_is_read_whole_or_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,79 @@
+"""What is measured: a table of cases for `pyralog bench`, the same for every broker.
+
+Unless a case says otherwise: 4 partitions, 4 connections with 4 requests in flight each, acks=all, random text.
+"""
+from dataclasses import dataclass, field
+
+FSYNC, OS = "fsync", "os"
+BOTH = (FSYNC, OS)
+
+
+@dataclass(frozen=True)
+class Case:
+    key: str
+    title: str
+    arguments: tuple
+    metric: tuple = ("produced", "records_per_s")  # where in the JSON
+    latency: tuple = ("produced", "latency")  # shown beside it
+    less_is_better: bool = False
+    durability: tuple = (FSYNC,)
+    long_only: bool = False
+    seconds: float | None = None
+    half_of: str | None = None  # --rate: half of what Kafka did in that case
+    chart: bool = False
+    extra: tuple = field(default=())  # another metric worth telling: (name, path)
+
+    def unit(self):
+        return "ms" if self.less_is_better else "records/s"
+
+
+def batches(records, record_bytes=100):
+    return ("--batch-records", str(records), "--record-bytes", str(record_bytes))
+
+
+def partitions(count, per_request, **options):
+    """1 KB a batch, spread over many partitions."""
+    return Case(f"partitions-{count}", f"{count:,} partition{'s' if count > 1 else ''}, 100 B x 10 a batch, "
+                f"{per_request} in a request", (*batches(10), "--partitions", str(count), "--partitions-per-request",
+                                               str(per_request)), **options)
+
+
+def connections(count, **options):
+    return Case(f"connections-{count}", f"{count} connection{'s' if count > 1 else ''}, 100 B x 100",
+                (*batches(100), "--connections", str(count)), **options)
+
+
+CASES = [
+    Case("100x5000", "100 B x 5,000", batches(5000), durability=BOTH, chart=True),
+    Case("100x100", "100 B x 100", batches(100), durability=BOTH, chart=True),
+    Case("100x10", "100 B x 10", batches(10), chart=True),
+    Case("100x1", "100 B x 1", batches(1), durability=BOTH, chart=True),
+    Case("1000x500", "1 KB x 500", batches(500, 1000), durability=BOTH, chart=True),
+    Case("lz4", "flights as JSON x 1,500, lz4", ("--payload", "flights", "--codec", "lz4", "--batch-records", "1500"),
+         durability=BOTH, chart=True),
+    Case("latency", "one record in flight, p50", (*batches(1), "--connections", "1", "--in-flight", "1"),
+         ("produced", "latency", "p50_ms"), less_is_better=True, durability=BOTH),
+    Case("rate", "half of Kafka's 100 B x 100, open loop, p99", batches(100), ("produced", "latency", "p99_ms"),
+         less_is_better=True, durability=BOTH, half_of="100x100"),
+    Case("tail", "sent to consumed, 50,000 records/s, 100 B x 50, p50", ("tail", *batches(50), "--rate", "50000"),
+         ("tail", "p50_ms"), ("tail",), less_is_better=True, durability=BOTH),
+    partitions(1, 1),
+    partitions(16, 4),
+    partitions(256, 64),
+    partitions(4096, 256, long_only=True),
+    connections(1),
+    connections(8, long_only=True),
+    connections(64),
+    Case("fetch", "reading 100 B x 1,000", ("fetch", *batches(1000)), ("fetched", "records_per_s"),
+         ("fetched", "latency"), chart=True),
+    Case("fetch-lz4", "reading flights as JSON x 1,500, lz4",
+         ("fetch", "--payload", "flights", "--codec", "lz4", "--batch-records", "1500"), ("fetched", "records_per_s"),
+         ("fetched", "latency"), chart=True),
+    Case("mixed", "100 B x 1,000 while one consumer catches up", ("mixed", *batches(1000)), durability=(FSYNC,),
+         extra=("read", ("fetched", "records_per_s"))),
+    Case("sustained", "100 B x 1,000, sustained", batches(1000), long_only=True, seconds=60, durability=BOTH),
+]
+
+# Before anything is measured: what a JVM needs to compile its code.
+WARM_UP = [(*batches(100), "--seconds", "5"), (*batches(1), "--seconds", "4"), (*batches(1000), "--seconds", "4"),
+           ("fetch", *batches(1000), "--seconds", "3"), ("tail", *batches(10), "--seconds", "2")]

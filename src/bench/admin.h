@@ -1,0 +1,51 @@
+/* What a load generator asks a broker besides its load, one question at a time: each call runs the loop until the answer
+ * is there or ten seconds have passed.
+ *
+ * Errors are PYR_NETWORK with a sentence that names the broker, or PYR_CANCELLED with one that names the broker's error.
+ * Owner: the loop's thread, outside of the loop. */
+#ifndef PYRALOG_BENCH_ADMIN_H
+#define PYRALOG_BENCH_ADMIN_H
+
+#include "bench/link.h"
+
+struct bench_admin {
+	struct os_loop *loop;
+	struct os_net *net;
+	const char *host;
+	uint16_t port;
+	struct bench_versions versions; /* agreed by bench_admin_open() */
+	struct bench_link link;
+	struct os_timer timer;
+	pyr_result (*take)(struct bench_admin *admin, const void *response, struct pyr_error *error);
+	void *take_context;
+	struct pyr_error *error;
+	pyr_result result;
+	bool is_over;
+};
+
+/* Where a partition begins and ends (its high watermark). */
+struct bench_range {
+	int64_t start;
+	int64_t end;
+};
+
+/* Connects and agrees on versions. `loop` must not be running. */
+pyr_result bench_admin_open(struct bench_admin *admin, struct os_loop *loop, struct os_net *net, const char *host,
+                            uint16_t port, struct pyr_error *error);
+void bench_admin_close(struct bench_admin *admin);
+void bench_admin_deinit(struct bench_admin *admin); /* after the loop was freed */
+
+/* *ret_partitions: 0 if there is no such topic. One broker must lead all of it. */
+pyr_result bench_admin_topic(struct bench_admin *admin, const char *topic, uint32_t *ret_partitions,
+                             struct pyr_error *error);
+pyr_result bench_admin_create(struct bench_admin *admin, const char *topic, uint32_t partitions,
+                              struct pyr_error *error);
+pyr_result bench_admin_delete(struct bench_admin *admin, const char *topic, struct pyr_error *error);
+/* Waits, up to a minute, until the broker leads all partitions of the topic. Fills ranges[partitions]. */
+pyr_result bench_admin_ranges(struct bench_admin *admin, const char *topic, uint32_t partitions,
+                              struct bench_range *ranges, struct pyr_error *error);
+
+/* "NOT_LEADER_OR_FOLLOWER", as kafka.apache.org/protocol has them; "error 123" for one that is not known here. */
+const char *bench_kafka_error(int16_t code, char ret_text[32]);
+
+#endif

@@ -103,30 +103,73 @@ static pyr_result validate_header(const struct codec_batch *batch, struct pyr_er
 	return pyr_ok();
 }
 
+/* A length and so many bytes; -1 is null. */
+static inline void skip_field(struct base_reader *reader)
+{
+	int32_t length = base_read_varint32(reader);
+	reader->failed |= length < -1;
+	if (length > 0)
+		base_read_skip(reader, (size_t)length);
+}
+
+static bool headers_are_sound(struct base_reader body, int32_t count)
+{
+	struct codec_header header;
+	struct base_reader headers = base_reader_init(body.at, base_reader_left(&body));
+	while (count > 0 && codec_header_next(&headers, &header))
+		count -= 1;
+	return count == 0 && !headers.failed && base_reader_left(&headers) == 0;
+}
+
+/* What is checked of one record. Every record of every produced batch comes through here: no calls but for long numbers. */
+struct record_facts {
+	int64_t timestamp_delta;
+	int32_t offset_delta;
+};
+
+static inline bool check_record(struct base_reader *records, struct record_facts *ret_facts)
+{
+	int32_t length = base_read_varint32(records);
+	const uint8_t *at = length < 0 ? NULL : base_read_bytes(records, (size_t)length);
+	if (!at)
+		return false;
+	struct base_reader body = {.at = at, .end = at + length};
+	base_read_skip(&body, 1); /* attributes, unused */
+	ret_facts->timestamp_delta = base_read_varint64(&body);
+	ret_facts->offset_delta = base_read_varint32(&body);
+	skip_field(&body); /* key */
+	skip_field(&body); /* value */
+	int32_t header_count = base_read_varint32(&body);
+	if (body.failed || header_count < 0)
+		return false;
+	return header_count == 0 ? body.at == body.end : headers_are_sound(body, header_count);
+}
+
 static pyr_result validate_records(struct codec_record_reader *reader, int64_t *ret_min_timestamp_ms,
                                    struct pyr_error *error)
 {
-	struct codec_record record;
-	struct codec_header header;
+	const struct codec_batch *batch = &reader->batch;
+	struct base_reader records = reader->reader;
 	int64_t min_timestamp_ms = INT64_MAX;
-	for (int32_t i = 0; codec_record_next(reader, &record); i++) {
-		if (record.offset != reader->batch.base_offset + i)
-			return pyr_fail(error, PYR_INVALID_RECORD, "record %d has the offset delta %lld", i,
-			                (long long)(record.offset - reader->batch.base_offset));
-		if (record.timestamp_ms > reader->batch.max_timestamp_ms)
+	for (int32_t i = 0; i < batch->record_count; i++) {
+		struct record_facts facts;
+		if (!check_record(&records, &facts))
+			return pyr_fail(error, PYR_INVALID_RECORD, "record %d is malformed", i);
+		if (facts.offset_delta != i)
+			return pyr_fail(error, PYR_INVALID_RECORD, "record %d has the offset delta %d", i,
+			                facts.offset_delta);
+		int64_t timestamp_ms = codec_batch_is_append_time(batch)
+		                               ? batch->max_timestamp_ms
+		                               : (int64_t)((uint64_t)batch->base_timestamp_ms +
+		                                           (uint64_t)facts.timestamp_delta); /* it may wrap */
+		if (timestamp_ms > batch->max_timestamp_ms)
 			return pyr_fail(error, PYR_INVALID_RECORD, "record %d is later than the batch's max timestamp",
 			                i);
-		if (record.timestamp_ms < min_timestamp_ms)
-			min_timestamp_ms = record.timestamp_ms;
-		struct base_reader headers = base_reader_init(record.headers.data, record.headers.bytes);
-		uint32_t header_count = 0;
-		while (codec_header_next(&headers, &header))
-			header_count += 1;
-		if (headers.failed || header_count != record.header_count)
-			return pyr_fail(error, PYR_INVALID_RECORD, "record %d has malformed headers", i);
+		if (timestamp_ms < min_timestamp_ms)
+			min_timestamp_ms = timestamp_ms;
 	}
-	if (codec_record_reader_check(reader).code != PYR_OK)
-		return pyr_fail(error, PYR_INVALID_RECORD, "record %d is malformed", reader->next);
+	if (base_reader_left(&records) > 0)
+		return pyr_fail(error, PYR_INVALID_RECORD, "there are bytes behind the last record");
 	*ret_min_timestamp_ms = min_timestamp_ms;
 	return pyr_ok();
 }

@@ -40,7 +40,7 @@ static const struct cli_option server_options[] = {
 	{"durability", "WHEN", "fsync", "when a write is answered, unless its topic says: fsync, interval or os"},
 	{"ring-file-mib", "N", "64", "size of a file of the shared log's ring"},
 	{"checkpoint-mib", "N", "128", "seal segments after so much of the ring was written"},
-	{"tail-cache-mib", "N", "256", "memory for batches that were just written"},
+	{"tail-cache-mib", "N", "128", "memory for batches that were just written"},
 	{"open-files", "N", "1024", "sealed files kept open"},
 	{"help", NULL, "", "show this"},
 	{NULL, NULL, NULL, NULL},

@@ -14,7 +14,7 @@ struct log_options log_options_default(void)
 	return (struct log_options){
 		.ring_file_bytes = 64 << 20,
 		.checkpoint_bytes = 128 << 20,
-		.tail_cache_bytes = 160 << 20,
+		.tail_cache_bytes = 128 << 20,
 		.extent_min_bytes = 1 << 20,
 		.pending_bytes_max = 256 << 20,
 		.background_bytes_per_s = 400 << 20,

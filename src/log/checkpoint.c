@@ -43,6 +43,7 @@ struct log_checkpoint {
 	size_t next_run;
 	struct log_segment_writer writer;
 	struct log_ring_file *unsynced; /* the file to sync first */
+	bool warmed;
 	bool writer_open;
 	bool part_open;
 	bool finished;
@@ -292,9 +293,58 @@ static pyr_result write_manifest(struct log_checkpoint *checkpoint)
 	return log_manifest_write(checkpoint->log->disk, &checkpoint->head, bytes);
 }
 
+/* ---- what the tail cache let go ---- */
+
+enum { WARM_FILES_MAX = 8, WARM_MISSES_MIN = 64, WARM_PIECE_BYTES = 1 << 20 };
+
+struct cold_file {
+	struct os_pool_file *file;
+	uint64_t from, to; /* where batches to seal lie */
+	size_t misses;
+};
+
+static void note_cold(struct cold_file *files, const struct log_tail_entry *entry)
+{
+	size_t i = 0;
+	while (i < WARM_FILES_MAX && files[i].file && files[i].file != entry->file)
+		i += 1;
+	if (i == WARM_FILES_MAX)
+		return;
+	if (!files[i].file)
+		files[i] = (struct cold_file){.file = entry->file, .from = entry->position};
+	if (entry->position < files[i].from)
+		files[i].from = entry->position;
+	if (entry->position + entry->bytes > files[i].to)
+		files[i].to = entry->position + entry->bytes;
+	files[i].misses += 1;
+}
+
+/* Small batches that are not in memory any more are sealed by partition, but lie by time: read once in the ring's order they
+ * come from the page cache then. A failure shows when they are read one by one. */
+static void warm_ring(const struct log_checkpoint *checkpoint)
+{
+	struct cold_file files[WARM_FILES_MAX] = {0};
+	for (size_t i = 0; i < checkpoint->run_count; i++)
+		for (size_t k = 0; k < checkpoint->runs[i].count; k++)
+			if (!checkpoint->runs[i].entries[k].slice.data && !checkpoint->runs[i].entries[k].digest)
+				note_cold(files, &checkpoint->runs[i].entries[k]);
+	uint8_t *piece = malloc(WARM_PIECE_BYTES);
+	for (size_t i = 0; piece && i < WARM_FILES_MAX; i++)
+		for (uint64_t at = files[i].from; files[i].misses >= WARM_MISSES_MIN && at < files[i].to;
+		     at += WARM_PIECE_BYTES) {
+			uint64_t left = files[i].to - at;
+			size_t bytes = left < WARM_PIECE_BYTES ? (size_t)left : WARM_PIECE_BYTES;
+			pyr_ignore(os_pool_file_read(files[i].file, at, piece, bytes));
+		}
+	free(piece);
+}
+
 static pyr_result step(struct log_checkpoint *checkpoint)
 {
 	checkpoint->writer.written_bytes = 0;
+	if (!checkpoint->warmed)
+		warm_ring(checkpoint);
+	checkpoint->warmed = true;
 	while (checkpoint->next_run < checkpoint->run_count) {
 		bool done = false;
 		PYR_TRY(seal_run(checkpoint, &checkpoint->runs[checkpoint->next_run], &done));

@@ -239,6 +239,7 @@ struct log {
 		struct log_ring_file *preparing;
 		uint64_t prepared_bytes;
 		bool prepare_fresh; /* must be zero-filled */
+		bool prepare_urgent; /* or at least be there: appends wait */
 		pyr_result prepare_result;
 		struct os_timer prepare_timer;
 		struct log_ring_header prepare_header;

@@ -3,7 +3,8 @@
  *   being prepared --header synced--> spare --roll--> in use (the last: current) --in segments, no reader--> free
  *
  * A fresh file is filled with zeros, because overwriting a written block costs one disk operation and growing a file
- * several; that happens in the background, at a bounded rate. A recycled file only gets a new header: what it held fails
+ * several; that happens in the background, at a bounded rate. When appends wait for it, it is only reserved: its first use
+ * is a little slower then, but nobody waits for the filling. A recycled file only gets a new header: what it held fails
  * the new file id, incarnation and group numbers. Invariants: the header of a spare is durable before its first group;
  * a file is free only when the manifest on disk begins after it and nobody holds a reference to it.
  * Owner: the log's thread; a job touches only ring.preparing.
@@ -16,7 +17,8 @@
 
 enum { FILL_BYTES = 1 << 20, FIRST_FILE_BYTES = 4 << 20, RETRY_US = 1000000 };
 
-static const _Alignas(OS_DIRECT_BYTES) uint8_t zeros[65536];
+static _Alignas(
+	OS_DIRECT_BYTES) uint8_t zeros[FILL_BYTES]; /* never written; const, it would be in the program's file */
 
 static void ring_file_path(uint64_t slot, char ret_path[OS_POOL_PATH_MAX])
 {
@@ -162,9 +164,12 @@ static pyr_result prepare_step(struct log *log)
 	uint64_t left = file->bytes - log->ring.prepared_bytes;
 	if (log->ring.prepare_fresh && left > 0) {
 		uint64_t step = left < FILL_BYTES ? left : FILL_BYTES;
-		PYR_TRY(fill(file, log->ring.prepared_bytes, step));
-		log->ring.prepared_bytes += step;
-		return pyr_ok();
+		if (!log->ring.prepare_urgent) {
+			PYR_TRY(fill(file, log->ring.prepared_bytes, step));
+			log->ring.prepared_bytes += step;
+			return pyr_ok();
+		}
+		PYR_TRY(os_file_allocate(file->write, 0, file->bytes));
 	}
 	PYR_TRY(write_header(log, file, &log->ring.prepare_header, log->ring.prepare_fresh));
 	log->ring.prepared_bytes = UINT64_MAX; /* ready */
@@ -182,12 +187,19 @@ static void run_prepare(struct os_job *job)
 
 static void prepare_done(struct os_job *job);
 
+/* Is there no spare while appends wait for one? */
+static bool someone_waits(const struct log *log)
+{
+	return !base_list_empty(&log->queue) && !log->group_busy;
+}
+
 static void submit_prepare(struct log *log)
 {
 	log->ring.prepare_job.run = run_prepare;
 	log->ring.prepare_job.done = prepare_done;
+	log->ring.prepare_urgent = someone_waits(log);
 	log_job_begin(log);
-	os_submit(log->background_thread, &log->ring.prepare_job);
+	os_submit(log->read_threads, &log->ring.prepare_job); /* not behind a step of the checkpoint */
 }
 
 static void prepare_again(struct os_timer *timer)
@@ -249,10 +261,8 @@ static void prepare_done(struct os_job *job)
 	} else if (log->ring.prepare_result.code != PYR_OK) {
 		prepare_failed(log);
 	} else if (log->ring.prepared_bytes != UINT64_MAX) {
-		/* No spare while appends wait for one: then as fast as it goes. */
-		bool waiting = !base_list_empty(&log->queue) && !log->group_busy;
 		uint64_t pause_us = (uint64_t)FILL_BYTES * 1000000 / log->options.background_bytes_per_s;
-		os_timer_start(log->loop, &log->ring.prepare_timer, waiting ? 0 : pause_us);
+		os_timer_start(log->loop, &log->ring.prepare_timer, someone_waits(log) ? 0 : pause_us);
 	} else {
 		log->ring.spare = log->ring.preparing;
 		log->ring.preparing = NULL;
@@ -264,6 +274,10 @@ static void prepare_done(struct os_job *job)
 
 void log_ring_prepare(struct log *log)
 {
+	if (log->ring.preparing && log->ring.prepare_timer.slot != 0 && someone_waits(log)) {
+		os_timer_start(log->loop, &log->ring.prepare_timer, 0); /* it rested between two pieces */
+		return;
+	}
 	if (log->ring.spare || log->ring.preparing || is_over(log) || log->ring.prepare_timer.slot != 0)
 		return;
 	struct log_ring_file *file = take_free(log);

@@ -114,6 +114,8 @@ static pyr_result send_request(struct bench_producer *producer, uint64_t intende
 	for (uint32_t i = 0; i < producer->per_request; i++)
 		base_slice_release(&producer->send->built[i].bytes);
 	PYR_TRY(result);
+	if (producer->outstanding == 0)
+		worker->progress_us = os_now_us(worker->loop); /* waiting begins now */
 	if (is_answered) {
 		producer->sent[(producer->sent_first + producer->outstanding) % plan->in_flight] = sent;
 		producer->outstanding += 1;
@@ -342,6 +344,13 @@ void bench_producer_deinit(struct bench_producer *producer)
 	bench_partitions_free(producer->partitions, producer->partition_count);
 	send_free(producer->send);
 	free(producer->sent);
+}
+
+bool bench_producer_is_waiting(const struct bench_producer *producer)
+{
+	bool has_unsent = producer->link.os && os_connection_queued_bytes(producer->link.os) > 0;
+	return !producer->is_ready || producer->outstanding > 0 || has_unsent ||
+	       (producer->is_over && !bench_producer_is_done(producer));
 }
 
 bool bench_producer_is_done(const struct bench_producer *producer)

@@ -169,12 +169,12 @@ static void count_missed(struct bench_producer *producer, uint64_t now_us)
 {
 	struct bench_worker *worker = producer->worker;
 	uint64_t until_us = worker->plan->until_us < now_us ? worker->plan->until_us : now_us;
-	for (; producer->interval_us > 0 && producer->due_us < (double)until_us;
-	     producer->due_us += producer->interval_us) {
+	while (producer->interval_us > 0 && producer->due_us < (double)until_us) {
 		uint64_t due_us = (uint64_t)producer->due_us;
 		worker->missed_records += request_records(producer);
 		if (bench_is_measured(worker->plan, due_us))
 			bench_histogram_add(&worker->produced.latency_us, now_us - due_us);
+		producer->due_us += producer->interval_us;
 	}
 }
 

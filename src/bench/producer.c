@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COPY_BYTES_MAX = 2048, PRODUCE_TIMEOUT_MS = 30000, ACKS_0_BURST = 16 };
+enum { COPY_BYTES_MAX = 2048, PRODUCE_TIMEOUT_MS = 30000, ACKS_0_BURST = 16, GRACE_US = 100 * 1000 };
 
 /* Scratch for one request. */
 struct bench_send {
@@ -178,6 +178,16 @@ static void count_missed(struct bench_producer *producer, uint64_t now_us)
 	}
 }
 
+/* A schedule is kept to its end, a little late if need be: only who can't keep up with it misses requests. */
+static bool is_time_over(const struct bench_producer *producer, uint64_t now_us)
+{
+	const struct bench_plan *plan = producer->worker->plan;
+	if (producer->interval_us == 0 || now_us < plan->until_us)
+		return bench_is_time_over(plan, now_us);
+	return producer->due_us >= (double)plan->until_us || now_us - plan->until_us > GRACE_US ||
+	       atomic_load(&plan->stop);
+}
+
 static bool may_send(const struct bench_producer *producer)
 {
 	const struct bench_plan *plan = producer->worker->plan;
@@ -205,7 +215,7 @@ void bench_producer_pump(struct bench_producer *producer)
 	unsigned burst = 0;
 	if (!producer->is_ready || producer->is_over || now_us < plan->start_us)
 		return;
-	while (!bench_is_time_over(plan, now_us) && producer->requests_left > 0) {
+	while (!is_time_over(producer, now_us) && producer->requests_left > 0) {
 		if (!may_send(producer) || !is_due(producer, now_us, &intended_us))
 			return;
 		if (plan->options->acks == 0 && burst++ == ACKS_0_BURST) {

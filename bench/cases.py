@@ -71,7 +71,8 @@ CASES = [
          ("fetched", "latency"), chart=True),
     Case("mixed", "100 B x 1,000 while one consumer catches up", ("mixed", *batches(1000)), durability=(FSYNC,),
          extra=("read", ("fetched", "records_per_s"))),
-    Case("sustained", "100 B x 1,000, sustained", batches(1000), long_only=True, seconds=60, durability=BOTH),
+    Case("sustained", "100 B x 1,000, sustained, 1 GiB of retention a partition",
+         (*batches(1000), "--topic-config", "retention.bytes=1073741824,segment.bytes=268435456"), long_only=True, seconds=60, durability=BOTH),
 ]
 
 # Before anything is measured: what a JVM needs to compile its code.

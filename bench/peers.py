@@ -2,7 +2,7 @@
 
 Both run with the settings that their makers ship, but for what both get alike: durability. "fsync" is Pyralog's default and
 Kafka with log.flush.interval.messages=1; "os" is Kafka's default and Pyralog with --durability os. Kafka gets 2 GB of heap
-and the JVM options of its own start script; it frees deleted topics after a second, so that the disk is not filled up.
+and the JVM options of its own start script; it frees what was deleted after seconds, so that the disk is not filled up.
 """
 import pathlib
 import shutil
@@ -35,6 +35,7 @@ offsets.topic.replication.factor=1
 transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 log.segment.delete.delay.ms=1000
+log.retention.check.interval.ms=5000
 """
 
 

@@ -66,8 +66,17 @@ def limits_text(found):
             f"{limits['generator_mb_per_s']:,.0f} MB/s")
 
 
+def bystanders_text(found):
+    shares = sorted(row[peer]["other_cpu"] for cases in found["modes"].values() for row in cases
+                    for peer in ("Pyralog", "Kafka") if row[peer])
+    if not shares:
+        return "nothing was measured"
+    return (f"CPU that neither broker nor load generator used while they were measured (other programs, the kernel's own "
+            f"threads): {shares[len(shares) // 2]:.0%} in the median case, {shares[-1]:.0%} at most")
+
+
 def text(found):
-    parts = [plain_table([HEAD, *rows(found)]), limits_text(found)]
+    parts = [plain_table([HEAD, *rows(found)]), limits_text(found), bystanders_text(found)]
     if "first" in found:
         parts.append(plain_table([["Pyralog alone", "measured", "target"], *found["first"]]))
     return "\n\n".join(parts)
@@ -87,7 +96,7 @@ def markdown(found):
              "million\" (of the broker, per million records) are Pyralog / Kafka.")
     first = "\n\nPyralog alone:\n\n" + markdown_table([["what", "measured", "target"], *found["first"]]) if "first" in found else ""
     limits = limits_text(found)
-    return f"{intro}\n\n{markdown_table([HEAD, *rows(found)])}\n\n{limits[0].upper()}{limits[1:]}.{first}"
+    return f"{intro}\n\n{markdown_table([HEAD, *rows(found)])}\n\n{limits[0].upper()}{limits[1:]}. {bystanders_text(found)}.{first}"
 
 
 # ---- the chart ----

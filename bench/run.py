@@ -24,10 +24,14 @@ import first  # noqa: E402
 import peers  # noqa: E402
 import report  # noqa: E402
 from cases import BOTH, CASES, WARM_UP  # noqa: E402
+from waiting import wait_until  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 RUN_SECONDS_MAX = 240  # beyond what it is to measure
 FREE_BYTES = 20 << 30
+SETTLE_SECONDS = 20  # for what the last run left behind
+SETTLE_WINDOW = 0.25
+IDLE_CPU = 0.1  # of a core, of a broker that has nothing to do: a JVM is never quite still
 
 
 def say(text):
@@ -38,6 +42,60 @@ def pick(result, path):
     for name in path:
         result = result[name]
     return result
+
+
+def footprint(peer):
+    """What grows while a process works: its CPU seconds, and the bytes that it has the disk write."""
+    with open(f"/proc/{peer.pid}/io", encoding="ascii") as counters:
+        written = next(int(line.split()[1]) for line in counters if line.startswith("write_bytes"))
+    return clients.cpu_seconds(peer.pid), written
+
+
+def settle(both):
+    """Waits until both brokers are done with what came before (compiling, sealing, deleting) and the disk is, too."""
+    os.sync()
+    last = [time.monotonic(), [footprint(peer) for peer in both]]
+
+    def is_quiet():
+        seconds = time.monotonic() - last[0]
+        if seconds < SETTLE_WINDOW:
+            return False
+        now = [footprint(peer) for peer in both]
+        quiet = all(after[0] - before[0] <= IDLE_CPU * seconds + 0.011 and after[1] == before[1]
+                    for before, after in zip(last[1], now))
+        last[:] = [time.monotonic(), now]
+        return quiet
+
+    try:
+        wait_until(is_quiet, SETTLE_SECONDS, "both brokers come to rest")
+    except AssertionError:
+        say(f"  a broker still works {SETTLE_SECONDS} s after its load: going on")
+    os.sync()
+
+
+class Bystanders:
+    """How much of the machine somebody else used meanwhile: 0 to 1, of all cores; the kernel's own threads count, too."""
+
+    def __enter__(self):
+        self.began, self.busy = time.monotonic(), self.busy_seconds()
+        self.children = os.times().children_user + os.times().children_system
+        return self
+
+    def __exit__(self, *_):
+        self.seconds = time.monotonic() - self.began
+        self.busy = self.busy_seconds() - self.busy
+        self.children = os.times().children_user + os.times().children_system - self.children
+
+    @staticmethod
+    def busy_seconds():
+        with open("/proc/stat", encoding="ascii") as stat:
+            user, nice, system, _, _, irq, softirq, steal = map(int, stat.readline().split()[1:9])
+        return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+    def share(self, result):
+        """The broker's CPU is known for the measured time; it is taken to have been as busy in the rest of the run."""
+        broker = result["broker_cpu_s"] * self.seconds / max(result["seconds"], 0.001)
+        return max(0.0, self.busy - self.children - broker) / (self.seconds * os.cpu_count())
 
 
 class Suite:
@@ -51,8 +109,9 @@ class Suite:
         self.data = pathlib.Path(options.data).resolve() / "bench-data" if options.data else self.out / "data"
         self.runs = open(self.out / "runs.jsonl", "w", encoding="utf-8")
         self.cases = [case for case in CASES if self.is_wanted(case)]
-        self.began = time.monotonic()
         self.done = 0
+        self.seconds_done = 0.0
+        self.both = []
         self.total = sum(2 * self.rounds(case) for mode in BOTH for case in self.cases if mode in case.durability)
 
     def is_wanted(self, case):
@@ -83,9 +142,12 @@ class Suite:
 
     def one_run(self, peer, case, arguments, durability, number):
         seconds = case.seconds * self.options.minutes if case.seconds else self.options.seconds
-        os.sync()  # the other one's dirty pages are not this one's to write
+        began = time.monotonic()
+        settle(self.both)
         try:
-            result = self.bench(peer, arguments, seconds)
+            with Bystanders() as bystanders:
+                result = self.bench(peer, arguments, seconds)
+            result["other_cpu"] = bystanders.share(result)
         except (RuntimeError, subprocess.TimeoutExpired) as error:
             say(f"  {peer.name} failed: {error}")
             result = {"error": str(error)}
@@ -96,9 +158,10 @@ class Suite:
         self.runs.flush()
         if "error" in result:
             return None
-        left = (time.monotonic() - self.began) / self.done * (self.total - self.done) / 60
+        self.seconds_done += time.monotonic() - began
+        left = self.seconds_done / self.done * (self.total - self.done) / 60
         say(f"  [{self.done}/{self.total}, {left:.0f} min left] {durability:<5} {case.title:<58} {peer.name:<8} "
-            f"{report.number(pick(result, case.metric))} {case.unit()}")
+            f"{report.number(pick(result, case.metric)) + ' ' + case.unit():<18} others used {result['other_cpu']:.0%}")
         return result
 
     def one_case(self, both, case, durability, medians):
@@ -122,7 +185,7 @@ class Suite:
         """[(case, medians of both)] with that durability, and what real clients did."""
         cases = [case for case in self.cases if durability in case.durability]
         both = [peers.Pyralog(self.binary, self.data, durability), peers.Kafka(self.data, durability)]
-        medians, real = {}, {}
+        self.both, medians, real = both, {}, {}
         if not cases:
             return [], {}
         try:
@@ -157,6 +220,7 @@ def summary(case, results):
              "p99_ms": median(lambda result: pick(result, case.latency)["p99_ms"]),
              "mb_per_s": median(lambda result: result.get(case.metric[0], {}).get("mb_per_s", 0)),
              "cpu_s_per_million": median(cpu),
+             "other_cpu": max(result["other_cpu"] for result in results),
              "peak_mib": median(lambda result: result["broker_peak_bytes"] / 2**20)}
     if case.extra:
         found["extra"] = [case.extra[0], median(lambda result: pick(result, case.extra[1]))]

@@ -109,9 +109,8 @@ static void *drop_all(void *context)
 {
 	int *socket_at = context;
 	uint8_t *buffer = buffer_new(PIECE);
-	uint64_t dropped = 0;
-	for (ssize_t got; (got = read(*socket_at, buffer, PIECE)) > 0;)
-		dropped += (uint64_t)got;
+	while (read(*socket_at, buffer, PIECE) > 0)
+		;
 	free(buffer);
 	return NULL;
 }

@@ -11,7 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ANSWER_US = 10 * 1000 * 1000, TOPIC_MS = 30000, READY_US = 60 * 1000 * 1000, RETRY_US = 50 * 1000 };
+enum {
+	GREETING_S = 10,
+	ANSWER_S = 40, /* more than TOPIC_MS */
+	TOPIC_MS = 30000,
+	READY_US = 60 * 1000 * 1000,
+	RETRY_US = 50 * 1000,
+	CONFIGS_MAX = 16
+};
 enum { UNKNOWN_TOPIC = 3, LEADER_NOT_AVAILABLE = 5, NOT_LEADER = 6, TOPIC_EXISTS = 36 };
 enum { LATEST = -1, EARLIEST = -2 };
 
@@ -39,6 +46,7 @@ static const struct {
 	{TOPIC_EXISTS, "TOPIC_ALREADY_EXISTS"},
 	{37, "INVALID_PARTITIONS"},
 	{38, "INVALID_REPLICATION_FACTOR"},
+	{40, "INVALID_CONFIG"},
 	{42, "INVALID_REQUEST"},
 	{43, "UNSUPPORTED_FOR_MESSAGE_FORMAT"},
 	{44, "POLICY_VIOLATION"},
@@ -99,8 +107,8 @@ static void on_lost(void *context, const char *why)
 static void on_late(struct os_timer *timer)
 {
 	struct bench_admin *admin = BASE_CONTAINER(timer, struct bench_admin, timer);
-	over(admin, pyr_fail(admin->error, PYR_NETWORK, "the broker at %s:%u gives no answer within %d s", admin->host,
-	                     admin->port, ANSWER_US / 1000000));
+	over(admin, pyr_fail(admin->error, PYR_NETWORK, "the broker at %s:%u gives no answer within %u s: see its log",
+	                     admin->host, admin->port, admin->patience_s));
 }
 
 static const struct bench_link_handler handler = {on_answered, NULL, on_lost};
@@ -130,7 +138,8 @@ static pyr_result ask(struct bench_admin *admin, int16_t key, const void *messag
 		return pyr_fail(error, PYR_CANCELLED, "the broker at %s:%u does not speak the API %s", admin->host,
 		                admin->port, codec_kafka_api_find(key)->name);
 	admin->timer.fire = on_late;
-	os_timer_start(admin->loop, &admin->timer, ANSWER_US);
+	admin->patience_s = key == CODEC_KAFKA_API_VERSIONS ? GREETING_S : ANSWER_S;
+	os_timer_start(admin->loop, &admin->timer, (uint64_t)admin->patience_s * 1000000);
 	os_real_loop_run(admin->loop);
 	assert(admin->is_over);
 	return admin->result;
@@ -245,13 +254,39 @@ static pyr_result take_created(struct bench_admin *admin, const void *message, s
 	return pyr_ok();
 }
 
-pyr_result bench_admin_create(struct bench_admin *admin, const char *name, uint32_t partitions, struct pyr_error *error)
+typedef struct codec_kafka_create_topics_request_config topic_config;
+
+/* "key=value,key=value" */
+static pyr_result parse_config(const char *config, topic_config configs[CONFIGS_MAX], size_t *ret_count,
+                               struct pyr_error *error)
 {
+	size_t count = 0;
+	for (const char *at = config; *at && count < CONFIGS_MAX; count++) {
+		size_t bytes = strcspn(at, ","), name_bytes = strcspn(at, "=,");
+		if (name_bytes == 0 || at[name_bytes] != '=')
+			return pyr_fail(error, PYR_USAGE, "--topic-config %s is not valid: give KEY=VALUE,KEY=VALUE",
+			                config);
+		configs[count] = codec_kafka_create_topics_request_config_default;
+		configs[count].name = (struct base_bytes){(const uint8_t *)at, name_bytes};
+		configs[count].value =
+			(struct base_bytes){(const uint8_t *)at + name_bytes + 1, bytes - name_bytes - 1};
+		at += bytes + (at[bytes] == ',');
+	}
+	*ret_count = count;
+	return pyr_ok();
+}
+
+pyr_result bench_admin_create(struct bench_admin *admin, const char *name, uint32_t partitions, const char *config,
+                              struct pyr_error *error)
+{
+	topic_config configs[CONFIGS_MAX];
 	struct codec_kafka_create_topics_request request = codec_kafka_create_topics_request_default;
 	struct codec_kafka_create_topics_request_topic topic = codec_kafka_create_topics_request_topic_default;
 	topic.name = text(name);
 	topic.num_partitions = (int32_t)partitions;
 	topic.replication_factor = 1;
+	topic.configs = configs;
+	PYR_TRY(parse_config(config, configs, &topic.configs_count, error));
 	request.topics = &topic;
 	request.topics_count = 1;
 	request.timeout_ms = TOPIC_MS;

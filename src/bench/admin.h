@@ -1,5 +1,5 @@
 /* What a load generator asks a broker besides its load, one question at a time: each call runs the loop until the answer
- * is there or ten seconds have passed.
+ * is there or the time for it (10 s for the first, 40 s for others) is over.
  *
  * Errors are PYR_NETWORK with a sentence that names the broker, or PYR_CANCELLED with one that names the broker's error.
  * Owner: the loop's thread, outside of the loop. */
@@ -16,6 +16,7 @@ struct bench_admin {
 	struct bench_versions versions; /* agreed by bench_admin_open() */
 	struct bench_link link;
 	struct os_timer timer;
+	unsigned patience_s;
 	pyr_result (*take)(struct bench_admin *admin, const void *response, struct pyr_error *error);
 	void *take_context;
 	struct pyr_error *error;
@@ -38,7 +39,8 @@ void bench_admin_deinit(struct bench_admin *admin); /* after the loop was freed 
 /* *ret_partitions: 0 if there is no such topic. One broker must lead all of it. */
 pyr_result bench_admin_topic(struct bench_admin *admin, const char *topic, uint32_t *ret_partitions,
                              struct pyr_error *error);
-pyr_result bench_admin_create(struct bench_admin *admin, const char *topic, uint32_t partitions,
+/* `config`: "key=value,key=value", or "". */
+pyr_result bench_admin_create(struct bench_admin *admin, const char *topic, uint32_t partitions, const char *config,
                               struct pyr_error *error);
 pyr_result bench_admin_delete(struct bench_admin *admin, const char *topic, struct pyr_error *error);
 /* Waits, up to a minute, until the broker leads all partitions of the topic. Fills ranges[partitions]. */

@@ -42,7 +42,8 @@ struct bench_options {
 	enum bench_mode mode;
 	const char *topic; /* NULL: a fresh one, deleted at the end */
 	bool keep; /* do not delete it */
-	uint32_t partitions; /* of a topic that is created */
+	const char *topic_config; /* of a topic that is created: "key=value,key=value" */
+	uint32_t partitions; /* likewise */
 	uint32_t connections; /* that produce, and that read */
 	uint32_t readers; /* mixed: connections that read */
 	uint32_t threads;

@@ -102,7 +102,7 @@ struct bench_worker {
 	uint32_t producer_count;
 	struct bench_consumer *consumers;
 	uint32_t consumer_count;
-	uint64_t progress_us; /* the last answer */
+	uint64_t progress_us; /* the last answer, or the last request when none was under way */
 	struct pyr_error error;
 	pyr_result result;
 	/* Figures; the owner's when the job is done. */
@@ -138,6 +138,8 @@ pyr_result bench_producer_init(struct bench_producer *producer, struct bench_wor
 void bench_producer_deinit(struct bench_producer *producer);
 void bench_producer_pump(struct bench_producer *producer);
 bool bench_producer_is_done(const struct bench_producer *producer);
+/* Does the broker owe it something? */
+bool bench_producer_is_waiting(const struct bench_producer *producer);
 
 /* ---- consumer.c ---- */
 

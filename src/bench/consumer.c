@@ -9,6 +9,7 @@
 #include "codec/batch.h"
 #include "codec/kafka/messages.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +33,7 @@ static void ask(struct bench_consumer *consumer)
 	struct codec_kafka_fetch_request request = codec_kafka_fetch_request_default;
 	struct codec_kafka_fetch_request_topic topic = codec_kafka_fetch_request_topic_default;
 	struct codec_kafka_fetch_request_partition *partitions = consumer->request_partitions;
+	assert(consumer->partition_count > 0 && !consumer->is_waiting);
 	for (uint32_t i = 0; i < consumer->partition_count; i++)
 		partitions[i] = asked_partition(consumer, (consumer->next + i) % consumer->partition_count);
 	consumer->next = (consumer->next + 1) % consumer->partition_count;

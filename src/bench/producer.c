@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COPY_BYTES_MAX = 2048, PRODUCE_TIMEOUT_MS = 30000, ACKS_0_BURST = 16 };
+enum { COPY_BYTES_MAX = 2048, PRODUCE_TIMEOUT_MS = 30000, ACKS_0_BURST = 16, GRACE_US = 100 * 1000 };
 
 /* Scratch for one request. */
 struct bench_send {
@@ -114,6 +114,8 @@ static pyr_result send_request(struct bench_producer *producer, uint64_t intende
 	for (uint32_t i = 0; i < producer->per_request; i++)
 		base_slice_release(&producer->send->built[i].bytes);
 	PYR_TRY(result);
+	if (producer->outstanding == 0)
+		worker->progress_us = os_now_us(worker->loop); /* waiting begins now */
 	if (is_answered) {
 		producer->sent[(producer->sent_first + producer->outstanding) % plan->in_flight] = sent;
 		producer->outstanding += 1;
@@ -167,13 +169,23 @@ static void count_missed(struct bench_producer *producer, uint64_t now_us)
 {
 	struct bench_worker *worker = producer->worker;
 	uint64_t until_us = worker->plan->until_us < now_us ? worker->plan->until_us : now_us;
-	for (; producer->interval_us > 0 && producer->due_us < (double)until_us;
-	     producer->due_us += producer->interval_us) {
+	while (producer->interval_us > 0 && producer->due_us < (double)until_us) {
 		uint64_t due_us = (uint64_t)producer->due_us;
 		worker->missed_records += request_records(producer);
 		if (bench_is_measured(worker->plan, due_us))
 			bench_histogram_add(&worker->produced.latency_us, now_us - due_us);
+		producer->due_us += producer->interval_us;
 	}
+}
+
+/* A schedule is kept to its end, a little late if need be: only who can't keep up with it misses requests. */
+static bool is_time_over(const struct bench_producer *producer, uint64_t now_us)
+{
+	const struct bench_plan *plan = producer->worker->plan;
+	if (producer->interval_us == 0 || now_us < plan->until_us)
+		return bench_is_time_over(plan, now_us);
+	return producer->due_us >= (double)plan->until_us || now_us - plan->until_us > GRACE_US ||
+	       atomic_load(&plan->stop);
 }
 
 static bool may_send(const struct bench_producer *producer)
@@ -203,7 +215,7 @@ void bench_producer_pump(struct bench_producer *producer)
 	unsigned burst = 0;
 	if (!producer->is_ready || producer->is_over || now_us < plan->start_us)
 		return;
-	while (!bench_is_time_over(plan, now_us) && producer->requests_left > 0) {
+	while (!is_time_over(producer, now_us) && producer->requests_left > 0) {
 		if (!may_send(producer) || !is_due(producer, now_us, &intended_us))
 			return;
 		if (plan->options->acks == 0 && burst++ == ACKS_0_BURST) {
@@ -342,6 +354,13 @@ void bench_producer_deinit(struct bench_producer *producer)
 	bench_partitions_free(producer->partitions, producer->partition_count);
 	send_free(producer->send);
 	free(producer->sent);
+}
+
+bool bench_producer_is_waiting(const struct bench_producer *producer)
+{
+	bool has_unsent = producer->link.os && os_connection_queued_bytes(producer->link.os) > 0;
+	return !producer->is_ready || producer->outstanding > 0 || has_unsent ||
+	       (producer->is_over && !bench_producer_is_done(producer));
 }
 
 bool bench_producer_is_done(const struct bench_producer *producer)

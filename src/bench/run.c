@@ -48,6 +48,7 @@ struct bench_options bench_options_default(void)
 	return (struct bench_options){
 		.host = "127.0.0.1",
 		.port = 9092,
+		.topic_config = "",
 		.partitions = 4,
 		.connections = 4,
 		.readers = 1,
@@ -291,7 +292,7 @@ static pyr_result open_topic(struct run *run, struct pyr_error *error)
 	name_topic(run);
 	PYR_TRY(bench_admin_topic(&run->admin, run->topic, &run->partitions, error));
 	if (run->partitions == 0) {
-		PYR_TRY(bench_admin_create(&run->admin, run->topic, options->partitions, error));
+		PYR_TRY(bench_admin_create(&run->admin, run->topic, options->partitions, options->topic_config, error));
 		run->partitions = options->partitions;
 		run->is_ours = !options->keep && !options->topic;
 	}

@@ -63,6 +63,16 @@ static bool is_done(const struct bench_worker *worker)
 	return true;
 }
 
+static bool is_waiting(const struct bench_worker *worker)
+{
+	bool waiting = false;
+	for (uint32_t i = 0; i < worker->producer_count; i++)
+		waiting = waiting || bench_producer_is_waiting(&worker->producers[i]);
+	for (uint32_t i = 0; i < worker->consumer_count; i++)
+		waiting = waiting || !worker->consumers[i].is_ready || worker->consumers[i].is_waiting;
+	return waiting;
+}
+
 /* Starts what waits for the start, notices the end, and that nothing goes on. */
 static void on_tick(struct os_timer *timer)
 {
@@ -71,9 +81,7 @@ static void on_tick(struct os_timer *timer)
 	pump_producers(worker);
 	for (uint32_t i = 0; i < worker->consumer_count; i++)
 		bench_consumer_pump(&worker->consumers[i]);
-	bool is_idle = worker->plan->rate > 0 && now_us < worker->plan->until_us;
-	if (now_us > worker->plan->start_us + BENCH_STALL_US && now_us - worker->progress_us > BENCH_STALL_US &&
-	    !is_idle)
+	if (now_us > worker->progress_us + BENCH_STALL_US && is_waiting(worker))
 		bench_worker_fail(worker, PYR_NETWORK, "the broker gave no answer for %d s: see its log",
 		                  BENCH_STALL_US / 1000000);
 	else if (is_done(worker) || worker->result.code != PYR_OK)

@@ -16,6 +16,7 @@ static const struct cli_option bench_options[] = {
 	{"topic", "NAME", "", "made if it is not there, and kept; a fresh one, deleted at the end, if not given"},
 	{"keep", NULL, "", "do not delete the fresh topic"},
 	{"partitions", "N", "4", "of a topic that is made"},
+	{"topic-config", "SETTINGS", "", "of a topic that is made: retention.bytes=1000000000,..."},
 	{"connections", "N", "4", "that produce, or that read; each with partitions of its own as far as they reach"},
 	{"readers", "N", "1", "mixed: connections that read"},
 	{"threads", "N", "1", "threads that the connections are spread over"},
@@ -189,6 +190,7 @@ static pyr_result parse(const struct cli_option *options, struct bench_options *
 	bench->mode = (enum bench_mode)mode;
 	bench->host = host;
 	bench->topic = cli_option_get(options, "topic")[0] ? cli_option_get(options, "topic") : NULL;
+	bench->topic_config = cli_option_get(options, "topic-config");
 	bench->keep = cli_option_get(options, "keep")[0];
 	bench->honest = cli_option_get(options, "honest")[0];
 	bench->check = cli_option_get(options, "check")[0];

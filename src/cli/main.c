@@ -27,7 +27,8 @@ static void print_help(FILE *out)
 	fprintf(out, "\nexamples:\n"
 	             "  pyralog server                          a node on ./pyralog-data and the usual ports\n"
 	             "  pyralog server --data DIR --kafka-port 0    another directory, any free port\n"
-	             "  pyralog server --help                   all its options\n");
+	             "  pyralog server --help                   all its options\n"
+	             "  pyralog bench                           how much the broker on 127.0.0.1:9092 takes\n");
 }
 
 int main(int argc, char **argv)

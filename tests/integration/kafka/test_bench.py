@@ -136,6 +136,13 @@ def test_a_refused_batch_names_error_and_partition(bench, client):
     assert watermarks(client, topic, 1) == 0
 
 
+def test_its_topic_has_the_settings_that_were_asked_for(bench):
+    code, _, errors = bench("--topic-config", "retention.ms=1000000,max.message.bytes=2000", "--batch-records", "100")
+    assert code == 1 and "MESSAGE_TOO_LARGE" in errors
+    code, _, errors = bench("--topic-config", "max.message.bytes=many")
+    assert code == 1 and "INVALID_CONFIG" in errors
+
+
 def test_a_broker_that_is_not_there_gets_a_sentence(bench):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -157,6 +164,7 @@ def test_another_protocol_gets_a_sentence(bench, node):
     (["--acks", "0", "--mode", "tail"], "--acks 0 tells nothing to follow"),
     (["--threads", "2", "--connections", "1"], "--threads 2 are more than --connections 1"),
     (["--payload", "flights", "--flights", "/nowhere"], "/nowhere can't be read"),
+    (["--topic-config", "retention.bytes"], "give KEY=VALUE"),
     (["--pid", "2147483647"], "there is no process 2147483647"),
     (["tail", "--connections", "2", "--partitions", "1"], "a partition for each connection"),
 ])

@@ -20,6 +20,31 @@ struct crc_tables {
 static struct crc_tables tables;
 static atomic_int tables_state; /* 0: none, 1: being made, 2: ready */
 
+/* Polynomials over GF(2), reflected: the highest bit is the coefficient of x^0. */
+static uint32_t multiply(uint32_t a, uint32_t b)
+{
+	uint32_t product = 0;
+	for (uint32_t bit = 1u << 31; bit; bit >>= 1) {
+		if (a & bit)
+			product ^= b;
+		b = b >> 1 ^ (b & 1 ? (uint32_t)POLYNOMIAL_REFLECTED : 0);
+	}
+	return product;
+}
+
+/* x^(8 bytes): what appending so many zero bytes multiplies a checksum by. */
+static uint32_t power_of(size_t bytes)
+{
+	uint32_t square = 1u << 23; /* x^8 */
+	uint32_t power = 1u << 31; /* x^0 */
+	for (; bytes > 0; bytes >>= 1) {
+		if (bytes & 1)
+			power = multiply(power, square);
+		square = multiply(square, square);
+	}
+	return power;
+}
+
 static void make_slices(struct crc_tables *made)
 {
 	for (uint32_t byte = 0; byte < 256; byte++) {
@@ -35,15 +60,12 @@ static void make_slices(struct crc_tables *made)
 		}
 }
 
-static void make_shift(const struct crc_tables *made, uint32_t shift[4][256], unsigned zeros)
+static void make_shift(uint32_t shift[4][256], size_t zeros)
 {
+	uint32_t power = power_of(zeros);
 	for (int k = 0; k < 4; k++)
-		for (uint32_t byte = 0; byte < 256; byte++) {
-			uint32_t crc = byte << (8 * k);
-			for (unsigned i = 0; i < zeros; i++)
-				crc = crc >> 8 ^ made->slice[0][crc & 0xff];
-			shift[k][byte] = crc;
-		}
+		for (uint32_t byte = 0; byte < 256; byte++)
+			shift[k][byte] = multiply(power, byte << (8 * k));
 }
 
 /* Made once, by whoever comes first; the others wait for it, some hundred microseconds at most. */
@@ -54,8 +76,8 @@ static const struct crc_tables *ready_tables(void)
 		return &tables;
 	if (atomic_compare_exchange_strong(&tables_state, &expected, 1)) {
 		make_slices(&tables);
-		make_shift(&tables, tables.shift_one, STREAM_BYTES);
-		make_shift(&tables, tables.shift_two, 2 * STREAM_BYTES);
+		make_shift(tables.shift_one, STREAM_BYTES);
+		make_shift(tables.shift_two, 2 * STREAM_BYTES);
 		atomic_store_explicit(&tables_state, 2, memory_order_release);
 	}
 	while (atomic_load_explicit(&tables_state, memory_order_acquire) != 2)
@@ -142,28 +164,7 @@ uint32_t base_crc32c(uint32_t crc, const void *data, size_t bytes)
 	return base_crc32c_portable(crc, data, bytes);
 }
 
-/* ---- joining two checksums: appending n zero bytes multiplies by x^(8n) modulo the polynomial ---- */
-
-/* Polynomials over GF(2), reflected: the highest bit is the coefficient of x^0. */
-static uint32_t multiply(uint32_t a, uint32_t b)
-{
-	uint32_t product = 0;
-	for (uint32_t bit = 1u << 31; bit; bit >>= 1) {
-		if (a & bit)
-			product ^= b;
-		b = b >> 1 ^ (b & 1 ? (uint32_t)POLYNOMIAL_REFLECTED : 0);
-	}
-	return product;
-}
-
 uint32_t base_crc32c_combine(uint32_t crc, uint32_t next, size_t bytes)
 {
-	uint32_t power = 1u << 23; /* x^8 */
-	uint32_t shift = 1u << 31; /* x^0 */
-	for (; bytes > 0; bytes >>= 1) {
-		if (bytes & 1)
-			shift = multiply(shift, power);
-		power = multiply(power, power);
-	}
-	return multiply(shift, crc) ^ next;
+	return multiply(power_of(bytes), crc) ^ next;
 }

@@ -51,7 +51,7 @@ void log_enqueue(struct log *log, struct log_append *append)
 		return;
 	log->kicked = true;
 	log->kick_task.run = run_kick;
-	os_loop_post(log->loop, &log->kick_task);
+	os_loop_defer(log->loop, &log->kick_task);
 }
 
 static enum pyr_code refusal(const struct log *log, size_t bytes)

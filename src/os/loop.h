@@ -45,6 +45,7 @@ struct os_loop_ops {
 	void (*timer_start)(struct os_loop *loop, struct os_timer *timer, uint64_t delay_us);
 	void (*timer_stop)(struct os_loop *loop, struct os_timer *timer);
 	void (*post)(struct os_loop *loop, struct os_task *task);
+	void (*defer)(struct os_loop *loop, struct os_task *task);
 	struct os_executor *(*executor_new)(struct os_loop *loop, const char *name, unsigned threads_max,
 	                                    size_t stack_bytes);
 	void (*executor_free)(struct os_executor *executor);
@@ -93,6 +94,13 @@ static inline void os_timer_stop(struct os_loop *loop, struct os_timer *timer)
 static inline void os_loop_post(struct os_loop *loop, struct os_task *task)
 {
 	loop->ops->post(loop, task);
+}
+
+/* Runs the task at the end of the loop's turn, before it waits again: what many events of one turn want is then done once.
+ * From the loop's thread only; not again before it ran. */
+static inline void os_loop_defer(struct os_loop *loop, struct os_task *task)
+{
+	loop->ops->defer(loop, task);
 }
 
 /* Threads for blocking work, started as needed up to `threads_max`. With one thread, jobs run in order of submission.

@@ -91,6 +91,30 @@ static void post(struct os_loop *loop, struct os_task *task)
 		uv_async_send(&real->wake);
 }
 
+static void defer(struct os_loop *loop, struct os_task *task)
+{
+	base_list_append(&real_of(loop)->deferred, &task->node);
+}
+
+static void run_deferred(struct real_loop *real)
+{
+	for (struct base_list *node; (node = base_list_pop(&real->deferred));) {
+		struct os_task *task = (struct os_task *)(void *)node;
+		task->run(task);
+	}
+}
+
+/* Behind the events of a turn, and once more before waiting: timers fire between the two. */
+static void on_after_waiting(uv_check_t *check)
+{
+	run_deferred(check->data);
+}
+
+static void on_before_waiting(uv_prepare_t *prepare)
+{
+	run_deferred(prepare->data);
+}
+
 static void on_wake(uv_async_t *wake)
 {
 	struct real_loop *real = wake->data;
@@ -112,6 +136,7 @@ static const struct os_loop_ops real_loop_ops = {
 	.timer_start = timer_start,
 	.timer_stop = timer_stop,
 	.post = post,
+	.defer = defer,
 	.executor_new = real_executor_new,
 	.executor_free = real_executor_free,
 	.submit = real_submit,
@@ -133,6 +158,12 @@ struct os_loop *os_real_loop_new(void)
 	real->clock.data = real;
 	uv_async_init(&real->uv, &real->wake, on_wake);
 	real->wake.data = real;
+	uv_prepare_init(&real->uv, &real->before_waiting);
+	uv_check_init(&real->uv, &real->after_waiting);
+	real->before_waiting.data = real->after_waiting.data = real;
+	uv_prepare_start(&real->before_waiting, on_before_waiting);
+	uv_check_start(&real->after_waiting, on_after_waiting);
+	base_list_init(&real->deferred);
 	os_mutex_init(&real->lock);
 	base_list_init(&real->posted);
 	return &real->base;

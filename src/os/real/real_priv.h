@@ -17,6 +17,9 @@ struct real_loop {
 	void (*interrupted)(void *context);
 	void *interrupted_context;
 	unsigned interrupts;
+	uv_prepare_t before_waiting;
+	uv_check_t after_waiting;
+	struct base_list deferred;
 
 	/* Written by any thread, under the lock. */
 	uv_async_t wake;

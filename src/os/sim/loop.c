@@ -256,6 +256,7 @@ static const struct os_loop_ops sim_loop_ops = {
 	.timer_start = loop_timer_start,
 	.timer_stop = loop_timer_stop,
 	.post = loop_post,
+	.defer = loop_post,
 	.executor_new = executor_new,
 	.executor_free = executor_free,
 	.submit = submit,

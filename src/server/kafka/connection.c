@@ -4,7 +4,8 @@
  * connections, of which the request keeps a slice; a longer or split one gets a buffer of its own, which grows fourfold
  * as bytes arrive, so that a length alone costs nothing, and begins as large as what this client once sent whole. So an
  * idle connection has no buffer at all.
- * Out: responses leave in the order of their requests, as slices, without a copy.
+ * Out: responses leave in the order of their requests, as slices, without a copy; those that one turn of the loop
+ * answered (a group commit answers many) leave with one call.
  *
  * Back-pressure: reading stops while too many requests are under way, too many response bytes wait for a slow reader, or
  * the server's memory is taken. A request starts only when those before it have started; a fetch only when no other one
@@ -27,6 +28,7 @@ enum {
 	TRUSTED_BYTES_MAX = 1 << 20, /* at once, for a client that has sent as much before */
 	REQUESTS_MAX = 256, /* under way on one connection */
 	UNSENT_BYTES_MAX = 4 << 20, /* no request is started beyond */
+	SEND_SLICES_MAX = 64,
 };
 
 static void hold(struct kafka_connection *connection)
@@ -96,23 +98,56 @@ static void count_unsent(struct kafka_connection *connection, size_t bytes)
 	connection->counted_bytes = bytes;
 }
 
+/* Slices of several responses, to be sent with one call. */
+struct outgoing {
+	struct kafka_connection *connection;
+	size_t count;
+	struct base_slice slices[SEND_SLICES_MAX];
+};
+
+static void send_outgoing(struct outgoing *outgoing)
+{
+	if (outgoing->count > 0)
+		os_connection_send(outgoing->connection->os, outgoing->slices, outgoing->count);
+	outgoing->count = 0;
+}
+
+static void add_response(struct outgoing *outgoing, struct kafka_request *request)
+{
+	if (outgoing->count + request->response_slices > SEND_SLICES_MAX)
+		send_outgoing(outgoing);
+	if (request->response_slices > SEND_SLICES_MAX) {
+		os_connection_send(outgoing->connection->os, request->response, request->response_slices);
+		return;
+	}
+	memcpy(outgoing->slices + outgoing->count, request->response,
+	       request->response_slices * sizeof *request->response);
+	outgoing->count += request->response_slices;
+	request->response_slices = 0; /* they are not the request's any more */
+}
+
 static void send_answered(struct kafka_connection *connection)
 {
+	struct outgoing outgoing;
+	outgoing.connection = connection;
+	outgoing.count = 0;
 	while (!base_list_empty(&connection->requests) && !connection->closing) {
 		struct kafka_request *request = BASE_CONTAINER(connection->requests.next, struct kafka_request, node);
 		if (!request->answered)
-			return;
+			break;
 		base_list_remove(&request->node);
 		connection->request_count -= 1;
 		connection->unsent_bytes -= request->response_bytes;
 		if (request->response_slices > 0)
-			os_connection_send(connection->os, request->response, request->response_slices);
+			add_response(&outgoing, request);
 		if (request->close_after) {
+			send_outgoing(&outgoing);
 			connection->closing = true;
 			os_connection_finish(connection->os);
 		}
 		kafka_request_free(request);
 	}
+	send_outgoing(&outgoing);
 }
 
 static struct kafka_request *next_to_start(struct kafka_connection *connection)
@@ -151,6 +186,29 @@ void kafka_connection_pump(struct kafka_connection *connection)
 		wait_for_memory(connection);
 	else if (base_list_empty(&connection->memory_node))
 		let_go(connection);
+}
+
+static void run_flush(struct os_task *task)
+{
+	struct kafka_server *server = BASE_CONTAINER(task, struct kafka_server, flush_task);
+	struct base_list *node;
+	server->flushing = false;
+	while ((node = base_list_pop(&server->answered)))
+		kafka_connection_pump(BASE_CONTAINER(node, struct kafka_connection, answered_node));
+	kafka_server_settle(server);
+}
+
+void kafka_connection_answered(struct kafka_connection *connection)
+{
+	struct kafka_server *server = connection->server;
+	if (connection->pumping || !base_list_empty(&connection->answered_node))
+		return;
+	base_list_append(&server->answered, &connection->answered_node);
+	if (server->flushing)
+		return;
+	server->flushing = true;
+	server->flush_task.run = run_flush;
+	os_loop_defer(server->options.loop, &server->flush_task);
 }
 
 static void on_drained(void *context)
@@ -396,6 +454,7 @@ void kafka_connection_free(struct kafka_connection *connection)
 	count_unsent(connection, 0);
 	own_release(connection);
 	base_list_remove(&connection->memory_node);
+	base_list_remove(&connection->answered_node);
 	server->metrics.connections -= 1;
 	free(connection);
 }
@@ -421,6 +480,7 @@ void kafka_connection_accepted(void *context, struct os_connection *os)
 	connection->progress_us = os_now_us(server->options.loop);
 	base_list_init(&connection->requests);
 	base_list_init(&connection->memory_node);
+	base_list_init(&connection->answered_node);
 	base_list_append(&server->connections, &connection->node);
 	server->metrics.connections += 1;
 	os_connection_start(os, &connection_handler, connection);

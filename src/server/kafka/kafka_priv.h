@@ -67,6 +67,7 @@ struct kafka_request {
 struct kafka_connection {
 	struct base_list node; /* in the server's connections */
 	struct base_list memory_node; /* in the server's memory_waiters, or linked to itself */
+	struct base_list answered_node; /* in the server's answered, or linked to itself */
 	struct kafka_server *server;
 	struct os_connection *os;
 	struct base_list requests; /* in the order received */
@@ -102,6 +103,9 @@ struct kafka_server {
 	struct base_list connections;
 	struct base_list orphans; /* requests whose client has gone */
 	struct base_list memory_waiters; /* connections */
+	struct base_list answered; /* connections with something to send at the end of the turn */
+	struct os_task flush_task;
+	bool flushing; /* flush_task is on its way */
 	struct base_buffer *shared; /* small requests of all connections arrive here */
 	size_t shared_used;
 	struct kafka_connection *shared_lent_to; /* between its space() and received() */
@@ -132,6 +136,8 @@ void kafka_memory_give(struct kafka_server *server, size_t bytes);
 void kafka_connection_accepted(void *server, struct os_connection *os);
 /* Sends what is answered, starts what may start, pauses or resumes reading. */
 void kafka_connection_pump(struct kafka_connection *connection);
+/* A request was answered: the same, at the end of the loop's turn. */
+void kafka_connection_answered(struct kafka_connection *connection);
 void kafka_connection_close(struct kafka_connection *connection);
 /* Closes it if it has made no progress for too long. */
 void kafka_connection_tick(struct kafka_connection *connection, uint64_t now_us);

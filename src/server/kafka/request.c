@@ -111,7 +111,7 @@ static void done(struct kafka_request *request)
 	request->cancel = NULL;
 	if (connection) {
 		connection->unsent_bytes += request->response_bytes;
-		kafka_connection_pump(connection);
+		kafka_connection_answered(connection);
 		return;
 	}
 	kafka_request_free(request);

@@ -149,6 +149,7 @@ pyr_result kafka_server_new(const struct kafka_server_options *options, struct k
 	base_list_init(&server->connections);
 	base_list_init(&server->orphans);
 	base_list_init(&server->memory_waiters);
+	base_list_init(&server->answered);
 	base_list_init(&server->producer_waiters);
 	pyr_result result = listen_for_clients(server, error);
 	if (result.code != PYR_OK) {
@@ -170,7 +171,7 @@ uint16_t kafka_server_port(const struct kafka_server *server)
 void kafka_server_settle(struct kafka_server *server)
 {
 	if (!server->closing || !base_list_empty(&server->connections) || !base_list_empty(&server->orphans) ||
-	    server->producer_block_wanted)
+	    server->producer_block_wanted || server->flushing)
 		return;
 	void (*closed)(void *context) = server->closed;
 	void *context = server->closed_context;

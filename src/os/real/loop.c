@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { TURN_BYTES = 2 << 20 }; /* received before deferred tasks run anyway */
+
 static struct real_loop *real_of(struct os_loop *loop)
 {
 	return (struct real_loop *)loop;
@@ -86,6 +88,7 @@ static void post(struct os_loop *loop, struct os_task *task)
 	os_mutex_lock(&real->lock);
 	bool first = base_list_empty(&real->posted);
 	base_list_append(&real->posted, &task->node);
+	atomic_store_explicit(&real->has_posted, true, memory_order_relaxed);
 	os_mutex_unlock(&real->lock);
 	if (first)
 		uv_async_send(&real->wake);
@@ -98,6 +101,7 @@ static void defer(struct os_loop *loop, struct os_task *task)
 
 static void run_deferred(struct real_loop *real)
 {
+	real->received_bytes = 0;
 	for (struct base_list *node; (node = base_list_pop(&real->deferred));) {
 		struct os_task *task = (struct os_task *)(void *)node;
 		task->run(task);
@@ -115,18 +119,34 @@ static void on_before_waiting(uv_prepare_t *prepare)
 	run_deferred(prepare->data);
 }
 
-static void on_wake(uv_async_t *wake)
+static void run_posted(struct real_loop *real)
 {
-	struct real_loop *real = wake->data;
 	struct base_list batch;
 	base_list_init(&batch);
 	os_mutex_lock(&real->lock);
 	base_list_splice(&batch, &real->posted);
+	atomic_store_explicit(&real->has_posted, false, memory_order_relaxed);
 	os_mutex_unlock(&real->lock);
 	for (struct base_list *node; (node = base_list_pop(&batch));) {
 		struct os_task *task = (struct os_task *)(void *)node;
 		task->run(task);
 	}
+}
+
+static void on_wake(uv_async_t *wake)
+{
+	run_posted(wake->data);
+}
+
+void real_loop_breathe(struct real_loop *real, size_t bytes)
+{
+	real->received_bytes += bytes;
+	bool posted = atomic_load_explicit(&real->has_posted, memory_order_relaxed);
+	if (!posted && real->received_bytes < TURN_BYTES)
+		return;
+	if (posted)
+		run_posted(real);
+	run_deferred(real);
 }
 
 static const struct os_loop_ops real_loop_ops = {
@@ -154,6 +174,7 @@ struct os_loop *os_real_loop_new(void)
 		free(real);
 		return NULL;
 	}
+	real->uv.data = real;
 	uv_timer_init(&real->uv, &real->clock);
 	real->clock.data = real;
 	uv_async_init(&real->uv, &real->wake, on_wake);

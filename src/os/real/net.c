@@ -91,10 +91,12 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buffer)
 {
 	struct real_connection *connection = stream->data;
 	(void)buffer;
-	if (got > 0)
+	if (got > 0) {
 		connection->handler->received(connection->context, (size_t)got);
-	else if (got < 0)
+		real_loop_breathe(stream->loop->data, (size_t)got);
+	} else if (got < 0) {
 		net_close(&connection->base);
+	}
 }
 
 static void read_if_wanted(struct real_connection *connection)

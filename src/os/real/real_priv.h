@@ -6,6 +6,7 @@
 #include "os/thread.h"
 #include "os/timers.h"
 
+#include <stdatomic.h>
 #include <uv.h>
 
 struct real_loop {
@@ -20,12 +21,18 @@ struct real_loop {
 	uv_prepare_t before_waiting;
 	uv_check_t after_waiting;
 	struct base_list deferred;
+	size_t received_bytes; /* in this turn, since tasks last ran */
 
 	/* Written by any thread, under the lock. */
 	uv_async_t wake;
 	struct os_mutex lock;
 	struct base_list posted;
+	atomic_bool has_posted; /* a hint, readable without the lock */
 };
+
+/* After `bytes` were received: a turn in which much arrives lasts for milliseconds, and the answers of a group commit shall
+ * not wait for its end. Runs what was posted, and what was deferred, if it is time. */
+void real_loop_breathe(struct real_loop *real, size_t bytes);
 
 struct os_executor *real_executor_new(struct os_loop *loop, const char *name, unsigned threads_max, size_t stack_bytes);
 void real_executor_free(struct os_executor *executor);

@@ -16,8 +16,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MEMORY_KEPT_BYTES = 256 << 20 };
-
 struct server {
 	struct os_loop *loop;
 	struct os_net *net;
@@ -224,7 +222,6 @@ int cli_server(int argc, char **argv)
 		return 0;
 	}
 	os_environment_raise_limits();
-	os_memory_keep(MEMORY_KEPT_BYTES);
 	if (start(&server, options, &error).code != PYR_OK) {
 		fprintf(stderr, "pyralog server: %s\n", error.text);
 		return error.code == PYR_USAGE ? 2 : 1; /* the process ends: nothing to take down in order */

@@ -4,6 +4,7 @@ import pathlib
 import sys
 from xml.sax.saxutils import escape
 
+DISTURBED = 0.2  # of all cores: then somebody else was measured, too
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 MODE_NAMES = {"fsync": "synced before the acknowledgement", "os": "page cache"}
 HEAD = ["case", "durability", "Pyralog", "Kafka", "unit", "Pyralog is", "p99 ms", "CPU-s per million"]
@@ -38,12 +39,16 @@ def value_of(row, peer):
     return number(row[peer]["value"]) + (f" ({number(extra[1])} {extra[0]})" if extra else "")
 
 
+def is_disturbed(row):
+    return any(row[peer] and row[peer]["other_cpu"] > DISTURBED for peer in ("Pyralog", "Kafka"))
+
+
 def rows(found):
     """Cells of the table, below HEAD."""
     for durability, cases in found["modes"].items():
         for row in cases:
             times = ratio(row)
-            yield [row["title"], durability, value_of(row, "Pyralog"), value_of(row, "Kafka"), row["unit"],
+            yield [row["title"] + (" *" if is_disturbed(row) else ""), durability, value_of(row, "Pyralog"), value_of(row, "Kafka"), row["unit"],
                    f"{times:.2f} x" if times else "-", pair(row, "p99_ms"), pair(row, "cpu_s_per_million")]
     ours, theirs = (found["clients"].get(peer, []) for peer in ("Pyralog", "Kafka"))
     for (title, rate, cpu), (_, other_rate, other_cpu) in zip(ours, theirs):
@@ -72,7 +77,8 @@ def bystanders_text(found):
     if not shares:
         return "nothing was measured"
     return (f"CPU that neither broker nor load generator used while they were measured (other programs, the kernel's own "
-            f"threads): {shares[len(shares) // 2]:.0%} in the median case, {shares[-1]:.0%} at most")
+            f"threads): {shares[len(shares) // 2]:.0%} in the median case, {shares[-1]:.0%} at most; * marks cases with more than {DISTURBED:.0%}, which are worth "
+            "repeating on a quiet machine")
 
 
 def text(found):
@@ -127,7 +133,7 @@ def svg(found):
     """Throughput with both brokers syncing before they acknowledge; each pair of bars has its own scale."""
     shown = [row for row in found["modes"].get("fsync", []) if row["chart"] and row["Pyralog"] and row["Kafka"]]
     height = 64 + ROW * len(shown)
-    parts = [f'<svg xmlns="http:{"//"}www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
+    parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img" '
              f'aria-label="Throughput of Pyralog and Apache Kafka">', f"<style>{STYLE}</style>",
              f'<rect class="ours" x="{LEFT}" y="14" width="12" height="12" rx="2"/><text x="{LEFT + 18}" y="25">Pyralog</text>',
              f'<rect class="theirs" x="{LEFT + 90}" y="14" width="12" height="12" rx="2"/>'

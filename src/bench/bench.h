@@ -80,7 +80,8 @@ struct bench_result {
 	struct bench_flow produced;
 	struct bench_flow fetched;
 	struct bench_histogram tail_us; /* from the intended time of sending until a consumer has the batch */
-	struct bench_histogram late_us; /* open loop: how long after the intended time a request left */
+	struct bench_histogram
+		late_us; /* open loop: the generator's own delay, behind the intended time and a free place in flight */
 	double compression; /* uncompressed by compressed bytes of the batches; 1 without */
 	/* The whole run, warm-up included. */
 	uint64_t sent_records;

@@ -67,6 +67,7 @@ struct bench_producer {
 	struct bench_sent last;
 	double interval_us; /* open loop */
 	double due_us;
+	uint64_t room_us; /* since when fewer than in_flight are outstanding */
 	bool is_ready; /* the broker has answered the greeting */
 	bool is_over; /* sends nothing more */
 	bool is_settled; /* acks=0: the broker has answered the last question */

@@ -85,7 +85,7 @@ void bench_print_table(const struct bench_options *options, const struct bench_r
 	else
 		print_latency("a fetch request", &result->fetched.latency_us, out);
 	if (options->rate > 0)
-		print_latency("left after its time", &result->late_us, out);
+		print_latency("of it, our own delay", &result->late_us, out);
 	if (result->missed_records > 0)
 		fprintf(out, "  %-22s %s records were never sent: the broker does not keep up with --rate\n", "missed",
 		        grouped((double)result->missed_records, text));

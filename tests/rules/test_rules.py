@@ -95,6 +95,13 @@ def test_every_rule_has_a_planted_violation():
     assert {rule.__name__ for rule in rules.RULES} == {name for name, _, _ in PLANTED}
 
 
+def test_the_namespace_of_svg_is_no_host_but_its_host_elsewhere_is(tmp_path):
+    tree = CLEAN | {"docs/a.svg": "<svg " + rules.SVG_NAMESPACE + "/>\n"}
+    assert list(rules.no_host_is_named(plant(tmp_path, tree))) == []
+    tree["docs/a.svg"] = "<svg " + rules.SVG_NAMESPACE.replace("xmlns", "href") + "/>\n"
+    assert list(rules.no_host_is_named(plant(tmp_path, tree)))
+
+
 @pytest.mark.parametrize("allowed", ["http://127.0.0.1:8080/x", "http://[::1]:80", "postgresql://me@localhost/x", "http://{host}/"])
 def test_loopback_is_no_host(tmp_path, allowed):
     assert list(rules.no_host_is_named(plant(tmp_path, CLEAN | {"docs/a.md": allowed + "\n"}))) == []

@@ -124,6 +124,8 @@ static void scan_init(duckdb_init_info info)
 	state->scan = run->scans[bind->slot].scan;
 	state->unit_count = column_scan_unit_count(state->scan);
 	project(info, state);
+	/* DuckDB hands the state to its threads; ThreadSanitizer does not see inside it, but sees this and the load. */
+	atomic_store_explicit(&state->next_unit, 0, memory_order_release);
 	duckdb_init_set_init_data(info, state, free);
 	duckdb_init_set_max_threads(info, state->unit_count > 0 ? state->unit_count : 1);
 }
@@ -260,6 +262,7 @@ static bool fill(struct scan_local *local, unsigned column, duckdb_vector vector
 /* The next rows of this thread's units; 0 rows: none are left for it. */
 static pyr_result next_rows(struct scan_state *state, struct scan_local *local, struct pyr_error *error)
 {
+	(void)atomic_load_explicit(&state->next_unit, memory_order_acquire);
 	local->rows.count = 0;
 	if (!local->reader)
 		PYR_TRY(column_reader_new(state->scan, state->set, &local->reader));

@@ -11,8 +11,7 @@
 #include <jemalloc/jemalloc.h>
 
 /* Read by jemalloc when the process starts. */
-[[gnu::visibility("default")]] const char *malloc_conf =
-	"thp:always,dirty_decay_ms:10000,muzzy_decay_ms:0";
+[[gnu::visibility("default")]] const char *malloc_conf = "thp:always,dirty_decay_ms:10000,muzzy_decay_ms:0";
 
 #define TEXT(value) #value
 #define PURGE_ALL(arenas) "arena." TEXT(arenas) ".purge"

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 // clang-format on
 
+#include "base/table.h"
 #include "os/environment.h"
 #include "os/real.h"
 #include "os/sim/sim.h"
@@ -409,6 +410,63 @@ static void an_alarm_fires_when_it_is_due_and_once(void **state)
 	os_real_loop_free(alarmed.loop);
 }
 
+/* ---- deferred tasks ---- */
+
+struct deferring {
+	struct os_loop *loop;
+	struct os_timer timer, deadline;
+	struct os_task first, second;
+	int ran; /* tasks */
+	bool late;
+};
+
+static void on_deadline(struct os_timer *timer)
+{
+	struct deferring *deferring = BASE_CONTAINER(timer, struct deferring, deadline);
+	deferring->late = true;
+	os_real_loop_stop(deferring->loop);
+}
+
+static void run_second(struct os_task *task)
+{
+	struct deferring *deferring = BASE_CONTAINER(task, struct deferring, second);
+	assert_int_equal(deferring->ran++, 1);
+	os_real_loop_stop(deferring->loop);
+}
+
+static void run_first(struct os_task *task)
+{
+	struct deferring *deferring = BASE_CONTAINER(task, struct deferring, first);
+	assert_int_equal(deferring->ran++, 0);
+	os_loop_defer(deferring->loop, &deferring->second);
+}
+
+/* Not at once, but before the turn's end: a timer fires right before the loop waits, and nothing else would wake it. */
+static void defer_first(struct os_timer *timer)
+{
+	struct deferring *deferring = BASE_CONTAINER(timer, struct deferring, timer);
+	os_loop_defer(deferring->loop, &deferring->first);
+	assert_int_equal(deferring->ran, 0);
+}
+
+static void what_is_deferred_runs_before_the_loop_waits(void **state)
+{
+	(void)state;
+	struct deferring deferring = {.loop = os_real_loop_new()};
+	assert_non_null(deferring.loop);
+	deferring.timer.fire = defer_first;
+	deferring.deadline.fire = on_deadline;
+	deferring.first.run = run_first;
+	deferring.second.run = run_second;
+	os_timer_start(deferring.loop, &deferring.timer, 1000);
+	os_timer_start(deferring.loop, &deferring.deadline, 5000000);
+	os_real_loop_run(deferring.loop);
+	assert_false(deferring.late);
+	assert_int_equal(deferring.ran, 2);
+	os_timer_stop(deferring.loop, &deferring.deadline);
+	os_real_loop_free(deferring.loop);
+}
+
 static void a_process_knows_what_it_has_used(void **state)
 {
 	(void)state;
@@ -465,6 +523,7 @@ int main(void)
 		cmocka_unit_test(one_thread_keeps_the_order_of_its_jobs),
 		cmocka_unit_test(several_threads_run_every_job_once),
 		cmocka_unit_test(an_alarm_fires_when_it_is_due_and_once),
+		cmocka_unit_test(what_is_deferred_runs_before_the_loop_waits),
 		cmocka_unit_test(a_process_knows_what_it_has_used),
 		cmocka_unit_test(a_file_is_read_whole_or_refused),
 	};

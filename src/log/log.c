@@ -131,6 +131,7 @@ static struct log *log_new(struct os_loop *loop, struct os_disk *disk, const str
 	base_list_init(&log->ring.free);
 	base_list_init(&log->cold_reads);
 	base_list_init(&log->retentions);
+	base_list_init(&log->removal.waiting);
 	log->housekeeping_timer.fire = housekeep;
 	return log;
 }
@@ -170,6 +171,7 @@ static void log_free(struct log *log)
 	if (log->merge)
 		log_merge_cancel(log);
 	os_timer_stop(log->loop, &log->ring.prepare_timer);
+	log_removal_cancel(log);
 	log_checkpoint_cancel(log);
 	log_checkpoint_free(log->checkpoint);
 	log_digests_free(log);
@@ -272,6 +274,7 @@ void log_close(struct log *log, void (*closed)(void *context), void *context)
 	log->closed_context = context;
 	log_checkpoint_cancel(log);
 	log_merge_cancel(log);
+	log_removal_cancel(log);
 	log->housekeeping_timer.fire = poll_close;
 	os_timer_start(log->loop, &log->housekeeping_timer, 0);
 }

@@ -8,7 +8,8 @@
  *   snapshot.c    one moment, for other threads        checkpoint.c  sealing, and the manifest that makes it count
  *   recovery.c    what a crash left                    retention.c   what may go
  *   merge.c       small segments into large ones       scrub.c       reading everything again, slowly
- *   digest.c      leaves of what is still in memory    time.c        the first record of a time
+ *   digest.c      leaves of what is still in memory    removal.c     files that nobody refers to
+ *   time.c        the first record of a time
  */
 #ifndef PYRALOG_LOG_LOG_PRIV_H
 #define PYRALOG_LOG_LOG_PRIV_H
@@ -54,7 +55,7 @@ struct log_segment {
 	uint32_t live_parts; /* partitions that refer to it */
 	bool sealed; /* false: an extent file still being filled */
 	bool damaged; /* merging gave up on it */
-	struct os_job remove_job;
+	struct base_list remove_node; /* in removal.waiting, or linked to itself */
 };
 
 /* ---- partitions ---- */
@@ -253,6 +254,13 @@ struct log {
 	struct log_cached *cached;
 	size_t cached_head, cached_count, cached_capacity;
 
+	struct {
+		struct base_list waiting; /* segments */
+		struct log_segment *current;
+		struct os_job job;
+		struct os_timer timer;
+		bool more; /* the job's answer */
+	} removal;
 	struct log_digests digests;
 	struct log_checkpoint *checkpoint; /* under way */
 	uint64_t manifest_number; /* of the newest snapshot on disk */
@@ -391,6 +399,12 @@ pyr_result log_extent_place(struct log *log, struct log_partition *partition, in
                             struct log_group_extent *ret_place);
 pyr_result log_extent_write(struct log *log, const struct log_group_extent *place); /* blocking */
 void log_extent_free(struct log_extent *extent);
+
+/* ---- removal.c ---- */
+
+/* The segment's file goes, in pieces, and then the segment. */
+void log_removal_add(struct log *log, struct log_segment *segment);
+void log_removal_cancel(struct log *log);
 
 /* ---- digest.c ---- */
 

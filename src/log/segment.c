@@ -45,23 +45,9 @@ void log_segment_free(struct log_segment *segment)
 {
 	base_table_remove(&segment->log->segments, &segment->node);
 	segment->log->metrics.segment_files -= 1;
+	base_list_remove(&segment->remove_node);
 	os_pool_file_deinit(&segment->file);
 	free(segment);
-}
-
-/* Failure to remove leaves a file that recovery sweeps away. */
-static void run_remove(struct os_job *job)
-{
-	struct log_segment *segment = BASE_CONTAINER(job, struct log_segment, remove_job);
-	pyr_ignore(os_file_remove(segment->log->disk, segment->file.path));
-}
-
-static void remove_done(struct os_job *job)
-{
-	struct log_segment *segment = BASE_CONTAINER(job, struct log_segment, remove_job);
-	struct log *log = segment->log;
-	log_segment_free(segment);
-	log_job_end(log);
 }
 
 static void on_released(struct os_task *task)
@@ -73,10 +59,7 @@ static void on_released(struct os_task *task)
 		log_segment_free(segment);
 		return;
 	}
-	segment->remove_job.run = run_remove;
-	segment->remove_job.done = remove_done;
-	log_job_begin(segment->log);
-	os_submit(segment->log->background_thread, &segment->remove_job);
+	log_removal_add(segment->log, segment);
 }
 
 struct log_segment *log_segment_new(struct log *log, uint64_t id)
@@ -87,6 +70,7 @@ struct log_segment *log_segment_new(struct log *log, uint64_t id)
 		return NULL;
 	segment->log = log;
 	segment->id = id;
+	base_list_init(&segment->remove_node);
 	log_segment_path(id, path);
 	os_pool_file_init(&segment->file, log->files, path, segment, on_released);
 	if (!base_table_insert(&log->segments, &segment->node, base_hash_u64(id))) {

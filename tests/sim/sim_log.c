@@ -39,6 +39,7 @@ struct producer {
 	int64_t id; /* -1: not idempotent */
 	size_t slot;
 	int32_t next_sequence;
+	bool acknowledged; /* any batch: the log knows the producer */
 	struct sent sent[IN_FLIGHT]; /* by number of sending */
 	uint64_t first, next; /* numbers of the oldest in flight and the next */
 };
@@ -124,17 +125,21 @@ static void on_answer(struct log_append *append)
 	switch (append->result.code) {
 	case PYR_OK:
 		model_acknowledge(model, sent->batch, append->base_offset);
+		sent->producer->acknowledged = true;
 		run->acknowledged += 1;
 		break;
 	case PYR_STOPPED:
 		run->stopped = true;
 		sent->unanswered = true;
 		break;
+	case PYR_UNKNOWN_PRODUCER:
+		if (sent->producer->acknowledged && !run->flips)
+			fail(run, "a producer is not known that has acknowledged batches");
+		[[fallthrough]];
 	case PYR_BUSY:
 	case PYR_DISK_FULL:
 	case PYR_IO: /* no ring file could be made: nothing was written */
 	case PYR_OUT_OF_ORDER_SEQUENCE:
-	case PYR_UNKNOWN_PRODUCER:
 		/* An idempotent one must come again before what follows it; the others are given up. */
 		sent->unanswered = sent->producer->id >= 0;
 		if (!sent->unanswered)
@@ -530,6 +535,7 @@ static void begin_producers_anew(struct run *run, size_t slot)
 				model_refuse(&run->models[slot], producer->sent[n % IN_FLIGHT].batch, true);
 		producer->first = producer->next;
 		producer->id += 1000;
+		producer->acknowledged = false;
 		producer->next_sequence = 0;
 	}
 }

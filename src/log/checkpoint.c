@@ -5,7 +5,8 @@
  *
  * All partitions' small runs share one segment file; a partition that filled extents gets them completed, with its small
  * runs copied behind. A crash anywhere leaves the manifest before, whose ring is still there. A failure (a full disk)
- * throws the work away and tries again later. Each step handles STEP_BYTES and then rests, to bound its share of the disk.
+ * throws the work away and tries again later. Each step handles STEP_BYTES and then rests: twice as fast as the ring
+ * fills is fast enough, and whoever waits for a sync is hardly ever behind more than one step.
  */
 #include "log/log_priv.h"
 
@@ -13,7 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STEP_BYTES = 4 << 20, MANIFEST_BYTES_MAX = 1 << 30, RETRY_US = 1000000 };
+enum {
+	STEP_BYTES = 256 << 10,
+	MANIFEST_BYTES_MAX = 1 << 30,
+	RETRY_US = 1000000,
+	PACE_MIN_BYTES_PER_S = 32 << 20,
+	PACE_FACTOR = 2 /* times as fast as the ring fills */
+};
 
 /* What one partition gives to one segment file. */
 struct sealed_run {
@@ -447,7 +454,7 @@ static void step_done(struct os_job *job)
 	if (checkpoint->result.code != PYR_OK || checkpoint->finished || log->closing) {
 		finish(checkpoint);
 	} else {
-		uint64_t pause_us = checkpoint->writer.written_bytes * 1000000 / log->options.background_bytes_per_s;
+		uint64_t pause_us = checkpoint->writer.written_bytes * 1000000 / log_pace(log);
 		os_timer_start(log->loop, &checkpoint->timer, pause_us);
 	}
 	log_job_end(log);
@@ -512,12 +519,26 @@ void log_checkpoint_start(struct log *log)
 		log_checkpoint_free(checkpoint);
 		return;
 	}
+	uint64_t now_us = os_now_us(log->loop);
+	log->filled_per_s = log->since_checkpoint_bytes * 1000000 / (now_us - log->checkpoint_begun_us + 1);
+	log->checkpoint_begun_us = now_us;
 	log->since_checkpoint_bytes = log->since_checkpoint_extent_bytes = 0;
 	log->checkpoint = checkpoint;
 	if (log->durable_through < checkpoint->head.state_group)
 		submit_sync(checkpoint);
 	else
 		submit_step(&checkpoint->timer);
+}
+
+uint64_t log_pace(const struct log *log)
+{
+	uint64_t elapsed_us = os_now_us(log->loop) - log->checkpoint_begun_us + 1;
+	uint64_t filled_per_s = log->since_checkpoint_bytes * 1000000 / elapsed_us;
+	uint64_t bytes_per_s = PACE_FACTOR * (filled_per_s > log->filled_per_s ? filled_per_s : log->filled_per_s);
+	if (bytes_per_s < PACE_MIN_BYTES_PER_S)
+		bytes_per_s = PACE_MIN_BYTES_PER_S;
+	uint64_t most = log->options.background_bytes_per_s;
+	return bytes_per_s < most ? bytes_per_s : most;
 }
 
 void log_checkpoint_if_due(struct log *log)

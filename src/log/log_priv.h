@@ -269,6 +269,8 @@ struct log {
 	uint64_t since_checkpoint_bytes;
 	uint64_t since_checkpoint_extent_bytes;
 	uint64_t checkpoint_retry_us; /* no sooner: the last one failed */
+	uint64_t checkpoint_begun_us; /* the last one */
+	uint64_t filled_per_s; /* bytes of the ring, between the last two */
 	struct os_timer housekeeping_timer;
 
 	struct base_list cold_reads; /* under way */
@@ -472,6 +474,9 @@ void log_segment_writer_abort(struct log_segment_writer *writer);
 /* Starts one if none is under way. */
 void log_checkpoint_start(struct log *log);
 void log_checkpoint_if_due(struct log *log);
+/* Bytes per second at which sealing and prefilling shall go: twice as fast as the ring fills, or filled before the last
+ * checkpoint if that is more, within limits. */
+uint64_t log_pace(const struct log *log);
 void log_checkpoint_free(struct log_checkpoint *checkpoint);
 /* Gives up one that rests between two steps; one whose step is under way gives up at its end, when the log closes. */
 void log_checkpoint_cancel(struct log *log);

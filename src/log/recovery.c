@@ -780,6 +780,7 @@ static pyr_result recover(struct recovery *recovery, struct pyr_error *error)
 	log->last_group = log->durable_through = recovery->last_group;
 	log->last_group_crc = recovery->last_crc;
 	log->since_checkpoint_bytes = recovery->replayed_bytes;
+	log->checkpoint_begun_us = os_now_us(log->loop);
 	return log_ring_start(log, recovery->last_group);
 }
 

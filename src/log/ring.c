@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { FILL_BYTES = 1 << 20, FIRST_FILE_BYTES = 4 << 20, RETRY_US = 1000000 };
+enum { FILL_BYTES = 256 << 10, FIRST_FILE_BYTES = 4 << 20, RETRY_US = 1000000 };
 
 static _Alignas(
 	OS_DIRECT_BYTES) uint8_t zeros[FILL_BYTES]; /* never written; const, it would be in the program's file */
@@ -261,7 +261,7 @@ static void prepare_done(struct os_job *job)
 	} else if (log->ring.prepare_result.code != PYR_OK) {
 		prepare_failed(log);
 	} else if (log->ring.prepared_bytes != UINT64_MAX) {
-		uint64_t pause_us = (uint64_t)FILL_BYTES * 1000000 / log->options.background_bytes_per_s;
+		uint64_t pause_us = (uint64_t)FILL_BYTES * 1000000 / log_pace(log);
 		os_timer_start(log->loop, &log->ring.prepare_timer, someone_waits(log) ? 0 : pause_us);
 	} else {
 		log->ring.spare = log->ring.preparing;

@@ -8,7 +8,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { SCRUB_BYTES_PER_S = 20 << 20, PAUSE_US = 1000000, STEP_BYTES = 1 << 20 };
+enum { SCRUB_BYTES_PER_S = 20 << 20, PAUSE_US = 1000000, STEP_BYTES = 256 << 10 };
 
 struct log_scrub {
 	struct os_job job;

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WRITE_BYTES = 1 << 20, METADATA_BYTES_MAX = 1 << 30, LEAF_HEADER_BYTES = 16 };
+enum { WRITE_BYTES = 256 << 10, METADATA_BYTES_MAX = 1 << 30, LEAF_HEADER_BYTES = 16 };
 
 /* ---- the set of segments ---- */
 

@@ -1,9 +1,8 @@
 /* The process's memory: jemalloc, and how it is set (see environment.h).
  *
- * Why not the C library's: a loaded server's large buffers come and go a thousand times a second, and are written by direct
- * I/O. Huge pages give the disk requests of megabytes in place of 4 KiB pieces (measured: a fifth more throughput), and
- * memory that was just freed is used again rather than faulted in anew; what stays unused goes back after ten seconds.
- * Without it (sanitizers bring their own allocator) only speed is lost.
+ * A loaded server's large buffers come and go a thousand times a second: memory that was just freed is used again rather
+ * than faulted in anew, and what stays unused goes back after ten seconds. Not huge pages, whose first touch stops a
+ * request for milliseconds (docs/adr/0008-jemalloc.md). Sanitizers bring their own allocator; only speed is lost then.
  */
 #include "os/environment.h"
 
@@ -11,7 +10,7 @@
 #include <jemalloc/jemalloc.h>
 
 /* Read by jemalloc when the process starts. */
-[[gnu::visibility("default")]] const char *malloc_conf = "thp:always,dirty_decay_ms:10000,muzzy_decay_ms:0";
+[[gnu::visibility("default")]] const char *malloc_conf = "dirty_decay_ms:10000,muzzy_decay_ms:0";
 
 #define TEXT(value) #value
 #define PURGE_ALL(arenas) "arena." TEXT(arenas) ".purge"

@@ -14,6 +14,12 @@ struct query_item {
 	bool renamed; /* its columns have other names: t AS x(a, b) */
 };
 
+/* The query blocks around an expression, innermost first. */
+struct query_scope {
+	json_t *block; /* body of a SelectStmt */
+	const struct query_scope *outer;
+};
+
 struct query_rewrite {
 	const struct query_parse *parse;
 	const struct query_plan_options *options;
@@ -22,6 +28,7 @@ struct query_rewrite {
 	struct query_error *error;
 	const char *names[QUERY_NAMES_MAX]; /* of WITH queries in scope, innermost last */
 	size_t name_count;
+	const struct query_scope *scope; /* of the block being walked; means nothing after an error */
 	bool bytes_wanted; /* key_bytes or value_bytes is named somewhere */
 	size_t from, to; /* the statement in the text */
 };
@@ -39,6 +46,9 @@ size_t query_bracket_end(const struct query_parse *parse, size_t at);
 
 /* names.c: what PostgreSQL calls a column of this expression; NULL when the engine calls it the same. */
 const char *query_column_name(json_t *expression);
+
+/* widths.c: 4: int2 or int4, whose sums are bigint. 8: bigint, whose sums are numeric. 0: something else, or not known. */
+int query_integer_width(const struct query_scope *scope, json_t *node);
 
 /* bounds.c: takes from a WHERE clause what it says of offset, partition and timestamp. */
 void query_bounds_collect(struct query_plan *plan, json_t *where, const struct query_item *items, size_t item_count);

@@ -151,68 +151,11 @@ static pyr_result on_relation(struct query_rewrite *rewrite, json_t *body)
 
 /* ---- expressions ---- */
 
-/* int2 and int4: their sums are bigint. 8: bigint, whose sums are numeric. 0: something else, or not known here. */
-static int integer_width(json_t *node);
-
-static int width_of_type(json_t *type)
-{
-	json_t *names = json_object_get(type, "names");
-	const char *name = query_node_name(names, json_array_size(names) - 1);
-	if (json_object_get(type, "arrayBounds") || !name)
-		return 0;
-	if (is(name, "int4") || is(name, "int2") || is(name, "integer") || is(name, "smallint"))
-		return 4;
-	return is(name, "int8") || is(name, "bigint") ? 8 : 0;
-}
-
-static int width_of_operator(json_t *body)
-{
-	const char *name = query_node_name(json_object_get(body, "name"), 0);
-	json_t *left = json_object_get(body, "lexpr");
-	int right_width = integer_width(json_object_get(body, "rexpr"));
-	int left_width = left ? integer_width(left) : right_width;
-	if (!name || strlen(name) != 1 || !strchr("+-*/%", *name) || left_width == 0 || right_width == 0)
-		return 0;
-	return left_width > right_width ? left_width : right_width;
-}
-
-static int width_of_case(json_t *body)
-{
-	json_t *when, *otherwise = json_object_get(body, "defresult");
-	int width = otherwise ? integer_width(otherwise) : 4;
-	size_t i;
-	json_array_foreach(json_object_get(body, "args"), i, when)
-	{
-		int part = integer_width(json_object_get(json_object_get(when, "CaseWhen"), "result"));
-		width = part == 0 || width == 0 ? 0 : part > width ? part : width;
-	}
-	return width;
-}
-
-static int integer_width(json_t *node)
-{
-	json_t *body, *fields;
-	const char *kind = query_node_kind(node, &body);
-	if (is(kind, "TypeCast"))
-		return width_of_type(json_object_get(body, "typeName"));
-	if (is(kind, "A_Const"))
-		return json_object_get(body, "ival") ? 4 : 0;
-	if (is(kind, "A_Expr"))
-		return width_of_operator(body);
-	if (is(kind, "CaseExpr"))
-		return width_of_case(body);
-	if (is(kind, "ColumnRef")) {
-		fields = json_object_get(body, "fields");
-		const char *name = query_node_name(fields, json_array_size(fields) - 1);
-		return is(name, "partition") ? 4 : is(name, "offset") ? 8 : 0;
-	}
-	return 0;
-}
-
 static void type_sum(struct query_rewrite *rewrite, json_t *body)
 {
 	json_t *arguments = json_object_get(body, "args");
-	int width = json_array_size(arguments) == 1 ? integer_width(json_array_get(arguments, 0)) : 0;
+	int width =
+		json_array_size(arguments) == 1 ? query_integer_width(rewrite->scope, json_array_get(arguments, 0)) : 0;
 	struct query_extent call = query_call_extent(rewrite->parse, token_of(rewrite, body));
 	if (width == 0 || call.to == 0)
 		return;
@@ -290,7 +233,7 @@ static void hint_array(struct query_rewrite *rewrite, json_t *body)
 	size_t number = (size_t)json_integer_value(json_object_get(parameter, "number"));
 	if (number == 0 || number > QUERY_PARAMETERS_MAX)
 		return;
-	bool integers = integer_width(json_object_get(body, "lexpr")) > 0;
+	bool integers = query_integer_width(rewrite->scope, json_object_get(body, "lexpr")) > 0;
 	rewrite->plan->hints[number - 1] = integers ? QUERY_TYPE_INT8_ARRAY : QUERY_TYPE_TEXT_ARRAY;
 }
 
@@ -515,12 +458,14 @@ static pyr_result walk_block(struct query_rewrite *rewrite, json_t *body)
 static pyr_result on_select(struct query_rewrite *rewrite, json_t *body)
 {
 	size_t names = rewrite->name_count;
+	struct query_scope scope = {body, rewrite->scope};
 	if (json_object_get(body, "intoClause"))
 		return query_fail(rewrite->error, "0A000",
 		                  "SELECT INTO is not supported yet: produce to a topic instead");
 	if (json_object_get(body, "lockingClause"))
 		return query_fail(rewrite->error, "0A000",
 		                  "FOR UPDATE and FOR SHARE are not supported yet: leave them out");
+	rewrite->scope = &scope;
 	if (json_object_get(body, "withClause"))
 		PYR_TRY(walk_with(rewrite, json_object_get(body, "withClause")));
 	if (json_object_get(body, "larg")) {
@@ -529,6 +474,7 @@ static pyr_result on_select(struct query_rewrite *rewrite, json_t *body)
 	}
 	PYR_TRY(walk_block(rewrite, body));
 	rewrite->name_count = names;
+	rewrite->scope = scope.outer;
 	return pyr_ok();
 }
 

@@ -265,6 +265,17 @@ static void numbers_are_postgresqls(void **state)
 	check_refused(world, "SELECT 1.5::float8 / x FROM (VALUES (0)) v(x)", "22012");
 	check(world, "SELECT sum((value->>'delay')::int) FROM flights", "sum:20", "11988\n");
 	check(world, "SELECT sum(\"offset\") FROM flights", "sum:1700", "1998000/0\n");
+	check(world, "SELECT sum(x), sum(t.y) FROM (SELECT partition AS x, \"offset\" AS y FROM flights) t",
+	      "sum:20|sum:1700", NULL);
+	check(world, "WITH w AS (SELECT partition + 1 AS n FROM flights) SELECT sum(n) FROM w", "sum:20", NULL);
+	check(world, "SELECT sum(n) FROM (SELECT count(*) AS n FROM flights GROUP BY partition) c", "sum:1700",
+	      "4000/0\n");
+	check(world, "SELECT sum(x), sum(y) FROM (VALUES (1, 2::int8), (3, 4)) v(x, y)", "sum:20|sum:1700", "4|6/0\n");
+	check(world, "SELECT sum(i) FROM generate_series(1, 10) AS s(i)", "sum:20", "55\n");
+	check(world, "SELECT sum(length(a)) FROM (SELECT 'ab' AS a UNION ALL SELECT 'c') u", "sum:20", "3\n");
+	check(world,
+	      "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r WHERE n < 4) SELECT sum(n) FROM r",
+	      "sum:20", "10\n");
 	check(world, "SELECT sum(DISTINCT partition) FILTER (WHERE partition > 1) FROM flights", "sum:20", "5\n");
 	check(world, "SELECT sum(1.5::float8), sum(x::numeric(10,2)) FROM (VALUES (1), (2)) v(x)", "sum:701|sum:1700",
 	      "3|300/2\n");

@@ -267,11 +267,18 @@ static pyr_result apply_reference(struct recovery *recovery, struct log_partitio
 {
 	struct log_reference reference;
 	PYR_TRY(log_reference_decode(payload, &reference));
-	struct log_extent *extent = need_extent(recovery, partition, reference.segment_id, frame->base_offset);
-	if (!extent)
-		return pyr_result_of(PYR_OUT_OF_MEMORY);
-	if (extent->filled < log_align(reference.position + reference.bytes, LOG_BLOCK_BYTES))
-		extent->filled = log_align(reference.position + reference.bytes, LOG_BLOCK_BYTES);
+	uint64_t known_index = group->number <= recovery->head.state_group ? partition->durable_index : 0;
+	if (frame->index + reference.batch_count <= known_index)
+		return pyr_ok(); /* all of it; the file may be gone, merged or retained away */
+	struct log_segment *segment = log_segment_find(recovery->log, reference.segment_id);
+	if (!segment || !segment->sealed) { /* sealed: what was committed of it is in the manifest */
+		struct log_extent *extent = need_extent(recovery, partition, reference.segment_id, frame->base_offset);
+		if (!extent)
+			return pyr_result_of(PYR_OUT_OF_MEMORY);
+		if (extent->filled < log_align(reference.position + reference.bytes, LOG_BLOCK_BYTES))
+			extent->filled = log_align(reference.position + reference.bytes, LOG_BLOCK_BYTES);
+		segment = extent->segment;
+	}
 	int64_t offset = frame->base_offset;
 	uint64_t position = reference.position;
 	for (uint32_t i = 0; i < reference.batch_count; i++) {
@@ -283,11 +290,12 @@ static pyr_result apply_reference(struct recovery *recovery, struct log_partitio
 			.base_offset = offset,
 			.index = frame->index + i,
 			.group = group->number,
-			.file = &extent->segment->file,
+			.file = &segment->file,
 			.position = position,
 			.prefix_crc = base_crc32c(0, header, LOG_BATCH_PREFIX_BYTES),
 		};
-		PYR_TRY(apply_batch(recovery, partition, frame, &batch, &entry));
+		if (entry.index >= known_index)
+			PYR_TRY(apply_batch(recovery, partition, frame, &batch, &entry));
 		offset += batch.last_offset_delta + 1;
 		position += batch.bytes;
 	}
@@ -300,7 +308,9 @@ static bool is_in_manifest(const struct recovery *recovery, const struct log_gro
 {
 	if (group->number > recovery->head.state_group)
 		return false;
-	return frame->kind == LOG_FRAME_RECORD || frame->index < partition->durable_index;
+	/* Of a reference frame the manifest may hold the first batches: apply_reference() looks at each. */
+	return frame->kind == LOG_FRAME_RECORD ||
+	       (frame->kind != LOG_FRAME_REFERENCE && frame->index < partition->durable_index);
 }
 
 /* A record may have been refused when it was first applied (a second creation of one name): then it is again. */

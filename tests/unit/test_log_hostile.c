@@ -519,6 +519,34 @@ static void begin_seal(struct world *world)
 		log_checkpoint_start(world->log);
 }
 
+/* With manual commit a checkpoint may seal the first batches of a run and leave the others for later. */
+static void a_run_committed_in_part_is_whole_after_a_restart(void **state)
+{
+	static const struct log_partition_config manual = {
+		.retention_ms = -1, .retention_bytes = -1, .segment_bytes = 1 << 20, .manual_commit = true};
+	struct world *world = *state;
+	enum { BATCHES = 4, COMMITTED = 2, BYTES = 40000 };
+	assert_int_equal(open_log(world), PYR_OK);
+	log_partition_configure(world->log, PARTITION, &manual);
+	for (int i = 0; i < BATCHES; i++)
+		append(world, BYTES);
+	pass_time(world, SECOND_US / 10);
+	assert_int_equal(count_answers(world, PYR_OK), BATCHES);
+	assert_true(log_metrics_get(world->log).extent_bytes > 0);
+	log_partition_commit(world->log, PARTITION, COMMITTED);
+	seal(world);
+	for (int round = 0; round < 3; round++) {
+		kill_and_reopen(world);
+		log_partition_configure(world->log, PARTITION, &manual);
+		log_partition_commit(world->log, PARTITION, BATCHES + round);
+		check_readable(world, 0, BATCHES + round);
+		assert_int_equal(append_now(world, 100), BATCHES + round);
+		log_partition_commit(world->log, PARTITION, BATCHES + round + 1);
+		seal(world);
+		check_readable(world, 0, BATCHES + round + 1);
+	}
+}
+
 /* Seals after every append, until segments are merged; false: the log could not even be opened. */
 static bool seal_and_merge(struct world *world)
 {
@@ -762,6 +790,7 @@ int main(void)
 		HOSTILE(a_lost_manifest_deletes_nothing),
 		cmocka_unit_test(a_call_that_fails_loses_nothing),
 		HOSTILE(large_batches_are_sealed_from_their_digests),
+		HOSTILE(a_run_committed_in_part_is_whole_after_a_restart),
 		cmocka_unit_test(a_sync_that_fails_loses_nothing),
 		cmocka_unit_test(a_ring_file_not_made_ready_is_passed_over),
 		cmocka_unit_test(a_manifest_waits_for_the_ring),

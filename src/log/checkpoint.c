@@ -466,6 +466,7 @@ static void run_sync(struct os_job *job)
 {
 	struct log_checkpoint *checkpoint = checkpoint_of(job);
 	pyr_result synced = os_file_sync(checkpoint->unsynced->write);
+	checkpoint->log->sync_failed |= synced.code != PYR_OK;
 	checkpoint->result = synced.code == PYR_OK ? synced : pyr_result_of(PYR_STOPPED);
 }
 

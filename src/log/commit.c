@@ -138,6 +138,8 @@ static pyr_result close_rolled(const struct log_group *group)
 static pyr_result write_group(struct log *log)
 {
 	struct log_group *group = &log->group;
+	if (log->sync_failed) /* a checkpoint's: what it dropped may lie before this group */
+		return pyr_result_of(PYR_IO);
 	if (group->roll)
 		PYR_TRY(close_rolled(group));
 	for (size_t i = 0; i < group->extent_count; i++) {

@@ -224,6 +224,7 @@ struct log {
 	bool kicked;
 	struct log_group group;
 	bool group_busy;
+	bool sync_failed; /* the commit thread's own: nothing is written after it */
 
 	/* The ring. */
 	struct {

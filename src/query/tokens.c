@@ -98,6 +98,38 @@ static void pass_quoted(struct scan *scan, char quote, bool escapes)
 	scan->at = scan->at < scan->bytes ? scan->at + 1 : scan->bytes;
 }
 
+/* Behind a string: to the quote with which it goes on, if nothing but blanks with a line's end among them and line
+ * comments that end stand between. */
+static bool goes_on(struct scan *scan)
+{
+	struct scan ahead = *scan;
+	bool line_ended = false;
+	for (;;) {
+		bool comment = look(&ahead, 0) == '-' && look(&ahead, 1) == '-';
+		if (comment)
+			skip_line(&ahead);
+		else if (!is_blank(look(&ahead, 0)))
+			break;
+		char c = look(&ahead, 0);
+		if (comment && c != '\n' && c != '\r')
+			return false;
+		line_ended = line_ended || c == '\n' || c == '\r';
+		ahead.at += 1;
+	}
+	if (!line_ended || look(&ahead, 0) != '\'')
+		return false;
+	*scan = ahead;
+	return true;
+}
+
+static enum query_token_kind pass_string(struct scan *scan, bool escapes)
+{
+	do
+		pass_quoted(scan, '\'', escapes);
+	while (goes_on(scan));
+	return QUERY_TOKEN_STRING;
+}
+
 /* Bytes of an opening $tag$, or 0. */
 static size_t dollar_tag(const struct scan *scan)
 {
@@ -156,14 +188,13 @@ static enum query_token_kind pass_word(struct scan *scan)
 	char first = look(scan, 0) | 32, second = look(scan, 1);
 	if (second == '\'' && (first == 'e' || first == 'b' || first == 'x' || first == 'n')) {
 		scan->at += 1;
-		pass_quoted(scan, '\'', first == 'e');
-		return QUERY_TOKEN_STRING;
+		return pass_string(scan, first == 'e');
 	}
 	if (first == 'u' && second == '&' && (look(scan, 2) == '\'' || look(scan, 2) == '"')) {
-		bool is_string = look(scan, 2) == '\'';
 		scan->at += 2;
-		pass_quoted(scan, look(scan, 0), false);
-		return is_string ? QUERY_TOKEN_STRING : QUERY_TOKEN_QUOTED;
+		if (look(scan, 0) == '\'')
+			return pass_string(scan, false);
+		return pass_quoted(scan, '"', false), QUERY_TOKEN_QUOTED;
 	}
 	while (is_word(look(scan, 0)))
 		scan->at += 1;
@@ -193,7 +224,7 @@ static enum query_token_kind pass_token(struct scan *scan)
 	if (is_digit(c) || (c == '.' && is_digit(look(scan, 1))))
 		return pass_number(scan), QUERY_TOKEN_NUMBER;
 	if (c == '\'')
-		return pass_quoted(scan, '\'', false), QUERY_TOKEN_STRING;
+		return pass_string(scan, false);
 	if (c == '"')
 		return pass_quoted(scan, '"', false), QUERY_TOKEN_QUOTED;
 	if (c == '$')

@@ -189,9 +189,11 @@ static void edits_nest(void **state)
 
 static void tokens_are_postgresqls(void **state)
 {
-	static const char text[] = "a->>-1 ||E'x\\'y' $1 \"q\"\"r\"--c\n$$s$$ /*a/*b*/*/ x.end::int @-1 1.5e3";
-	static const char *const expected[] = {"a", "->>", "-",   "1",  "||",  "E'x\\'y'", "$1", "\"q\"\"r\"", "$$s$$",
-	                                       "x", ".",   "end", "::", "int", "@-",       "1",  "1.5e3"};
+	static const char text[] =
+		"a->>-1 ||E'x\\'y' $1 \"q\"\"r\"--c\n$$s$$ /*a/*b*/*/ x.end::int @-1 1.5e3 'a' --b\n'c'";
+	static const char *const expected[] = {"a",  "->>",        "-",     "1", "||",    "E'x\\'y'",
+	                                       "$1", "\"q\"\"r\"", "$$s$$", "x", ".",     "end",
+	                                       "::", "int",        "@-",    "1", "1.5e3", "'a' --b\n'c'"};
 	struct query_token *tokens;
 	size_t count;
 	(void)state;

@@ -183,10 +183,11 @@ static void pass_operator(struct scan *scan)
 	scan->at += length;
 }
 
+/* The n of n'text' is a token of its own in PostgreSQL. */
 static enum query_token_kind pass_word(struct scan *scan)
 {
 	char first = look(scan, 0) | 32, second = look(scan, 1);
-	if (second == '\'' && (first == 'e' || first == 'b' || first == 'x' || first == 'n')) {
+	if (second == '\'' && (first == 'e' || first == 'b' || first == 'x')) {
 		scan->at += 1;
 		return pass_string(scan, first == 'e');
 	}

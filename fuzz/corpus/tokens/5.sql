@@ -1,0 +1,2 @@
+SELECT n'a', N'b''c'
+'d'

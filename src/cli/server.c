@@ -39,6 +39,7 @@ static const struct cli_option server_options[] = {
 	{"ring-file-mib", "N", "64", "size of a file of the shared log's ring"},
 	{"checkpoint-mib", "N", "128", "seal segments after so much of the ring was written"},
 	{"tail-cache-mib", "N", "128", "memory for batches that were just written"},
+	{"read-cache-mib", "N", "64", "memory for verified batches that were read from files"},
 	{"open-files", "N", "1024", "sealed files kept open"},
 	{"help", NULL, "", "show this"},
 	{NULL, NULL, NULL, NULL},
@@ -118,14 +119,16 @@ static pyr_result durability_option(const struct cli_option *options, enum log_d
 
 static pyr_result log_options(const struct cli_option *options, struct log_options *log, struct pyr_error *error)
 {
-	long long ring, checkpoint, cache, files;
+	long long ring, checkpoint, tail_cache, read_cache, files;
 	PYR_TRY(cli_option_number(options, "ring-file-mib", 1, 4096, &ring, error));
 	PYR_TRY(cli_option_number(options, "checkpoint-mib", 1, 65536, &checkpoint, error));
-	PYR_TRY(cli_option_number(options, "tail-cache-mib", 1, 1 << 20, &cache, error));
+	PYR_TRY(cli_option_number(options, "tail-cache-mib", 1, 1 << 20, &tail_cache, error));
+	PYR_TRY(cli_option_number(options, "read-cache-mib", 0, 1 << 20, &read_cache, error));
 	PYR_TRY(cli_option_number(options, "open-files", 1, 1 << 20, &files, error));
 	log->ring_file_bytes = (uint64_t)ring << 20;
 	log->checkpoint_bytes = (uint64_t)checkpoint << 20;
-	log->tail_cache_bytes = (uint64_t)cache << 20;
+	log->tail_cache_bytes = (uint64_t)tail_cache << 20;
+	log->read_cache_bytes = (uint64_t)read_cache << 20;
 	log->open_files_max = (uint32_t)files;
 	if (log->extent_min_bytes > log->ring_file_bytes / 4)
 		log->extent_min_bytes = log->ring_file_bytes / 4;

@@ -15,6 +15,7 @@ struct log_options log_options_default(void)
 		.ring_file_bytes = 64 << 20,
 		.checkpoint_bytes = 128 << 20,
 		.tail_cache_bytes = 128 << 20,
+		.read_cache_bytes = 64 << 20,
 		.extent_min_bytes = 1 << 20,
 		.pending_bytes_max = 256 << 20,
 		.background_bytes_per_s = 400 << 20,
@@ -130,6 +131,7 @@ static struct log *log_new(struct os_loop *loop, struct os_disk *disk, const str
 	base_list_init(&log->ring.held);
 	base_list_init(&log->ring.free);
 	base_list_init(&log->cold_reads);
+	base_list_init(&log->verified);
 	base_list_init(&log->retentions);
 	base_list_init(&log->removal.waiting);
 	log->housekeeping_timer.fire = housekeep;

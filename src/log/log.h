@@ -1,7 +1,7 @@
 /* The log: every partition of one data directory, durable through one shared ring.
  *
  * One writer path: log_append() gives a batch its offset, gathers it into a group, and answers when the group is
- * durable. One reader path: log_read() answers from the tail cache, or by an asynchronous, checksum-verified read.
+ * durable. One reader path: log_read() answers from memory, or by an asynchronous, checksum-verified read.
  * Invariants: what was answered PYR_OK is there after any crash, in order, once; a reader never sees a byte whose
  * checksum fails; offsets of a partition have no gap. Failure modes: a failed sync stops the whole log (PYR_STOPPED);
  * damage found in durable bytes makes the partitions concerned read-only (PYR_READ_ONLY), never shorter.
@@ -43,6 +43,7 @@ struct log_options {
 	uint64_t ring_file_bytes; /* size of a ring file; the very first one is smaller */
 	uint64_t checkpoint_bytes; /* seal at the latest after so many bytes of ring */
 	uint64_t tail_cache_bytes; /* memory for batches that were just written */
+	uint64_t read_cache_bytes; /* memory for what cold reads brought in */
 	uint64_t extent_min_bytes; /* a run of one partition this large goes to an extent, not to the ring */
 	uint64_t pending_bytes_max; /* appended, not yet durable: beyond it log_append() answers PYR_BUSY */
 	uint64_t background_bytes_per_s; /* prefilling and sealing write no faster */
@@ -224,6 +225,7 @@ struct log_metrics {
 	uint64_t sealed_bytes; /* written to segments by sealing and merging */
 	uint64_t pending_bytes; /* appended, not durable */
 	uint64_t cached_bytes; /* in the tail cache */
+	uint64_t read_cache_bytes; /* of verified batches that cold reads brought in */
 	uint64_t cold_reads;
 	uint64_t scrubbed_bytes;
 	uint64_t corrupt_reads;

@@ -9,7 +9,7 @@
  *   recovery.c    what a crash left                    retention.c   what may go
  *   merge.c       small segments into large ones       scrub.c       reading everything again, slowly
  *   digest.c      leaves of what is still in memory    removal.c     files that nobody refers to
- *   time.c        the first record of a time
+ *   time.c        the first record of a time           verified.c    what cold reads brought in
  */
 #ifndef PYRALOG_LOG_LOG_PRIV_H
 #define PYRALOG_LOG_LOG_PRIV_H
@@ -100,6 +100,15 @@ struct log_damage {
 	int64_t end_offset;
 };
 
+/* Whole batches that a cold read brought in and verified. */
+struct log_verified {
+	struct base_list node; /* log->verified, least recently read first; or a read's */
+	struct log_partition *partition; /* NULL: nobody has it yet */
+	int64_t base_offset;
+	int64_t last_offset;
+	struct base_slice bytes;
+};
+
 struct log_partition {
 	struct base_table_node node;
 	uint32_t id;
@@ -123,6 +132,9 @@ struct log_partition {
 	struct log_part *parts; /* sealed, in offset order */
 	size_t part_count;
 	size_t part_capacity;
+	struct log_verified **verified; /* in offset order */
+	size_t verified_count;
+	size_t verified_capacity;
 	struct base_list extents;
 	struct base_list watches;
 	struct log_damage *damages;
@@ -254,6 +266,7 @@ struct log {
 
 	struct log_cached *cached;
 	size_t cached_head, cached_count, cached_capacity;
+	struct base_list verified; /* runs of all partitions, least recently read first */
 
 	struct {
 		struct base_list waiting; /* segments */
@@ -366,6 +379,18 @@ enum log_record_kind {
 
 /* Forgets the reads under way: nobody will be answered. */
 void log_read_abandon(struct log *log);
+
+/* ---- verified.c ---- */
+
+/* A run of these bytes, whose checksum held; takes a reference. NULL: memory is out, or they are not whole batches without
+ * a gap. Any thread. */
+struct log_verified *log_verified_new(struct base_slice bytes);
+void log_verified_free(struct log_verified *run);
+/* Takes the run; one that overlaps others is dropped. */
+void log_verified_add(struct log *log, struct log_partition *partition, struct log_verified *run);
+/* The run that holds the offset, or NULL. */
+const struct log_verified *log_verified_find(struct log *log, const struct log_partition *partition, int64_t offset);
+void log_verified_drop(struct log *log, struct log_partition *partition);
 
 /* ---- ring.c ---- */
 

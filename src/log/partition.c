@@ -273,6 +273,7 @@ void log_partition_free(struct log *log, struct log_partition *partition)
 	partition->log_start_offset = INT64_MAX;
 	log_parts_trim(log, partition);
 	free_extents(partition);
+	log_verified_drop(log, partition);
 	log_producers_deinit(&partition->producers);
 	free(partition->tail.entries);
 	free(partition->parts);

@@ -1,4 +1,4 @@
-/* Reads: from the tail cache on the spot, else by a job that reads and verifies.
+/* Reads: from memory on the spot (tail cache, or what cold reads brought in), else by a job that reads and verifies.
  *
  * Invariants: nothing at or above the high watermark or below the log start is returned; the first batch holds the offset
  * asked for; bytes that fail a checksum are an error, never data. A job holds references to the files it reads.
@@ -19,6 +19,7 @@ struct cold_read {
 	size_t entry_count;
 	struct os_pool_file *file; /* a segment's; NULL: entries */
 	struct log_part part;
+	struct base_list verified; /* what the job read, for the cache */
 };
 
 void log_read_release(struct log_read *read)
@@ -52,84 +53,106 @@ static bool is_damaged(const struct log_partition *partition, int64_t offset)
 	return false;
 }
 
-/* ---- jobs ---- */
-
-static void run_entries(struct cold_read *cold)
-{
-	struct log_read *read = cold->read;
-	for (size_t i = 0; i < cold->entry_count; i++) {
-		struct base_slice batch;
-		read->result = log_tail_entry_read(&cold->entries[i], &batch);
-		if (read->result.code != PYR_OK) {
-			/* What comes before the damage is good: the next read begins with it, and tells. */
-			if (read->result.code == PYR_CORRUPT && i > 0)
-				read->result = pyr_ok();
-			return;
-		}
-		add_slice(read, batch);
-	}
-}
-
-/* From the block that holds the offset, as many blocks as fit. */
-static size_t choose_blocks(const struct log_read *read, const struct log_block *blocks, size_t count,
-                            size_t *ret_first)
-{
-	size_t first = 0, taken = 0, bytes = 0;
-	while (first < count &&
-	       (blocks[first].last_offset < read->offset || blocks[first].max_timestamp_ms < read->timestamp_ms_min))
-		first += 1;
-	while (first + taken < count && (taken == 0 || bytes + blocks[first + taken].bytes <= read->bytes_max))
-		bytes += blocks[first + taken++].bytes;
-	*ret_first = first;
-	return taken;
-}
-
-/* A block may begin before the offset and reach past bytes_max: cut to whole batches. */
-static pyr_result trim_to_batches(struct log_read *read, struct base_slice blocks)
+/* Adds the batches that were asked for and fit, as one slice. *next_offset: of the batch that must follow, -1: any.
+ * *ret_all: up to the end. PYR_CORRUPT: the bytes are not batches, though their checksum holds. */
+static pyr_result add_batches(struct log_read *read, struct base_slice run, int64_t *next_offset, bool *ret_all)
 {
 	size_t from = 0, to = 0;
-	int64_t next_offset = -1;
-	while (to < blocks.bytes) {
+	while (to < run.bytes) {
 		struct codec_batch batch;
-		if (codec_batch_parse((struct base_bytes){blocks.data + to, blocks.bytes - to}, &batch).code != PYR_OK)
+		if (codec_batch_parse((struct base_bytes){run.data + to, run.bytes - to}, &batch).code != PYR_OK)
 			return pyr_result_of(PYR_CORRUPT);
 		if (codec_batch_last_offset(&batch) < read->offset)
 			from = to + batch.bytes;
-		else if (!has_room(read, to - from, to > from, batch.bytes) ||
-		         (to > from && batch.base_offset != next_offset))
-			break; /* behind a damaged place a new read begins */
+		else if ((*next_offset >= 0 && batch.base_offset != *next_offset) ||
+		         !has_room(read, read->bytes + to - from, read->slice_count + (to > from), batch.bytes))
+			break;
+		else
+			*next_offset = codec_batch_last_offset(&batch) + 1;
 		to += batch.bytes;
-		next_offset = codec_batch_last_offset(&batch) + 1;
 	}
 	if (to > from)
-		add_slice(read, base_slice_sub(blocks, from, to - from));
+		add_slice(read, base_slice_sub(run, from, to - from));
+	*ret_all = to == run.bytes;
+	return pyr_ok();
+}
+
+/* ---- jobs ---- */
+
+/* The bytes were verified: what was asked for is answered, and all of them are kept. Releases them. */
+static pyr_result take(struct cold_read *cold, struct base_slice bytes, int64_t *next_offset, bool *ret_all)
+{
+	pyr_result result = add_batches(cold->read, bytes, next_offset, ret_all);
+	struct log_verified *run = result.code == PYR_OK ? log_verified_new(bytes) : NULL;
+	if (run)
+		base_list_append(&cold->verified, &run->node);
+	base_slice_release(&bytes);
+	return result;
+}
+
+/* What comes before damage is good: the next read begins with the damage, and tells. */
+static pyr_result unless_damaged_later(const struct cold_read *cold, pyr_result result)
+{
+	return result.code == PYR_CORRUPT && cold->read->slice_count > 0 ? pyr_ok() : result;
+}
+
+static pyr_result read_entries(struct cold_read *cold)
+{
+	int64_t next_offset = -1;
+	bool all = true;
+	for (size_t i = 0; i < cold->entry_count && all; i++) {
+		struct base_slice batch;
+		pyr_result result = log_tail_entry_read(&cold->entries[i], &batch);
+		if (result.code == PYR_OK)
+			result = take(cold, batch, &next_offset, &all);
+		if (result.code != PYR_OK)
+			return unless_damaged_later(cold, result);
+	}
+	return pyr_ok();
+}
+
+/* The block that holds the offset, or comes next. */
+static uint32_t first_block(const struct log_read *read, const struct log_block *blocks, uint32_t count)
+{
+	uint32_t first = 0;
+	while (first < count &&
+	       (blocks[first].last_offset < read->offset || blocks[first].max_timestamp_ms < read->timestamp_ms_min))
+		first += 1;
+	return first;
+}
+
+static pyr_result read_blocks(struct cold_read *cold, const struct log_block *blocks)
+{
+	const struct log_read *read = cold->read;
+	uint32_t count = cold->part.block_count;
+	int64_t next_offset = -1;
+	bool all = true;
+	for (uint32_t i = first_block(read, blocks, count); i < count && all; i++) {
+		struct base_slice bytes;
+		if (read->slice_count > 0 && !has_room(read, read->bytes, read->slice_count, blocks[i].bytes))
+			break;
+		pyr_result result = log_segment_read_blocks(cold->file, &blocks[i], 1, &bytes);
+		if (result.code == PYR_OK)
+			result = take(cold, bytes, &next_offset, &all);
+		if (result.code != PYR_OK)
+			return unless_damaged_later(cold, result);
+	}
 	return pyr_ok();
 }
 
 static pyr_result read_part(struct cold_read *cold)
 {
 	struct log_block *blocks;
-	struct base_slice bytes = {0};
-	size_t first;
 	PYR_TRY(log_segment_read_index(cold->file, &cold->part, &blocks));
-	size_t count = choose_blocks(cold->read, blocks, cold->part.block_count, &first);
-	pyr_result result = count > 0 ? log_segment_read_blocks(cold->file, blocks + first, count, &bytes) : pyr_ok();
-	if (result.code == PYR_CORRUPT && count > 1) /* the damage may lie behind what was asked for */
-		result = log_segment_read_blocks(cold->file, blocks + first, 1, &bytes);
+	pyr_result result = read_blocks(cold, blocks);
 	free(blocks);
-	if (result.code == PYR_OK && count > 0)
-		result = trim_to_batches(cold->read, bytes);
-	base_slice_release(&bytes);
 	return result;
 }
 
 static void run_cold(struct os_job *job)
 {
 	struct cold_read *cold = BASE_CONTAINER(job, struct cold_read, job);
-	if (cold->file)
-		cold->read->result = read_part(cold);
-	else
-		run_entries(cold);
+	cold->read->result = cold->file ? read_part(cold) : read_entries(cold);
 }
 
 static void cold_free(struct cold_read *cold)
@@ -138,7 +161,17 @@ static void cold_free(struct cold_read *cold)
 	for (size_t i = 0; i < cold->entry_count; i++)
 		os_pool_file_unref(cold->entries[i].file);
 	os_pool_file_unref(cold->file);
+	while (!base_list_empty(&cold->verified))
+		log_verified_free(BASE_CONTAINER(cold->verified.next, struct log_verified, node));
 	free(cold);
+}
+
+static void keep_verified(struct cold_read *cold)
+{
+	struct log_partition *partition = log_partition_find(cold->log, cold->read->partition);
+	struct base_list *node;
+	while (partition && (node = base_list_pop(&cold->verified)))
+		log_verified_add(cold->log, partition, BASE_CONTAINER(node, struct log_verified, node));
 }
 
 void log_read_abandon(struct log *log)
@@ -155,6 +188,7 @@ static void cold_done(struct os_job *job)
 	struct cold_read *cold = BASE_CONTAINER(job, struct cold_read, job);
 	struct log_read *read = cold->read;
 	struct log *log = cold->log;
+	keep_verified(cold);
 	cold_free(cold);
 	if (read->result.code != PYR_OK) {
 		log_read_release(read);
@@ -171,6 +205,7 @@ static struct cold_read *cold_new(struct log *log, struct log_read *read)
 		return NULL;
 	cold->log = log;
 	cold->read = read;
+	base_list_init(&cold->verified);
 	cold->job.run = run_cold;
 	cold->job.done = cold_done;
 	base_list_append(&log->cold_reads, &cold->node);
@@ -241,6 +276,20 @@ static bool read_sealed(struct log *log, struct log_read *read, const struct log
 	return submit_cold(log, cold);
 }
 
+static bool read_verified(struct log *log, struct log_read *read, const struct log_partition *partition,
+                          const struct log_verified *run)
+{
+	int64_t next_offset = -1;
+	bool all = true;
+	while (run) {
+		pyr_result added = add_batches(read, run->bytes, &next_offset, &all);
+		assert(added.code == PYR_OK);
+		(void)added;
+		run = all && read->bytes < read->bytes_max ? log_verified_find(log, partition, next_offset) : NULL;
+	}
+	return answer(read, PYR_OK);
+}
+
 bool log_read(struct log *log, struct log_read *read)
 {
 	const struct log_partition *partition = log_partition_find(log, read->partition);
@@ -254,6 +303,10 @@ bool log_read(struct log *log, struct log_read *read)
 		return answer(read, PYR_OFFSET_OUT_OF_RANGE);
 	if (read->offset == partition->high_watermark || (read->bytes_max == 0 && !read->whole_batch_first))
 		return answer(read, PYR_OK);
+	const struct log_verified *run =
+		read->timestamp_ms_min == 0 ? log_verified_find(log, partition, read->offset) : NULL;
+	if (run)
+		return read_verified(log, read, partition, run);
 	size_t part = log_parts_search(partition, read->offset);
 	if (part < partition->part_count)
 		return read_sealed(log, read, &partition->parts[part]);

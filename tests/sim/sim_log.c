@@ -649,6 +649,7 @@ static void choose_options(struct run *run)
 	run->options.log.checkpoint_bytes = 50000 + below(run, 200000);
 	run->options.log.extent_min_bytes = 4000 + below(run, 12000);
 	run->options.log.tail_cache_bytes = 1000 + below(run, 60000);
+	run->options.log.read_cache_bytes = below(run, 60000);
 	run->options.log.pending_bytes_max = 20000 + below(run, 100000);
 	run->options.log.background_bytes_per_s = 1000000 + below(run, 100000000);
 	run->options.log.open_files_max = 1 + (uint32_t)below(run, 6);

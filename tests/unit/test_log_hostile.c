@@ -421,6 +421,56 @@ static void what_lies_before_a_damaged_block_is_read(void **state)
 	assert_int_equal(read_at(world, 2, 1 << 20, &next), PYR_OK);
 }
 
+/* The file of the partition's first part is damaged everywhere: only memory can answer now. */
+static void damage_first_part(struct world *world)
+{
+	const struct log_part *part = &log_partition_find(world->log, PARTITION)->parts[0];
+	char path[OS_POOL_PATH_MAX];
+	log_segment_path(part->segment_id, path);
+	for (uint32_t i = 0; i < part->block_count; i++)
+		assert_true(os_sim_disk_flip(world->disk, path, LOG_SEGMENT_HEADER_BYTES + 25000 + i * 50000, 3));
+}
+
+static void what_was_verified_is_read_from_memory(void **state)
+{
+	struct world *world = *state;
+	int64_t next;
+	assert_int_equal(open_log(world), PYR_OK);
+	for (int i = 0; i < 3; i++)
+		append_now(world, 50000); /* a block each */
+	seal(world);
+	check_readable(world, 0, 3);
+	damage_first_part(world);
+	struct log_metrics before = log_metrics_get(world->log);
+	assert_int_equal(read_at(world, 0, 1 << 20, &next), PYR_OK);
+	assert_int_equal(next, 3);
+	assert_int_equal(read_at(world, 1, 60000, &next), PYR_OK);
+	assert_int_equal(next, 2);
+	assert_int_equal(log_metrics_get(world->log).cold_reads, before.cold_reads);
+	log_partition_delete(world->log, PARTITION);
+	assert_int_equal(log_metrics_get(world->log).read_cache_bytes, 0);
+}
+
+static void the_least_recently_read_leaves_memory(void **state)
+{
+	struct world *world = *state;
+	int64_t next;
+	world->options.read_cache_bytes = 120000; /* two blocks */
+	assert_int_equal(open_log(world), PYR_OK);
+	for (int i = 0; i < 3; i++)
+		append_now(world, 50000);
+	seal(world);
+	assert_int_equal(read_at(world, 0, 50000, &next), PYR_OK);
+	assert_int_equal(read_at(world, 1, 50000, &next), PYR_OK);
+	assert_int_equal(read_at(world, 0, 50000, &next), PYR_OK);
+	assert_int_equal(read_at(world, 2, 50000, &next), PYR_OK);
+	assert_true(log_metrics_get(world->log).read_cache_bytes <= 120000);
+	damage_first_part(world);
+	assert_int_equal(read_at(world, 0, 50000, &next), PYR_OK);
+	assert_int_equal(read_at(world, 1, 50000, &next), PYR_CORRUPT);
+	assert_int_equal(read_at(world, 2, 50000, &next), PYR_OK);
+}
+
 static void a_count_beyond_the_file_takes_no_memory(void **state)
 {
 	struct world *world = *state;
@@ -786,6 +836,8 @@ int main(void)
 		HOSTILE(much_damage_is_remembered),
 		HOSTILE(what_lies_before_a_damaged_batch_is_read),
 		HOSTILE(what_lies_before_a_damaged_block_is_read),
+		HOSTILE(what_was_verified_is_read_from_memory),
+		HOSTILE(the_least_recently_read_leaves_memory),
 		HOSTILE(a_count_beyond_the_file_takes_no_memory),
 		HOSTILE(a_lost_manifest_deletes_nothing),
 		cmocka_unit_test(a_call_that_fails_loses_nothing),

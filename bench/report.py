@@ -66,7 +66,8 @@ def limits_text(found):
     limits = found["limits"]
     return (f"this machine: disk {limits['disk_durable_mb_per_s']:,.0f} MB/s (1 MiB, O_DIRECT|O_DSYNC), a 4 KiB sync "
             f"{limits['disk_sync_p50_ms']:.3f} ms (p99 {limits['disk_sync_p99_ms']:.3f}), page cache "
-            f"{limits['page_cache_mb_per_s']:,.0f} MB/s, loopback {limits['loopback_mb_per_s']:,.0f} MB/s, CRC-32C "
+            f"{limits['page_cache_mb_per_s']:,.0f} MB/s, loopback {limits['loopback_mb_per_s']:,.0f} MB/s "
+            f"(64 MiB from memory {limits['memory_mb_per_s']:,.0f}, by sendfile {limits['sendfile_mb_per_s']:,.0f}), CRC-32C "
             f"{limits['crc32c_mb_per_s']:,.0f} MB/s; the load generator against a broker that keeps nothing "
             f"{limits['generator_mb_per_s']:,.0f} MB/s")
 

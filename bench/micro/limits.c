@@ -4,7 +4,8 @@
  *
  * Disk: writes with O_DIRECT|O_DSYNC into a file that was filled before (as the log's ring is), 1 MiB one after the other,
  * and 4 KiB one at a time, whose duration is the least that a durable acknowledgement can take; and the page cache, 1 MiB
- * writes without sync. Loopback: one thread sends 256 KiB pieces over TCP, another drops them. CRC-32C: 1 MiB that lies
+ * writes without sync. Loopback: one thread sends 256 KiB pieces over TCP, always the same, another drops them; then pieces
+ * of a 64 MiB file in the page cache by sendfile, and of as much memory. CRC-32C: 1 MiB that lies
  * in the cache. One thread each, about a second each. Ends with 1 and a sentence when something fails. */
 #include "base/crc32c.h"
 #include "bench/histogram.h"
@@ -16,6 +17,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,6 +28,7 @@ enum {
 	LARGE = 1 << 20,
 	SMALL = 4096,
 	PIECE = 256 << 10,
+	CACHE = 64 << 20,
 	ALIGNMENT = 4096,
 	MIB_DEFAULT = 1024,
 	SMALL_WRITES_MAX = 20000
@@ -131,7 +134,25 @@ static void connect_both(int ret_sockets[2])
 	close(listener);
 }
 
-static double loopback_mb_per_s(const uint8_t *buffer)
+/* Where the bytes come from: `file` from its start over and over, or, when it is -1, `memory`. */
+struct source {
+	const uint8_t *memory;
+	int file;
+	size_t bytes;
+};
+
+static size_t send_piece(int socket_at, const struct source *source, size_t at)
+{
+	size_t left = source->bytes - at, piece = left < PIECE ? left : PIECE;
+	off_t from = (off_t)at;
+	ssize_t put = source->file < 0 ? write(socket_at, source->memory + at, piece)
+	                               : sendfile(socket_at, source->file, &from, piece);
+	if (put <= 0)
+		fail("sending");
+	return (size_t)put;
+}
+
+static double loopback_mb_per_s(struct source source)
 {
 	int sockets[2];
 	pthread_t reader;
@@ -140,17 +161,30 @@ static double loopback_mb_per_s(const uint8_t *buffer)
 		fail("a thread");
 	double began = now_s(), took = 0;
 	uint64_t sent = 0;
-	for (; took < 1; took = now_s() - began, sent += PIECE)
-		for (size_t done = 0; done < PIECE;) {
-			ssize_t put = write(sockets[0], buffer + done, PIECE - done);
-			if (put < 0)
-				fail("sending");
-			done += (size_t)put;
-		}
+	for (size_t at = 0; took < 1; took = now_s() - began) {
+		size_t put = send_piece(sockets[0], &source, at);
+		at = (at + put) % source.bytes;
+		sent += put;
+	}
 	close(sockets[0]);
 	pthread_join(reader, NULL);
 	close(sockets[1]);
 	return (double)sent / took / 1e6;
+}
+
+/* A file's bytes from the page cache without a copy, and as many from memory that a cache of that size would hold. */
+static void large_sources(const char *path, double *ret_sendfile_mb_per_s, double *ret_memory_mb_per_s)
+{
+	uint8_t *memory = buffer_new(CACHE);
+	int file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (file < 0)
+		fail(path);
+	write_at(file, memory, CACHE, 0);
+	*ret_sendfile_mb_per_s = loopback_mb_per_s((struct source){NULL, file, CACHE});
+	*ret_memory_mb_per_s = loopback_mb_per_s((struct source){memory, -1, CACHE});
+	close(file);
+	unlink(path);
+	free(memory);
 }
 
 /* ---- checksum ---- */
@@ -182,11 +216,14 @@ int main(int argc, char **argv)
 	sync_latency(path, buffer, mib, &sync_us);
 	double cached = write_mb_per_s(path, buffer, mib, 0);
 	unlink(path);
+	double sendfile_mb, memory_mb;
+	large_sources(path, &sendfile_mb, &memory_mb);
 	printf("{\"disk_durable_mb_per_s\": %.1f, \"disk_sync_p50_ms\": %.3f, \"disk_sync_p99_ms\": %.3f, "
-	       "\"page_cache_mb_per_s\": %.1f, \"loopback_mb_per_s\": %.1f, \"crc32c_mb_per_s\": %.1f}\n",
+	       "\"page_cache_mb_per_s\": %.1f, \"loopback_mb_per_s\": %.1f, "
+	       "\"sendfile_mb_per_s\": %.1f, \"memory_mb_per_s\": %.1f, \"crc32c_mb_per_s\": %.1f}\n",
 	       durable, (double)bench_histogram_percentile(&sync_us, 0.5) / 1000,
-	       (double)bench_histogram_percentile(&sync_us, 0.99) / 1000, cached, loopback_mb_per_s(buffer),
-	       crc_mb_per_s(buffer));
+	       (double)bench_histogram_percentile(&sync_us, 0.99) / 1000, cached,
+	       loopback_mb_per_s((struct source){buffer, -1, PIECE}), sendfile_mb, memory_mb, crc_mb_per_s(buffer));
 	free(buffer);
 	return 0;
 }

@@ -27,7 +27,7 @@ struct os_connection_handler {
 	void (*closed)(void *context); /* the last call, once, whoever closed; the connection is gone after it */
 };
 
-/* A peer has connected. Call os_connection_start() before returning, or os_connection_close(). */
+/* A peer has connected. Call os_connection_start(), os_connection_move() or os_connection_close() before returning. */
 typedef void os_accepted(void *context, struct os_connection *connection);
 
 struct os_net_ops {
@@ -39,6 +39,7 @@ struct os_net_ops {
 	                      const struct os_connection_handler *handler, void *context,
 	                      struct os_connection **ret_connection);
 	void (*start)(struct os_connection *connection, const struct os_connection_handler *handler, void *context);
+	void (*move)(struct os_connection *connection, struct os_net *net, os_accepted *accepted, void *context);
 	void (*send)(struct os_connection *connection, struct base_slice *slices, size_t slice_count);
 	size_t (*queued_bytes)(const struct os_connection *connection);
 	void (*pause)(struct os_connection *connection);
@@ -91,6 +92,14 @@ static inline void os_connection_start(struct os_connection *connection, const s
                                        void *context)
 {
 	connection->net->ops->start(connection, handler, context);
+}
+
+/* Hands a connection that was not started to another loop's net, of the same kind: `accepted` is called there, on its
+ * thread, with a connection of that net. This one is gone. */
+static inline void os_connection_move(struct os_connection *connection, struct os_net *net, os_accepted *accepted,
+                                      void *context)
+{
+	connection->net->ops->move(connection, net, accepted, context);
 }
 
 /* Queues bytes for the peer, in order; takes over the slices' references (and zeroes them). */

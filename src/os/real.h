@@ -12,6 +12,10 @@ void os_real_loop_free(struct os_loop *loop); /* executors, connections and list
 /* Runs until os_real_loop_stop(). */
 void os_real_loop_run(struct os_loop *loop);
 void os_real_loop_stop(struct os_loop *loop); /* from the loop's thread */
+/* Runs the loop on a thread of its own, its owner from here on; `name` has at most 15 characters. After os_real_loop_stop(),
+ * os_real_loop_join() waits for the thread's end. PYR_OUT_OF_MEMORY. */
+pyr_result os_real_loop_start(struct os_loop *loop, const char *name);
+void os_real_loop_join(struct os_loop *loop);
 
 /* TCP on that loop. */
 struct os_net *os_real_net_new(struct os_loop *loop);

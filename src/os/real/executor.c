@@ -3,6 +3,7 @@
  * Lock: executor->lock, taken alone. Everything in the struct but `base` is under it.
  */
 #include "os/real/real_priv.h"
+#include "os/thread.h"
 
 #include <assert.h>
 #include <signal.h>

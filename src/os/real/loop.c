@@ -1,6 +1,7 @@
-/* The real loop: libuv turns, our heap keeps the timers, a mutex guards only the list of posted tasks.
+/* The real loop: libuv turns, our heap keeps the timers, posted tasks arrive on a stack without a lock.
  *
- * Invariant: the wake-up is sent when the posted list turns non-empty, so none is lost and a burst costs one.
+ * Invariant: the wake-up is sent when the stack turns non-empty, so none is lost and a burst costs one. The loop takes the
+ * whole stack at once and turns it round: tasks run in the order in which they were posted.
  */
 #include "os/real/real_priv.h"
 
@@ -85,12 +86,12 @@ static void timer_stop(struct os_loop *loop, struct os_timer *timer)
 static void post(struct os_loop *loop, struct os_task *task)
 {
 	struct real_loop *real = real_of(loop);
-	os_mutex_lock(&real->lock);
-	bool first = base_list_empty(&real->posted);
-	base_list_append(&real->posted, &task->node);
-	atomic_store_explicit(&real->has_posted, true, memory_order_relaxed);
-	os_mutex_unlock(&real->lock);
-	if (first)
+	struct base_list *newest = atomic_load_explicit(&real->posted, memory_order_relaxed);
+	do
+		task->node.next = newest;
+	while (!atomic_compare_exchange_weak_explicit(&real->posted, &newest, &task->node, memory_order_release,
+	                                              memory_order_relaxed));
+	if (!newest)
 		uv_async_send(&real->wake);
 }
 
@@ -119,16 +120,23 @@ static void on_before_waiting(uv_prepare_t *prepare)
 	run_deferred(prepare->data);
 }
 
+static struct base_list *take_posted(struct real_loop *real)
+{
+	struct base_list *newest = atomic_exchange_explicit(&real->posted, NULL, memory_order_acquire), *oldest = NULL;
+	while (newest) {
+		struct base_list *before = newest->next;
+		newest->next = oldest;
+		oldest = newest;
+		newest = before;
+	}
+	return oldest;
+}
+
 static void run_posted(struct real_loop *real)
 {
-	struct base_list batch;
-	base_list_init(&batch);
-	os_mutex_lock(&real->lock);
-	base_list_splice(&batch, &real->posted);
-	atomic_store_explicit(&real->has_posted, false, memory_order_relaxed);
-	os_mutex_unlock(&real->lock);
-	for (struct base_list *node; (node = base_list_pop(&batch));) {
+	for (struct base_list *node = take_posted(real), *next; node; node = next) {
 		struct os_task *task = (struct os_task *)(void *)node;
+		next = node->next; /* the task is its sender's again once it runs */
 		task->run(task);
 	}
 }
@@ -141,7 +149,7 @@ static void on_wake(uv_async_t *wake)
 void real_loop_breathe(struct real_loop *real, size_t bytes)
 {
 	real->received_bytes += bytes;
-	bool posted = atomic_load_explicit(&real->has_posted, memory_order_relaxed);
+	bool posted = atomic_load_explicit(&real->posted, memory_order_relaxed) != NULL;
 	if (!posted && real->received_bytes < TURN_BYTES)
 		return;
 	if (posted)
@@ -185,8 +193,6 @@ struct os_loop *os_real_loop_new(void)
 	uv_prepare_start(&real->before_waiting, on_before_waiting);
 	uv_check_start(&real->after_waiting, on_after_waiting);
 	base_list_init(&real->deferred);
-	os_mutex_init(&real->lock);
-	base_list_init(&real->posted);
 	return &real->base;
 }
 
@@ -208,13 +214,38 @@ void os_real_loop_free(struct os_loop *loop)
 	assert(busy == 0);
 	(void)busy;
 	os_timers_deinit(&real->timers);
-	os_mutex_deinit(&real->lock);
 	free(real);
 }
 
 void os_real_loop_run(struct os_loop *loop)
 {
 	uv_run(&real_of(loop)->uv, UV_RUN_DEFAULT);
+}
+
+static void *run_loop(void *context)
+{
+	os_real_loop_run(context);
+	return NULL;
+}
+
+/* Signals belong to the thread that began: this one blocks them all. */
+pyr_result os_real_loop_start(struct os_loop *loop, const char *name)
+{
+	struct real_loop *real = real_of(loop);
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int failed = pthread_create(&real->thread, NULL, run_loop, loop);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (failed != 0)
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	pthread_setname_np(real->thread, name);
+	return pyr_ok();
+}
+
+void os_real_loop_join(struct os_loop *loop)
+{
+	pthread_join(real_of(loop)->thread, NULL);
 }
 
 void os_real_loop_stop(struct os_loop *loop)

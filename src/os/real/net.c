@@ -4,13 +4,16 @@
  * so bytes keep their order. Failure modes: any error of the socket closes the connection; the handler hears closed().
  * Owner: the loop's thread.
  */
+#include "base/table.h"
 #include "os/real/real_priv.h"
 
 #include <assert.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { BACKLOG = 1024, DIRECT_BUFFERS = 64 };
 
@@ -273,6 +276,48 @@ static void on_peer(uv_stream_t *stream, int status)
 	listener->accepted(listener->context, &connection->base);
 }
 
+/* A socket on its way to another loop. */
+struct moving {
+	struct os_task task;
+	struct real_net *net;
+	int file;
+	os_accepted *accepted;
+	void *context;
+};
+
+static void on_arrival(struct os_task *task)
+{
+	struct moving *moving = BASE_CONTAINER(task, struct moving, task);
+	struct real_connection *connection = connection_new(moving->net);
+	if (!connection) {
+		close(moving->file);
+	} else if (uv_tcp_open(&connection->tcp, moving->file) != 0) {
+		close(moving->file);
+		net_close(&connection->base);
+	} else {
+		connection->connected = true;
+		moving->accepted(moving->context, &connection->base);
+	}
+	free(moving);
+}
+
+/* libuv can't give a socket up: the other loop gets a duplicate, and this one is closed. */
+static void net_move(struct os_connection *base, struct os_net *net, os_accepted *accepted, void *context)
+{
+	struct real_connection *connection = real_of(base);
+	struct moving *moving = malloc(sizeof *moving);
+	uv_os_fd_t file;
+	assert(!connection->handler);
+	if (moving && uv_fileno((uv_handle_t *)&connection->tcp, &file) == 0 &&
+	    (file = fcntl(file, F_DUPFD_CLOEXEC, 0)) >= 0) {
+		*moving = (struct moving){{.run = on_arrival}, (struct real_net *)net, file, accepted, context};
+		os_loop_post(net->loop, &moving->task);
+	} else {
+		free(moving);
+	}
+	net_close(base);
+}
+
 static pyr_result resolve(const char *host, uint16_t port, struct sockaddr_storage *ret_address,
                           struct pyr_error *error)
 {
@@ -377,6 +422,7 @@ static const struct os_net_ops real_net_ops = {
 	.listener_close = net_listener_close,
 	.connect = net_connect,
 	.start = net_start,
+	.move = net_move,
 	.send = net_send,
 	.queued_bytes = net_queued_bytes,
 	.pause = net_pause,

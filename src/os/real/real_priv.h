@@ -3,9 +3,9 @@
 #define PYRALOG_OS_REAL_REAL_PRIV_H
 
 #include "os/real.h"
-#include "os/thread.h"
 #include "os/timers.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <uv.h>
 
@@ -23,11 +23,11 @@ struct real_loop {
 	struct base_list deferred;
 	size_t received_bytes; /* in this turn, since tasks last ran */
 
-	/* Written by any thread, under the lock. */
+	/* Written by any thread: a stack of tasks, newest first, linked by `next` of their nodes. */
 	uv_async_t wake;
-	struct os_mutex lock;
-	struct base_list posted;
-	atomic_bool has_posted; /* a hint, readable without the lock */
+	_Atomic(struct base_list *) posted;
+
+	pthread_t thread; /* of os_real_loop_start() */
 };
 
 /* After `bytes` were received: a turn in which much arrives lasts for milliseconds, and the answers of a group commit shall

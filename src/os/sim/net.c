@@ -304,6 +304,40 @@ static void drop_arrival(void *argument)
 	free(arrival);
 }
 
+struct moving {
+	struct sim_end *end;
+	os_accepted *accepted;
+	void *context;
+};
+
+static void run_moved(void *argument)
+{
+	struct moving *moving = argument;
+	moving->end->scheduled -= 1;
+	moving->accepted(moving->context, &moving->end->base);
+	free(moving);
+}
+
+static void drop_moved(void *argument)
+{
+	struct moving *moving = argument;
+	drop_end(moving->end);
+	free(moving);
+}
+
+static void net_move(struct os_connection *base, struct os_net *net, os_accepted *accepted, void *context)
+{
+	struct sim_end *end = end_of(base);
+	struct moving *moving = malloc(sizeof *moving);
+	if (!moving)
+		abort();
+	*moving = (struct moving){end, accepted, context};
+	end->base.net = net;
+	end->scheduled += 1;
+	sim_schedule(sim_of(net), 1 + os_sim_random_below(sim_of(net), DELAY_US), loop_of_end(end), run_moved,
+	             drop_moved, moving);
+}
+
 static pyr_result net_connect(struct os_net *net, const char *host, uint16_t port_number,
                               const struct os_connection_handler *handler, void *context,
                               struct os_connection **ret_connection)
@@ -339,6 +373,7 @@ static const struct os_net_ops sim_net_ops = {
 	.listener_close = net_listener_close,
 	.connect = net_connect,
 	.start = net_start,
+	.move = net_move,
 	.send = net_send,
 	.queued_bytes = net_queued_bytes,
 	.pause = net_pause,

@@ -41,10 +41,9 @@ static void world_open(void)
 	node.log.ring_file_bytes = 1 << 20;
 	node.log.extent_min_bytes = 1 << 18;
 	must(node_open(world.loop, world.disk, &node, &world.node, NULL));
-	options.loop = world.loop;
-	options.net = world.net;
-	options.catalog = node_catalog(world.node);
-	options.log = node_log(world.node);
+	struct kafka_shard shard = {world.loop, world.net, node_catalog(world.node, 0), node_log(world.node, 0)};
+	options.shards = &shard;
+	options.shard_count = 1;
 	options.port = PORT;
 	must(kafka_server_new(&options, &world.server, NULL));
 }

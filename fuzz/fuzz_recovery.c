@@ -77,7 +77,7 @@ static enum pyr_code append_one(struct os_sim *sim, struct node *node, uint32_t 
 {
 	*sent = (struct sent){.append = {.partition = PARTITION, .done = on_append}};
 	sent->append.batch = make_batch(number);
-	log_append(node_log(node), &sent->append);
+	log_append(node_log(node, 0), &sent->append);
 	wait_for(sim, &sent->done);
 	return sent->append.result.code;
 }
@@ -92,7 +92,7 @@ static void create_topic(struct os_sim *sim, struct node *node)
 {
 	struct catalog_change change = {.name = "t", .partition_count = 2, .done = on_changed};
 	change.config = catalog_topic_config_default();
-	catalog_topic_create(node_catalog(node), &change);
+	catalog_topic_create(node_catalog(node, 0), &change);
 	while (change.partition_count > 0)
 		os_sim_step(sim);
 }
@@ -133,7 +133,7 @@ static struct node *open_node(struct os_loop *loop, struct os_disk *disk)
 	struct node_options options = small_options();
 	struct pyr_error error = {0};
 	struct node *node = NULL;
-	if (node_open(loop, disk, &options, &node, &error).code == PYR_OK)
+	if (node_open(&(struct node_place){loop, disk}, 1, &options, &node, &error).code == PYR_OK)
 		return node;
 	assert(strlen(error.text) > 0);
 	return NULL;
@@ -312,7 +312,7 @@ static void read_at(struct os_sim *sim, struct node *node, int64_t offset, bool 
 	struct reading reading = {
 		.read = {.partition = PARTITION, .offset = offset, .bytes_max = 30000, .done = on_read}};
 	reading.read.whole_batch_first = true;
-	if (!log_read(node_log(node), &reading.read))
+	if (!log_read(node_log(node, 0), &reading.read))
 		wait_for(sim, &reading.done);
 	for (size_t i = 0; i < reading.read.slice_count && check && reading.read.result.code == PYR_OK; i++)
 		check_batches((struct base_bytes){reading.read.slices[i].data, reading.read.slices[i].bytes});
@@ -323,7 +323,7 @@ static void use(struct os_sim *sim, struct node *node, bool check)
 {
 	struct log_partition_info info;
 	struct sent sent;
-	if (log_partition_get(node_log(node), PARTITION, &info).code != PYR_OK)
+	if (log_partition_get(node_log(node, 0), PARTITION, &info).code != PYR_OK)
 		return;
 	assert(check ? info.log_end_offset <= BATCHES : true);
 	for (int64_t offset = 0; offset < BATCHES; offset += 6)

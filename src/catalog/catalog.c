@@ -172,7 +172,8 @@ static pyr_result create_partitions(struct catalog *catalog, const struct catalo
 {
 	struct log_partition_config config = partition_config(catalog, topic);
 	for (uint32_t i = 0; catalog->log && i < topic->partition_count; i++)
-		PYR_TRY(log_partition_create(catalog->log, topic->first_partition + i, &config));
+		if (catalog_shard_of(catalog, topic->first_partition + i) == catalog->shard)
+			PYR_TRY(log_partition_create(catalog->log, topic->first_partition + i, &config));
 	return pyr_ok();
 }
 
@@ -272,6 +273,7 @@ static pyr_result apply(void *context, struct base_bytes record)
 	struct catalog_event event;
 	struct base_reader reader = base_reader_init(record.data, record.bytes);
 	PYR_TRY(catalog_event_decode(&reader, &event));
+	PYR_TRY(catalog_feed(context, &event));
 	return catalog_event_apply(context, &event);
 }
 
@@ -312,6 +314,9 @@ pyr_result catalog_new(struct os_loop *loop, struct catalog **ret_catalog)
 	if (!catalog)
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	catalog->loop = loop;
+	catalog->shard_count = 1;
+	base_list_init(&catalog->feeds);
+	base_list_init(&catalog->waiting);
 	catalog->next_partition = FIRST_PARTITION;
 	catalog->next_producer_id = 1;
 	*ret_catalog = catalog;
@@ -324,6 +329,7 @@ void catalog_free(struct catalog *catalog)
 		return;
 	const struct catalog_topic *topic;
 	catalog->log = NULL;
+	catalog_followers_free(catalog);
 	while ((topic = catalog_topic_next(catalog, NULL)))
 		apply_deleted(catalog, catalog_find(catalog, topic->name, strlen(topic->name)));
 	base_table_deinit(&catalog->by_name);
@@ -334,6 +340,18 @@ void catalog_free(struct catalog *catalog)
 void catalog_set_durability(struct catalog *catalog, enum log_durability durability)
 {
 	catalog->durability = durability;
+}
+
+void catalog_set_shard(struct catalog *catalog, uint32_t shard, uint32_t shard_count)
+{
+	assert(shard < shard_count && !catalog->log);
+	catalog->shard = shard;
+	catalog->shard_count = shard_count;
+}
+
+uint32_t catalog_shard_of(const struct catalog *catalog, uint32_t partition)
+{
+	return partition % catalog->shard_count;
 }
 
 pyr_result catalog_attach(struct catalog *catalog, struct log *log)

@@ -88,6 +88,14 @@ void catalog_free(struct catalog *catalog);
 struct log_observer catalog_observer(struct catalog *catalog);
 /* What topics obey that do not set pyralog.durability themselves; fsync unless this is called, before catalog_attach(). */
 void catalog_set_durability(struct catalog *catalog, enum log_durability durability);
+/* With several shards (see node.h), each has a catalog on its own loop: one leads, and its observer is the log's; the others
+ * follow. Only partitions of `shard` get a log in catalog_attach(), before which this is called; shard 0 of 1 unless it is. */
+void catalog_set_shard(struct catalog *catalog, uint32_t shard, uint32_t shard_count);
+/* The shard that owns a partition of the log. */
+uint32_t catalog_shard_of(const struct catalog *catalog, uint32_t partition);
+/* Makes a new catalog a copy of the leader, fed with its events from now on; before either's loop runs. Changes may be asked
+ * for on any loop, and are answered there when every catalog has applied them. PYR_OUT_OF_MEMORY. */
+pyr_result catalog_follow(struct catalog *leader, struct catalog *follower);
 /* Creates the log's partitions for every topic known. */
 pyr_result catalog_attach(struct catalog *catalog, struct log *log);
 
@@ -110,7 +118,12 @@ pyr_result catalog_topic_name_check(const char *name, size_t name_bytes);
 
 /* A change under way: embedded by the caller, kept until done(). Changes of one name are carried out in order. */
 struct catalog_change {
-	struct log_append append; /* the catalog's */
+	struct log_append append; /* the catalog's, as all up to `name` */
+	struct catalog *home; /* where it was asked for */
+	struct os_task travel;
+	struct base_list node;
+	void (*carry_out)(struct catalog *leader, struct catalog_change *change);
+	uint64_t version;
 	struct catalog *catalog;
 	char name[CATALOG_NAME_MAX + 1]; /* create, delete, alter */
 	uint32_t partition_count; /* create */

@@ -2,6 +2,7 @@
 #ifndef PYRALOG_CATALOG_CATALOG_PRIV_H
 #define PYRALOG_CATALOG_CATALOG_PRIV_H
 
+#include "base/array.h"
 #include "base/cursor.h"
 #include "catalog/catalog.h"
 
@@ -15,6 +16,13 @@ struct catalog {
 	uint32_t next_partition;
 	int64_t next_producer_id;
 	uint8_t cluster_uuid[CATALOG_UUID_BYTES];
+	uint32_t shard, shard_count; /* whose partitions have their logs here */
+
+	struct catalog *leader; /* NULL: this is the leader */
+	struct catalog_follower **followers;
+	size_t follower_count, follower_capacity;
+	struct base_list feeds; /* events on their way to followers */
+	struct base_list waiting; /* changes that followers have not applied yet */
 	uint32_t promised_partition; /* next_partition, counting creations under way */
 	int64_t promised_producer_id;
 };
@@ -38,6 +46,17 @@ void catalog_event_encode(const struct catalog_event *event, struct base_writer 
 pyr_result catalog_event_decode(struct base_reader *reader, struct catalog_event *ret_event);
 pyr_result catalog_event_apply(struct catalog *catalog, const struct catalog_event *event);
 struct catalog_topic *catalog_find(const struct catalog *catalog, const char *name, size_t name_bytes);
+/* ---- follow.c ---- */
+
+/* Takes a change from the loop it was asked for on to the leader's. */
+void catalog_change_begin(struct catalog *home, struct catalog_change *change,
+                          void (*carry_out_there)(struct catalog *leader, struct catalog_change *change));
+/* It is decided: answers it at home when all followers have applied what the leader has. */
+void catalog_change_finish(struct catalog *leader, struct catalog_change *change);
+/* Sends an event to all followers, before the leader applies it. PYR_OUT_OF_MEMORY: to none. */
+pyr_result catalog_feed(struct catalog *leader, const struct catalog_event *event);
+void catalog_followers_free(struct catalog *leader);
+
 /* Is every value one that catalog_setting_parse() could have made? */
 bool catalog_config_is_possible(const struct catalog_topic_config *config);
 

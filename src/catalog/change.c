@@ -1,4 +1,5 @@
-/* Changes of the catalog: checked, written to the log, applied by the log when durable, then answered.
+/* Changes of the catalog, on the leader's loop: checked, written to the log, applied by the log when durable, then
+ * answered, through the followers (follow.c).
  *
  * Two creations of one name may be under way at once: the log orders them, and the second is answered PYR_TOPIC_EXISTS
  * when it is applied. Owner: the log's thread.
@@ -25,13 +26,14 @@ static void answer_change(struct os_task *task)
 {
 	struct log_append *append = BASE_CONTAINER(task, struct log_append, state.answer);
 	struct catalog_change *change = BASE_CONTAINER(append, struct catalog_change, append);
-	change->done(change);
+	catalog_change_finish(change->catalog, change);
 }
 
 /* Through the loop: done() never comes from within the call. */
 static void refuse(struct catalog *catalog, struct catalog_change *change, enum pyr_code code)
 {
 	change->result = pyr_result_of(code);
+	change->catalog = catalog;
 	change->append.state.answer.run = answer_change;
 	os_loop_post(catalog->loop, &change->append.state.answer);
 }
@@ -46,7 +48,7 @@ static void written(struct log_append *append)
 		if (topic)
 			memcpy(change->uuid, topic->uuid, CATALOG_UUID_BYTES);
 	}
-	change->done(change);
+	catalog_change_finish(change->catalog, change);
 }
 
 static void write_event(struct catalog *catalog, struct catalog_change *change, const struct catalog_event *event)
@@ -64,7 +66,7 @@ static void write_event(struct catalog *catalog, struct catalog_change *change, 
 		log_append_record(catalog->log, &change->append);
 }
 
-void catalog_topic_create(struct catalog *catalog, struct catalog_change *change)
+static void create_topic(struct catalog *catalog, struct catalog_change *change)
 {
 	const struct catalog_topic *there = catalog_topic_find(catalog, change->name, strlen(change->name));
 	enum pyr_code code = catalog_topic_name_check(change->name, strlen(change->name)).code;
@@ -106,17 +108,17 @@ static void change_topic(struct catalog *catalog, struct catalog_change *change,
 	write_event(catalog, change, &event);
 }
 
-void catalog_topic_delete(struct catalog *catalog, struct catalog_change *change)
+static void delete_topic(struct catalog *catalog, struct catalog_change *change)
 {
 	change_topic(catalog, change, CATALOG_EVENT_DELETED);
 }
 
-void catalog_topic_alter(struct catalog *catalog, struct catalog_change *change)
+static void alter_topic(struct catalog *catalog, struct catalog_change *change)
 {
 	change_topic(catalog, change, CATALOG_EVENT_ALTERED);
 }
 
-void catalog_cluster_begin(struct catalog *catalog, struct catalog_change *change)
+static void begin_cluster(struct catalog *catalog, struct catalog_change *change)
 {
 	static const uint8_t none[CATALOG_UUID_BYTES];
 	struct catalog_event event = {.kind = CATALOG_EVENT_CLUSTER};
@@ -128,10 +130,37 @@ void catalog_cluster_begin(struct catalog *catalog, struct catalog_change *chang
 	write_event(catalog, change, &event);
 }
 
-void catalog_producer_block(struct catalog *catalog, struct catalog_change *change)
+static void take_block(struct catalog *catalog, struct catalog_change *change)
 {
 	change->producer_id = catalog->promised_producer_id;
 	catalog->promised_producer_id += CATALOG_PRODUCER_BLOCK;
 	struct catalog_event event = {.kind = CATALOG_EVENT_PRODUCERS, .producer_id = catalog->promised_producer_id};
 	write_event(catalog, change, &event);
+}
+
+/* ---- on any catalog's loop ---- */
+
+void catalog_topic_create(struct catalog *catalog, struct catalog_change *change)
+{
+	catalog_change_begin(catalog, change, create_topic);
+}
+
+void catalog_topic_delete(struct catalog *catalog, struct catalog_change *change)
+{
+	catalog_change_begin(catalog, change, delete_topic);
+}
+
+void catalog_topic_alter(struct catalog *catalog, struct catalog_change *change)
+{
+	catalog_change_begin(catalog, change, alter_topic);
+}
+
+void catalog_cluster_begin(struct catalog *catalog, struct catalog_change *change)
+{
+	catalog_change_begin(catalog, change, begin_cluster);
+}
+
+void catalog_producer_block(struct catalog *catalog, struct catalog_change *change)
+{
+	catalog_change_begin(catalog, change, take_block);
 }

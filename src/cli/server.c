@@ -1,10 +1,12 @@
 /* pyralog server: a node and its ports, until it is told to stop.
  *
- * Starts from the bottom up (disk, log and catalog, then the ports) and stops from the top down, so that nothing is
- * accepted that can't be finished. One line per open port on standard output; what goes wrong on standard error.
+ * Starts from the bottom up (disks, logs and catalogs, then the ports) and stops from the top down, so that nothing is
+ * accepted that can't be finished. Shard 0's loop is the main thread's, every other has a thread of its own. One line per open port on standard output; what goes wrong on standard error.
  */
+#include "base/table.h"
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "node/layout.h"
 #include "node/node.h"
 #include "node/source.h"
 #include "os/environment.h"
@@ -16,10 +18,17 @@
 #include <stdio.h>
 #include <string.h>
 
-struct server {
+struct shard {
 	struct os_loop *loop;
 	struct os_net *net;
 	struct os_disk *disk;
+	struct os_task stop; /* the loop */
+};
+
+struct server {
+	struct os_disk *root; /* the data directory */
+	struct shard shards[NODE_SHARDS_MAX];
+	size_t shard_count;
 	struct node *node;
 	struct query_engine *engine;
 	struct query_source *source;
@@ -34,6 +43,8 @@ static const struct cli_option server_options[] = {
 	{"kafka-port", "PORT", "9092", "Kafka protocol; 0 picks a free port"},
 	{"pg-port", "PORT", "5432", "PostgreSQL protocol; 0 picks a free port"},
 	{"advertised-host", "NAME", "", "the name that Kafka clients are told to connect to; as --host if not given"},
+	{"shards", "N", "0",
+         "event loops, each with a log; kept from when the directory was made; 0: half the processors"},
 	{"partitions", "N", "4", "partitions of a topic that nobody gave a number"},
 	{"durability", "WHEN", "fsync", "when a write is answered, unless its topic says: fsync, interval or os"},
 	{"ring-file-mib", "N", "64", "size of a file of the shared log's ring"},
@@ -67,11 +78,21 @@ static void log_line(void *context, const char *line)
 
 /* ---- stopping, from the top down ---- */
 
+static void stop_loop(struct os_task *task)
+{
+	os_real_loop_stop(BASE_CONTAINER(task, struct shard, stop)->loop);
+}
+
 static void node_stopped(void *context)
 {
 	struct server *server = context;
 	server->node = NULL;
-	os_real_loop_stop(server->loop);
+	for (size_t i = 1; i < server->shard_count; i++) {
+		server->shards[i].stop.run = stop_loop;
+		os_loop_post(server->shards[i].loop, &server->shards[i].stop);
+		os_real_loop_join(server->shards[i].loop);
+	}
+	os_real_loop_stop(server->shards[0].loop);
 }
 
 static void kafka_stopped(void *context)
@@ -138,11 +159,13 @@ static pyr_result log_options(const struct cli_option *options, struct log_optio
 static pyr_result open_kafka(struct server *server, const struct cli_option *options, struct pyr_error *error)
 {
 	struct kafka_server_options kafka = kafka_server_options_default();
+	struct kafka_shard shards[NODE_SHARDS_MAX];
 	long long partitions;
-	kafka.loop = server->loop;
-	kafka.net = server->net;
-	kafka.catalog = node_catalog(server->node);
-	kafka.log = node_log(server->node);
+	for (size_t i = 0; i < server->shard_count; i++)
+		shards[i] = (struct kafka_shard){server->shards[i].loop, server->shards[i].net,
+		                                 node_catalog(server->node, i), node_log(server->node, i)};
+	kafka.shards = shards;
+	kafka.shard_count = server->shard_count;
 	kafka.host = cli_option_get(options, "host");
 	kafka.advertised_host = cli_option_get(options, "advertised-host");
 	if (!kafka.advertised_host[0])
@@ -159,11 +182,11 @@ static pyr_result open_pg(struct server *server, const struct cli_option *option
 	struct query_engine_options engine = query_engine_options_default();
 	struct pg_server_options pg = pg_server_options_default();
 	PYR_TRY(query_engine_new(&engine, &server->engine, error));
-	server->source = node_source_new(server->loop, node_catalog(server->node), node_log(server->node));
+	server->source = node_source_new(server->node);
 	if (!server->source)
 		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
-	pg.loop = server->loop;
-	pg.net = server->net;
+	pg.loop = server->shards[0].loop;
+	pg.net = server->shards[0].net;
 	pg.engine = server->engine;
 	pg.source = server->source;
 	pg.host = cli_option_get(options, "host");
@@ -171,25 +194,59 @@ static pyr_result open_pg(struct server *server, const struct cli_option *option
 	return pg_server_new(&pg, &server->pg, error);
 }
 
-static pyr_result start(struct server *server, const struct cli_option *options, struct pyr_error *error)
+/* A folder, a loop and a net for each shard. */
+static pyr_result make_shards(struct server *server, const struct cli_option *options, struct pyr_error *error)
+{
+	const char *data = cli_option_get(options, "data");
+	long long wanted;
+	size_t fallback = os_environment_processors() / 2;
+	PYR_TRY(cli_option_number(options, "shards", 0, NODE_SHARDS_MAX, &wanted, error));
+	PYR_TRY(os_real_disk_new(data, &server->root, error));
+	PYR_TRY(node_layout_open(server->root, (size_t)wanted, fallback > 0 ? fallback : 1, &server->shard_count,
+	                         error));
+	for (size_t i = 0; i < server->shard_count; i++) {
+		struct shard *shard = &server->shards[i];
+		char folder[NODE_SHARD_FOLDER_MAX], path[4096];
+		node_layout_folder(i, folder);
+		snprintf(path, sizeof path, "%s/%s", data, folder);
+		PYR_TRY(os_real_disk_new(path, &shard->disk, error));
+		shard->loop = os_real_loop_new();
+		shard->net = shard->loop ? os_real_net_new(shard->loop) : NULL;
+		if (!shard->net)
+			return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
+	}
+	return pyr_ok();
+}
+
+static pyr_result open_node(struct server *server, const struct cli_option *options, struct pyr_error *error)
 {
 	struct node_options node = node_options_default();
+	struct node_place places[NODE_SHARDS_MAX];
+	PYR_TRY(log_options(options, &node.log, error));
+	PYR_TRY(durability_option(options, &node.durability, error));
+	PYR_TRY(make_shards(server, options, error));
+	for (size_t i = 0; i < server->shard_count; i++)
+		places[i] = (struct node_place){server->shards[i].loop, server->shards[i].disk};
+	return node_open(places, server->shard_count, &node, &server->node, error);
+}
+
+static pyr_result start(struct server *server, const struct cli_option *options, struct pyr_error *error)
+{
 	const char *host = cli_option_get(options, "host");
 	if (!is_loopback(host))
 		return pyr_fail(error, PYR_USAGE,
 		                "--host %s would be open to the network, without TLS or passwords: listen on 127.0.0.1",
 		                host);
-	PYR_TRY(log_options(options, &node.log, error));
-	PYR_TRY(durability_option(options, &node.durability, error));
-	server->loop = os_real_loop_new();
-	server->net = server->loop ? os_real_net_new(server->loop) : NULL;
-	if (!server->net)
-		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
-	PYR_TRY(os_real_disk_new(cli_option_get(options, "data"), &server->disk, error));
-	PYR_TRY(node_open(server->loop, server->disk, &node, &server->node, error));
+	PYR_TRY(open_node(server, options, error));
 	PYR_TRY(open_kafka(server, options, error));
 	PYR_TRY(open_pg(server, options, error));
-	return os_real_on_interrupt(server->loop, stop, server);
+	for (size_t i = 1; i < server->shard_count; i++) {
+		char name[16];
+		snprintf(name, sizeof name, "shard %u", (unsigned)i % NODE_SHARDS_MAX);
+		if (os_real_loop_start(server->shards[i].loop, name).code != PYR_OK)
+			return pyr_fail(error, PYR_OUT_OF_MEMORY, "no thread can be started for a shard");
+	}
+	return os_real_on_interrupt(server->shards[0].loop, stop, server);
 }
 
 static void announce(const struct server *server, const struct cli_option *options)
@@ -205,9 +262,12 @@ static void clean_up(struct server *server)
 {
 	node_source_free(server->source);
 	query_engine_free(server->engine);
-	os_real_disk_free(server->disk);
-	os_real_net_free(server->net);
-	os_real_loop_free(server->loop);
+	for (size_t i = 0; i < server->shard_count; i++) {
+		os_real_disk_free(server->shards[i].disk);
+		os_real_net_free(server->shards[i].net);
+		os_real_loop_free(server->shards[i].loop);
+	}
+	os_real_disk_free(server->root);
 }
 
 int cli_server(int argc, char **argv)
@@ -230,7 +290,7 @@ int cli_server(int argc, char **argv)
 		return error.code == PYR_USAGE ? 2 : 1; /* the process ends: nothing to take down in order */
 	}
 	announce(&server, options);
-	os_real_loop_run(server.loop);
+	os_real_loop_run(server.shards[0].loop);
 	clean_up(&server);
 	return 0;
 }

@@ -1,4 +1,4 @@
-/* Rows of a log snapshot, batch by batch; a unit is a run of it.
+/* Rows of log snapshots, batch by batch; a unit is a run of one of them.
  *
  * A reader hands out rows that point into the run's bytes, or into what a batch was inflated to; both stay until its
  * next call. So that many small batches make one set of rows, up to READERS_MAX inflated batches are kept that long.
@@ -10,14 +10,16 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { READERS_MAX = 64, INFLATED_BYTES_MAX = 1 << 30 };
 
 struct log_scan {
 	struct column_scan base;
-	struct log_snapshot *snapshot;
 	struct column_bounds bounds;
 	int32_t first_partition;
+	size_t snapshot_count;
+	struct log_snapshot *snapshots[];
 };
 
 struct log_reader {
@@ -68,12 +70,22 @@ static int32_t partition_of(const struct log_reader *reader)
 	return reader->scan->first_partition + (int32_t)reader->run.partition_slot;
 }
 
+/* The snapshot whose run the unit is; *unit becomes the run's number there. */
+static const struct log_snapshot *snapshot_of(const struct log_scan *scan, size_t *unit)
+{
+	size_t i = 0;
+	while (*unit >= log_snapshot_run_count(scan->snapshots[i]))
+		*unit -= log_snapshot_run_count(scan->snapshots[i++]);
+	return scan->snapshots[i];
+}
+
 static pyr_result reader_seek(struct column_reader *base, size_t unit, struct pyr_error *error)
 {
 	struct log_reader *reader = (struct log_reader *)base;
+	const struct log_snapshot *snapshot = snapshot_of(reader->scan, &unit);
 	release_run(reader);
-	reader->run = log_snapshot_run(reader->scan->snapshot, unit);
-	pyr_result result = log_snapshot_read(reader->scan->snapshot, unit, &reader->bytes);
+	reader->run = log_snapshot_run(snapshot, unit);
+	pyr_result result = log_snapshot_read(snapshot, unit, &reader->bytes);
 	if (result.code == PYR_OK)
 		return result;
 	return pyr_fail(error, result.code, "partition %d from offset %lld on: %s", partition_of(reader),
@@ -185,30 +197,48 @@ static const struct column_reader_ops reader_ops = {
 
 /* ---- the scan ---- */
 
+static void release_all(struct log_snapshot **snapshots, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		log_snapshot_release(snapshots[i]);
+		snapshots[i] = NULL;
+	}
+}
+
 static void scan_free(struct column_scan *base)
 {
 	struct log_scan *scan = (struct log_scan *)base;
-	log_snapshot_release(scan->snapshot);
+	release_all(scan->snapshots, scan->snapshot_count);
 	free(scan);
 }
 
 static size_t scan_unit_count(const struct column_scan *base)
 {
-	return log_snapshot_run_count(((const struct log_scan *)base)->snapshot);
+	const struct log_scan *scan = (const struct log_scan *)base;
+	size_t count = 0;
+	for (size_t i = 0; i < scan->snapshot_count; i++)
+		count += log_snapshot_run_count(scan->snapshots[i]);
+	return count;
 }
 
 static uint64_t scan_row_estimate(const struct column_scan *base)
 {
-	return log_snapshot_record_count(((const struct log_scan *)base)->snapshot);
+	const struct log_scan *scan = (const struct log_scan *)base;
+	uint64_t count = 0;
+	for (size_t i = 0; i < scan->snapshot_count; i++)
+		count += log_snapshot_record_count(scan->snapshots[i]);
+	return count;
 }
 
 static struct column_scan_statistics scan_statistics(const struct column_scan *base)
 {
-	const struct log_snapshot *snapshot = ((const struct log_scan *)base)->snapshot;
-	return (struct column_scan_statistics){
-		.segments_read = log_snapshot_segments_read(snapshot),
-		.segments_pruned = log_snapshot_segments_pruned(snapshot),
-	};
+	const struct log_scan *scan = (const struct log_scan *)base;
+	struct column_scan_statistics statistics = {0};
+	for (size_t i = 0; i < scan->snapshot_count; i++) {
+		statistics.segments_read += log_snapshot_segments_read(scan->snapshots[i]);
+		statistics.segments_pruned += log_snapshot_segments_pruned(scan->snapshots[i]);
+	}
+	return statistics;
 }
 
 static pyr_result scan_reader_new(const struct column_scan *base, unsigned columns, struct column_reader **ret_reader)
@@ -231,20 +261,29 @@ static const struct column_scan_ops scan_ops = {
 	.reader_new = scan_reader_new,
 };
 
-pyr_result column_log_scan_new(struct log_snapshot *snapshot, int32_t first_partition,
+static pyr_result load(struct log_scan *scan, struct pyr_error *error)
+{
+	for (size_t i = 0; i < scan->snapshot_count; i++)
+		PYR_TRY(log_snapshot_load(scan->snapshots[i], error));
+	return pyr_ok();
+}
+
+pyr_result column_log_scan_new(struct log_snapshot **snapshots, size_t snapshot_count, int32_t first_partition,
                                const struct column_bounds *bounds, struct column_scan **ret_scan,
                                struct pyr_error *error)
 {
-	struct log_scan *scan = calloc(1, sizeof *scan);
-	pyr_result result =
-		scan ? log_snapshot_load(snapshot, error) : pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
-	if (result.code != PYR_OK) {
-		log_snapshot_release(snapshot);
-		free(scan);
-		return result;
+	struct log_scan *scan = calloc(1, sizeof *scan + snapshot_count * sizeof scan->snapshots[0]);
+	if (!scan) {
+		release_all(snapshots, snapshot_count);
+		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
 	}
-	assert(scan);
-	*scan = (struct log_scan){{&scan_ops}, snapshot, *bounds, first_partition};
-	*ret_scan = &scan->base;
-	return pyr_ok();
+	*scan = (struct log_scan){{&scan_ops}, *bounds, first_partition, snapshot_count};
+	memcpy(scan->snapshots, snapshots, snapshot_count * sizeof *snapshots);
+	memset(snapshots, 0, snapshot_count * sizeof *snapshots);
+	pyr_result result = load(scan, error);
+	if (result.code == PYR_OK)
+		*ret_scan = &scan->base;
+	else
+		scan_free(&scan->base);
+	return result;
 }

@@ -5,9 +5,10 @@
 #include "column/scan.h"
 #include "log/snapshot.h"
 
-/* Takes the snapshot over, on failure too, and loads it: blocks. first_partition: the topic's partition that the
- * snapshot's slot 0 is; the others follow. PYR_CORRUPT, PYR_IO, PYR_OUT_OF_MEMORY. */
-pyr_result column_log_scan_new(struct log_snapshot *snapshot, int32_t first_partition,
+/* Takes the snapshots over, on failure too, and loads them: blocks. One a shard, each with the same slots, of which it holds
+ * those of its own; they are zeroed. first_partition: the topic's partition that slot 0 is; the others follow. PYR_CORRUPT,
+ * PYR_IO, PYR_OUT_OF_MEMORY. */
+pyr_result column_log_scan_new(struct log_snapshot **snapshots, size_t snapshot_count, int32_t first_partition,
                                const struct column_bounds *bounds, struct column_scan **ret_scan,
                                struct pyr_error *error);
 

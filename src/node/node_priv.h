@@ -4,13 +4,21 @@
 
 #include "node/node.h"
 
+/* A message to a shard's loop and back, when the node closes. */
+struct node_closing {
+	struct os_task task;
+	struct node *node;
+	size_t shard;
+};
+
 struct node {
-	struct os_loop *loop;
-	struct catalog *catalog;
-	struct log *log;
 	struct catalog_change begin;
 	void (*closed)(void *context);
 	void *closed_context;
+	size_t open_count; /* shards not yet closed */
+	struct node_closing *closings;
+	size_t shard_count;
+	struct node_shard shards[];
 };
 
 #endif

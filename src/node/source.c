@@ -1,7 +1,8 @@
-/* query/source.h over catalog and log: a query's thread asks, the loop's thread answers.
+/* query/source.h over the node's shards: a query's thread asks, the shards' threads answer.
  *
- * All scans of a statement are taken within one message, between two events of the loop: that is the one moment at which
- * the statement sees the log. Lock: the call's own, which makes the query's thread wait for its answer.
+ * What only the catalog knows is asked of shard 0. Scans are taken by one message to each shard, between two events of its
+ * loop: that is the moment at which the statement sees that shard's partitions, and everything acknowledged before the
+ * statement is in it. Lock: the call's own, which makes the query's thread wait for the last answer.
  */
 #include "node/source.h"
 
@@ -14,22 +15,19 @@
 
 struct node_source {
 	struct query_source base;
-	struct os_loop *loop;
-	struct catalog *catalog;
-	struct log *log;
+	const struct node *node;
 };
 
 /* One call, on the query thread's stack. */
 struct source_call {
-	struct os_task task;
-	struct node_source *source;
+	const struct node *node;
 	const struct catalog_principal *principal;
-	pyr_result (*answer)(struct source_call *call, struct pyr_error *error);
-	pyr_result result;
-	struct pyr_error *error;
+	pyr_result (*answer)(struct source_call *call, size_t shard, struct pyr_error *error);
 	struct os_mutex lock;
 	struct os_condition answered;
-	bool is_answered;
+	size_t unanswered; /* messages */
+	pyr_result result; /* the first failure, and what it says */
+	struct pyr_error *error;
 
 	const char *name; /* topic_find */
 	struct query_topic *topics; /* topic_find: the one; topic_list: all, allocated */
@@ -37,30 +35,48 @@ struct source_call {
 	struct query_scan_request *requests; /* scan_open */
 	size_t request_count;
 	struct taken {
-		struct log_snapshot *snapshot;
-		int32_t first_partition;
-	} * taken;
+		struct log_snapshot *snapshots[NODE_SHARDS_MAX];
+	} * taken; /* for each request */
+};
+
+/* The message of a call to one shard. */
+struct source_message {
+	struct os_task task;
+	struct source_call *call;
+	size_t shard;
 };
 
 static void on_call(struct os_task *task)
 {
-	struct source_call *call = BASE_CONTAINER(task, struct source_call, task);
-	pyr_result result = call->answer(call, call->error);
+	struct source_message *message = BASE_CONTAINER(task, struct source_message, task);
+	struct source_call *call = message->call;
+	struct pyr_error error = {0};
+	pyr_result result = call->answer(call, message->shard, &error);
 	os_mutex_lock(&call->lock);
-	call->result = result;
-	call->is_answered = true;
+	if (result.code != PYR_OK && call->result.code == PYR_OK) {
+		call->result = result;
+		if (call->error)
+			*call->error = error;
+	}
+	call->unanswered -= 1;
 	os_condition_signal(&call->answered);
 	os_mutex_unlock(&call->lock);
 }
 
-static pyr_result ask(struct source_call *call)
+/* Sends the call to the first `shard_count` shards, and waits. */
+static pyr_result ask(struct source_call *call, size_t shard_count)
 {
+	struct source_message messages[NODE_SHARDS_MAX];
 	os_mutex_init(&call->lock);
 	os_condition_init(&call->answered);
-	call->task.run = on_call;
-	os_loop_post(call->source->loop, &call->task);
+	call->unanswered = shard_count;
+	call->result = pyr_ok();
+	for (size_t i = 0; i < shard_count; i++) {
+		messages[i] = (struct source_message){{.run = on_call}, call, i};
+		os_loop_post(node_shard(call->node, i)->loop, &messages[i].task);
+	}
 	os_mutex_lock(&call->lock);
-	while (!call->is_answered)
+	while (call->unanswered > 0)
 		os_condition_wait(&call->answered, &call->lock);
 	os_mutex_unlock(&call->lock);
 	os_condition_deinit(&call->answered);
@@ -68,7 +84,7 @@ static pyr_result ask(struct source_call *call)
 	return call->result;
 }
 
-/* ---- on the loop's thread ---- */
+/* ---- on a shard's thread ---- */
 
 static void copy_topic(const struct catalog_topic *topic, struct query_topic *ret_topic)
 {
@@ -76,9 +92,9 @@ static void copy_topic(const struct catalog_topic *topic, struct query_topic *re
 	ret_topic->partition_count = topic->partition_count;
 }
 
-static pyr_result answer_list(struct source_call *call, struct pyr_error *error)
+static pyr_result answer_list(struct source_call *call, size_t shard, struct pyr_error *error)
 {
-	const struct catalog *catalog = call->source->catalog;
+	const struct catalog *catalog = node_catalog(call->node, shard);
 	const struct catalog_topic *topic = NULL;
 	struct query_topic *topics = calloc(catalog_topic_count(catalog) + 1, sizeof *topics);
 	if (!topics)
@@ -102,19 +118,21 @@ static const struct catalog_topic *find(const struct catalog *catalog, const cha
 	return found;
 }
 
-static pyr_result answer_find(struct source_call *call, struct pyr_error *error)
+static pyr_result answer_find(struct source_call *call, size_t shard, struct pyr_error *error)
 {
-	const struct catalog_topic *topic = find(call->source->catalog, call->name);
+	const struct catalog *catalog = node_catalog(call->node, shard);
+	const struct catalog_topic *topic = find(catalog, call->name);
 	if (!topic)
 		return pyr_fail(error, PYR_UNKNOWN_PARTITION, "there is no topic %s", call->name);
-	if (catalog_authorize(call->source->catalog, call->principal, CATALOG_DESCRIBE, topic->name).code != PYR_OK)
+	if (catalog_authorize(catalog, call->principal, CATALOG_DESCRIBE, topic->name).code != PYR_OK)
 		return pyr_fail(error, PYR_NOT_AUTHORIZED, "permission denied for table %s", topic->name);
 	copy_topic(topic, call->topics);
 	return pyr_ok();
 }
 
-static pyr_result take_topic(struct source_call *call, const struct catalog_topic *topic,
-                             const struct column_bounds *bounds, struct taken *taken)
+/* All partitions of the topic are asked for; those of other shards are empty here. */
+static pyr_result take_topic(const struct node_shard *shard, const struct catalog_topic *topic,
+                             const struct column_bounds *bounds, struct log_snapshot **ret_snapshot)
 {
 	struct log_bounds log_bounds = {bounds->offset_min, bounds->offset_max, bounds->timestamp_ms_min,
 	                                bounds->timestamp_ms_max};
@@ -127,15 +145,14 @@ static pyr_result take_topic(struct source_call *call, const struct catalog_topi
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	for (size_t i = 0; i < count; i++)
 		partitions[i] = catalog_topic_partition(topic, first + (int32_t)i);
-	taken->first_partition = first;
-	pyr_result result = log_snapshot_take(call->source->log, partitions, count, &log_bounds, &taken->snapshot);
+	pyr_result result = log_snapshot_take(shard->log, partitions, count, &log_bounds, ret_snapshot);
 	free(partitions);
 	return result;
 }
 
-static pyr_result answer_take(struct source_call *call, struct pyr_error *error)
+static pyr_result answer_take(struct source_call *call, size_t shard, struct pyr_error *error)
 {
-	const struct catalog *catalog = call->source->catalog;
+	const struct catalog *catalog = node_catalog(call->node, shard);
 	for (size_t i = 0; i < call->request_count; i++) {
 		const char *name = call->requests[i].topic;
 		const struct catalog_topic *topic = catalog_topic_find(catalog, name, strlen(name));
@@ -143,7 +160,8 @@ static pyr_result answer_take(struct source_call *call, struct pyr_error *error)
 			return pyr_fail(error, PYR_UNKNOWN_PARTITION, "relation \"%s\" does not exist any more", name);
 		if (catalog_authorize(catalog, call->principal, CATALOG_READ, name).code != PYR_OK)
 			return pyr_fail(error, PYR_NOT_AUTHORIZED, "permission denied for table %s", name);
-		pyr_result result = take_topic(call, topic, &call->requests[i].bounds, &call->taken[i]);
+		pyr_result result = take_topic(node_shard(call->node, shard), topic, &call->requests[i].bounds,
+		                               &call->taken[i].snapshots[shard]);
 		if (result.code != PYR_OK)
 			return pyr_fail(error, result.code, "topic %s: %s", name, pyr_code_text(result.code));
 	}
@@ -156,12 +174,12 @@ static pyr_result topic_list(struct query_source *source, const struct catalog_p
                              struct query_topic **ret_topics, size_t *ret_count, struct pyr_error *error)
 {
 	struct source_call call = {
-		.source = (struct node_source *)source,
+		.node = ((struct node_source *)source)->node,
 		.principal = principal,
 		.answer = answer_list,
 		.error = error,
 	};
-	PYR_TRY(ask(&call));
+	PYR_TRY(ask(&call, 1));
 	*ret_topics = call.topics;
 	*ret_count = call.topic_count;
 	return pyr_ok();
@@ -171,34 +189,43 @@ static pyr_result topic_find(struct query_source *source, const struct catalog_p
                              struct query_topic *ret_topic, struct pyr_error *error)
 {
 	struct source_call call = {
-		.source = (struct node_source *)source,
+		.node = ((struct node_source *)source)->node,
 		.principal = principal,
 		.answer = answer_find,
 		.error = error,
 		.name = name,
 		.topics = ret_topic,
 	};
-	return ask(&call);
+	return ask(&call, 1);
 }
 
-/* The snapshots become scans, whose indexes are read here and not on the loop. */
+/* The snapshots become scans, whose indexes are read here and not on a loop. */
 static pyr_result make_scans(struct source_call *call, struct pyr_error *error)
 {
 	for (size_t i = 0; i < call->request_count; i++) {
 		struct query_scan_request *request = &call->requests[i];
-		struct log_snapshot *snapshot = call->taken[i].snapshot;
-		call->taken[i].snapshot = NULL;
-		PYR_TRY(column_log_scan_new(snapshot, call->taken[i].first_partition, &request->bounds, &request->scan,
-		                            error));
+		int32_t first = request->bounds.partition_min > 0 ? request->bounds.partition_min : 0;
+		PYR_TRY(column_log_scan_new(call->taken[i].snapshots, node_shard_count(call->node), first,
+		                            &request->bounds, &request->scan, error));
 	}
 	return pyr_ok();
+}
+
+static void drop_scans(struct source_call *call)
+{
+	for (size_t i = 0; i < call->request_count; i++) {
+		for (size_t j = 0; j < NODE_SHARDS_MAX; j++)
+			log_snapshot_release(call->taken[i].snapshots[j]);
+		column_scan_free(call->requests[i].scan);
+		call->requests[i].scan = NULL;
+	}
 }
 
 static pyr_result scan_open(struct query_source *source, const struct catalog_principal *principal,
                             struct query_scan_request *requests, size_t request_count, struct pyr_error *error)
 {
 	struct source_call call = {
-		.source = (struct node_source *)source,
+		.node = ((struct node_source *)source)->node,
 		.principal = principal,
 		.answer = answer_take,
 		.error = error,
@@ -208,14 +235,11 @@ static pyr_result scan_open(struct query_source *source, const struct catalog_pr
 	};
 	if (!call.taken)
 		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
-	pyr_result result = ask(&call);
+	pyr_result result = ask(&call, node_shard_count(call.node));
 	if (result.code == PYR_OK)
 		result = make_scans(&call, error);
-	for (size_t i = 0; i < request_count && result.code != PYR_OK; i++) {
-		log_snapshot_release(call.taken[i].snapshot);
-		column_scan_free(requests[i].scan);
-		requests[i].scan = NULL;
-	}
+	if (result.code != PYR_OK)
+		drop_scans(&call);
 	free(call.taken);
 	return result;
 }
@@ -226,12 +250,12 @@ static const struct query_source_ops source_ops = {
 	.scan_open = scan_open,
 };
 
-struct query_source *node_source_new(struct os_loop *loop, struct catalog *catalog, struct log *log)
+struct query_source *node_source_new(const struct node *node)
 {
 	struct node_source *source = calloc(1, sizeof *source);
 	if (!source)
 		return NULL;
-	*source = (struct node_source){{&source_ops}, loop, catalog, log};
+	*source = (struct node_source){{&source_ops}, node};
 	return &source->base;
 }
 

@@ -2,12 +2,12 @@
 #ifndef PYRALOG_NODE_SOURCE_H
 #define PYRALOG_NODE_SOURCE_H
 
-#include "catalog/catalog.h"
-#include "log/log.h"
+#include "node/node.h"
 #include "query/source.h"
 
-/* Answers calls from query threads by messages to the loop, which must run as long as queries do. NULL: memory is out. */
-struct query_source *node_source_new(struct os_loop *loop, struct catalog *catalog, struct log *log);
+/* Answers calls from query threads by messages to the shards' loops, which must run as long as queries do. NULL: memory is
+ * out. */
+struct query_source *node_source_new(const struct node *node);
 void node_source_free(struct query_source *source); /* NULL is fine */
 
 #endif

@@ -14,6 +14,9 @@ const char *os_environment_get(const char *name);
 /* Allows as many open files as the system lets this user have. */
 void os_environment_raise_limits(void);
 
+/* Processors that this process may use; at least 1. */
+unsigned os_environment_processors(void);
+
 /* Gives memory that was freed back to the system: after something unusually large. */
 void os_memory_trim(void);
 

@@ -5,7 +5,7 @@
  *   sim_log --seed S           one seed, to replay a failure
  *   --failures N               stop at the Nth (5)
  *
- * One run: a node on a simulated disk, a handful of partitions, producers with batches in flight, readers, snapshots held
+ * One run: a node of one to three shards, each on a simulated disk, a handful of partitions, producers with batches in flight, readers, snapshots held
  * for long, deletions of records; then a crash, a recovery, a check of everything, and again. The seed decides all of it,
  * the sizes and faults included. What must hold: model.h.
  */
@@ -21,7 +21,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { PARTITIONS = 5, PRODUCERS = 6, IN_FLIGHT = 4, HELD = 3, LIVES = 6 };
+enum { SHARDS_MAX = 3, PARTITIONS = 5, PRODUCERS = 6, IN_FLIGHT = 4, HELD = 3, LIVES = 6 };
 
 struct sent {
 	struct log_append append;
@@ -61,8 +61,9 @@ struct held_snapshot {
 
 struct run {
 	struct os_sim *sim;
-	struct os_disk *disk;
-	struct os_loop *loop;
+	struct os_disk *disks[SHARDS_MAX];
+	struct os_loop *loops[SHARDS_MAX];
+	size_t shard_count;
 	struct node *node;
 	struct node_options options;
 	struct model_partition models[PARTITIONS];
@@ -96,6 +97,30 @@ static void fail(struct run *run, const char *what)
 	run->failed = true;
 }
 
+static struct log *log_of(const struct run *run, size_t slot)
+{
+	return node_log(run->node, catalog_shard_of(node_catalog(run->node, 0), run->ids[slot]));
+}
+
+static struct os_disk *any_disk(struct run *run)
+{
+	return run->disks[below(run, run->shard_count)];
+}
+
+static bool is_dead(const struct run *run)
+{
+	for (size_t i = 0; i < run->shard_count; i++)
+		if (os_sim_disk_is_dead(run->disks[i]))
+			return true;
+	return false;
+}
+
+static void kill_loops(struct run *run)
+{
+	for (size_t i = 0; i < run->shard_count; i++)
+		os_sim_loop_kill(run->loops[i]);
+}
+
 /* ---- producers ---- */
 
 static void send(struct run *run, struct sent *sent)
@@ -106,7 +131,7 @@ static void send(struct run *run, struct sent *sent)
 	model_encode(run->ids[sent->slot], sent->batch, facts, sent->producer->id, 0, sent->sequence,
 	             &sent->append.batch);
 	sent->append.partition = run->ids[sent->slot];
-	log_append(node_log(run->node), &sent->append);
+	log_append(log_of(run, sent->slot), &sent->append);
 }
 
 static void retire(struct producer *producer)
@@ -232,7 +257,7 @@ static void repeat(struct run *run, struct producer *producer)
 	duplicate->append.partition = run->ids[sent->slot];
 	model_encode(run->ids[sent->slot], sent->batch, &run->models[sent->slot].batches[sent->batch], producer->id, 0,
 	             sent->sequence, &duplicate->append.batch);
-	log_append(node_log(run->node), &duplicate->append);
+	log_append(log_of(run, sent->slot), &duplicate->append);
 }
 
 /* ---- readers ---- */
@@ -271,7 +296,7 @@ static void read_somewhere(struct run *run, struct reader *reader)
 {
 	struct log_partition_info info;
 	size_t slot = below(run, PARTITIONS);
-	if (reader->busy || log_partition_get(node_log(run->node), run->ids[slot], &info).code != PYR_OK)
+	if (reader->busy || log_partition_get(log_of(run, slot), run->ids[slot], &info).code != PYR_OK)
 		return;
 	reader->slot = slot;
 	reader->read = (struct log_read){.partition = run->ids[slot], .whole_batch_first = true, .done = on_read};
@@ -280,7 +305,7 @@ static void read_somewhere(struct run *run, struct reader *reader)
 	reader->read.bytes_max = below(run, 20000);
 	reader->run = run;
 	reader->busy = true;
-	if (log_read(node_log(run->node), &reader->read))
+	if (log_read(log_of(run, slot), &reader->read))
 		on_read(&reader->read);
 }
 
@@ -332,9 +357,9 @@ static void take_snapshot(struct run *run, struct held_snapshot *held)
 	struct log_partition_info info;
 	struct log_bounds bounds = log_bounds_all();
 	size_t slot = below(run, PARTITIONS);
-	if (held->snapshot || log_partition_get(node_log(run->node), run->ids[slot], &info).code != PYR_OK)
+	if (held->snapshot || log_partition_get(log_of(run, slot), run->ids[slot], &info).code != PYR_OK)
 		return;
-	if (log_snapshot_take(node_log(run->node), &run->ids[slot], 1, &bounds, &held->snapshot).code != PYR_OK)
+	if (log_snapshot_take(log_of(run, slot), &run->ids[slot], 1, &bounds, &held->snapshot).code != PYR_OK)
 		return;
 	held->slot = slot;
 	held->log_start = info.log_start_offset;
@@ -363,7 +388,7 @@ static void delete_some(struct run *run)
 {
 	struct log_partition_info info;
 	size_t slot = below(run, PARTITIONS);
-	if (run->deleting || log_partition_get(node_log(run->node), run->ids[slot], &info).code != PYR_OK)
+	if (run->deleting || log_partition_get(log_of(run, slot), run->ids[slot], &info).code != PYR_OK)
 		return;
 	run->deleting = true;
 	run->deletion_slot = slot;
@@ -372,12 +397,12 @@ static void delete_some(struct run *run)
 	if (run->deletion_offset > run->models[slot].log_start)
 		run->models[slot].log_start = run->deletion_offset;
 	run->deletion = (struct log_append){.partition = run->ids[slot], .done = on_deleted};
-	log_delete_records(node_log(run->node), &run->deletion, run->deletion_offset);
+	log_delete_records(log_of(run, slot), &run->deletion, run->deletion_offset);
 }
 
 static void learn_topic(struct run *run)
 {
-	const struct catalog_topic *topic = catalog_topic_find(node_catalog(run->node), "t", 1);
+	const struct catalog_topic *topic = catalog_topic_find(node_catalog(run->node, 0), "t", 1);
 	for (size_t i = 0; topic && i < PARTITIONS; i++)
 		run->ids[i] = catalog_topic_partition(topic, (int32_t)i);
 }
@@ -386,7 +411,11 @@ static void on_created(struct catalog_change *change)
 {
 	struct run *run = (struct run *)(void *)((char *)change - offsetof(struct run, create));
 	run->creating = false;
-	if (change->result.code == PYR_OK || change->result.code == PYR_TOPIC_EXISTS)
+	bool there = change->result.code == PYR_OK || change->result.code == PYR_TOPIC_EXISTS;
+	for (size_t i = 0; there && i < run->shard_count; i++)
+		if (!catalog_topic_find(node_catalog(run->node, i), "t", 1))
+			fail(run, "a change was answered before every shard had it");
+	if (there)
 		learn_topic(run);
 }
 
@@ -401,7 +430,7 @@ static void create_topic(struct run *run)
 	run->create.config.retention_ms = -1;
 	run->create.config.durability = run->durability;
 	run->create.config.set |= 1u << CATALOG_SETTING_durability;
-	catalog_topic_create(node_catalog(run->node), &run->create);
+	catalog_topic_create(node_catalog(run->node, below(run, run->shard_count)), &run->create);
 }
 
 /* ---- lives and deaths ---- */
@@ -409,15 +438,19 @@ static void create_topic(struct run *run)
 static bool open_node(struct run *run)
 {
 	struct pyr_error error = {0};
-	run->loop = os_sim_loop_new(run->sim);
+	struct node_place places[SHARDS_MAX];
+	for (size_t i = 0; i < run->shard_count; i++) {
+		run->loops[i] = os_sim_loop_new(run->sim);
+		places[i] = (struct node_place){run->loops[i], run->disks[i]};
+	}
 	run->stopped = false;
-	if (node_open(run->loop, run->disk, &run->options, &run->node, &error).code != PYR_OK) {
+	if (node_open(places, run->shard_count, &run->options, &run->node, &error).code != PYR_OK) {
 		run->node = NULL;
-		os_sim_loop_kill(run->loop);
+		kill_loops(run);
 		return false;
 	}
 	bool known = run->ids[0] != 0;
-	if (known && !catalog_topic_find(node_catalog(run->node), "t", 1)) {
+	if (known && !catalog_topic_find(node_catalog(run->node, 0), "t", 1)) {
 		if (!run->flips)
 			fail(run, "an acknowledged topic is lost");
 		return true;
@@ -437,7 +470,7 @@ static void drop_snapshots(struct run *run)
 static void crash(struct run *run)
 {
 	drop_snapshots(run);
-	os_sim_loop_kill(run->loop);
+	kill_loops(run);
 	if (run->node)
 		node_abandon(run->node);
 	run->node = NULL;
@@ -460,15 +493,16 @@ static void crash(struct run *run)
 	}
 	/* The machine, or the process alone: then what was not synced is still there, and still not synced. */
 	run->machine_died = below(run, 3) != 0;
-	if (run->machine_died)
-		os_sim_disk_crash(run->disk);
-	else
-		os_sim_disk_kill(run->disk);
+	for (size_t i = 0; i < run->shard_count; i++)
+		if (run->machine_died)
+			os_sim_disk_crash(run->disks[i]);
+		else
+			os_sim_disk_kill(run->disks[i]);
 }
 
 static void step(struct run *run, unsigned steps)
 {
-	while (steps-- > 0 && !run->failed && !os_sim_disk_is_dead(run->disk) && os_sim_step(run->sim))
+	while (steps-- > 0 && !run->failed && !is_dead(run) && os_sim_step(run->sim))
 		;
 }
 
@@ -489,7 +523,7 @@ static void check_partition(struct run *run, size_t slot)
 	struct model_partition *model = &run->models[slot];
 	struct model_walk walk;
 	struct full_check check;
-	if (log_partition_get(node_log(run->node), run->ids[slot], &info).code != PYR_OK) {
+	if (log_partition_get(log_of(run, slot), run->ids[slot], &info).code != PYR_OK) {
 		if (!run->flips)
 			fail(run, "an acknowledged partition is lost");
 		return;
@@ -503,7 +537,7 @@ static void check_partition(struct run *run, size_t slot)
 		check.read.bytes_max = 50000;
 		check.read.whole_batch_first = true;
 		check.read.done = on_full_read;
-		if (!log_read(node_log(run->node), &check.read))
+		if (!log_read(log_of(run, slot), &check.read))
 			while (!check.done && os_sim_step(run->sim))
 				;
 		readable = check.read.result.code == PYR_OK && check.read.slice_count > 0;
@@ -544,7 +578,7 @@ static void forget_what_was_not_synced(struct run *run)
 {
 	for (size_t i = 0; i < PARTITIONS; i++) {
 		struct log_partition_info info;
-		if (log_partition_get(node_log(run->node), run->ids[i], &info).code == PYR_OK &&
+		if (log_partition_get(log_of(run, i), run->ids[i], &info).code == PYR_OK &&
 		    model_lose_from(&run->models[i], info.high_watermark))
 			begin_producers_anew(run, i);
 	}
@@ -571,17 +605,19 @@ static void flip_something(struct run *run)
 {
 	static const char *const folders[] = {"ring", "segments", "ring", "segments", "manifest"};
 	const char *folder = folders[below(run, 5)];
+	struct os_disk *disk = any_disk(run);
 	char name[48] = "", path[64];
-	if (os_directory_list(run->disk, folder, flip_note, name).code != PYR_OK || !name[0])
+	if (os_directory_list(disk, folder, flip_note, name).code != PYR_OK || !name[0])
 		return;
 	snprintf(path, sizeof path, "%s/%s", folder, name);
 	for (int i = 0; i < 3; i++)
-		(void)os_sim_disk_flip(run->disk, path, below(run, 80000), (unsigned)below(run, 8));
+		(void)os_sim_disk_flip(disk, path, below(run, 80000), (unsigned)below(run, 8));
 }
 
 static void arm_faults(struct run *run)
 {
-	struct os_sim_faults *faults = os_sim_disk_faults(run->disk);
+	struct os_disk *disk = any_disk(run);
+	struct os_sim_faults *faults = os_sim_disk_faults(disk);
 	switch (below(run, 7)) {
 	case 0:
 		faults->crash_at_call = 1 + below(run, 3000);
@@ -599,7 +635,7 @@ static void arm_faults(struct run *run)
 		faults->fail_at_call = 1 + below(run, 2000);
 		break;
 	case 4:
-		faults->capacity_bytes = os_sim_disk_used_bytes(run->disk) + below(run, 400000);
+		faults->capacity_bytes = os_sim_disk_used_bytes(disk) + below(run, 400000);
 		break;
 	default:
 		break;
@@ -636,7 +672,7 @@ static void live(struct run *run)
 	uint64_t actions = below(run, 3) == 0 ? below(run, 40) : 50 + below(run, 1500);
 	unsigned pace = 1 + (unsigned)below(run, 12);
 	arm_faults(run);
-	for (uint64_t i = 0; i < actions && !run->failed && !run->stopped && !os_sim_disk_is_dead(run->disk); i++) {
+	for (uint64_t i = 0; i < actions && !run->failed && !run->stopped && !is_dead(run); i++) {
 		act(run);
 		step(run, (unsigned)below(run, pace) + 1);
 	}
@@ -644,21 +680,24 @@ static void live(struct run *run)
 
 static void choose_options(struct run *run)
 {
+	uint64_t shards = run->shard_count; /* what the node shares out */
 	run->options = node_options_default();
 	run->options.log.ring_file_bytes = (16 + 16 * below(run, 4)) * 4096;
 	run->options.log.checkpoint_bytes = 50000 + below(run, 200000);
 	run->options.log.extent_min_bytes = 4000 + below(run, 12000);
-	run->options.log.tail_cache_bytes = 1000 + below(run, 60000);
-	run->options.log.read_cache_bytes = below(run, 60000);
-	run->options.log.pending_bytes_max = 20000 + below(run, 100000);
-	run->options.log.background_bytes_per_s = 1000000 + below(run, 100000000);
-	run->options.log.open_files_max = 1 + (uint32_t)below(run, 6);
+	run->options.log.tail_cache_bytes = (1000 + below(run, 60000)) * shards;
+	run->options.log.read_cache_bytes = below(run, 60000) * shards;
+	run->options.log.pending_bytes_max = (20000 + below(run, 100000)) * shards;
+	run->options.log.background_bytes_per_s = (1000000 + below(run, 100000000)) * shards;
+	run->options.log.open_files_max = (uint32_t)(below(run, 6) * shards); /* one more for each */
 }
 
 static void begin(struct run *run, uint64_t seed)
 {
 	*run = (struct run){.sim = os_sim_new(seed)};
-	run->disk = os_sim_disk_new(run->sim);
+	run->shard_count = below(run, 2) == 0 ? 1 : 2 + below(run, SHARDS_MAX - 1);
+	for (size_t i = 0; i < run->shard_count; i++)
+		run->disks[i] = os_sim_disk_new(run->sim);
 	run->flips = below(run, 5) == 0;
 	if (below(run, 4) == 0)
 		run->durability = below(run, 2) == 0 ? LOG_DURABILITY_INTERVAL : LOG_DURABILITY_OS;
@@ -673,10 +712,11 @@ static void end(struct run *run)
 {
 	drop_snapshots(run);
 	if (run->node) {
-		os_sim_loop_kill(run->loop);
+		kill_loops(run);
 		node_abandon(run->node);
 	}
-	os_sim_disk_free(run->disk);
+	for (size_t i = 0; i < run->shard_count; i++)
+		os_sim_disk_free(run->disks[i]);
 	os_sim_free(run->sim);
 	while (run->duplicates) {
 		struct duplicate *duplicate = run->duplicates;

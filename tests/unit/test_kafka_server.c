@@ -1,5 +1,5 @@
-/* The Kafka port over a real log and catalog, in the simulated world: the same code as in the server, one thread, any
- * split of the bytes, connections cut at any time. Run under ASan it also proves that nothing is leaked or used late.
+/* The Kafka port over real logs and catalogs, in the simulated world: the same code as in the server, one thread, one to
+ * three shards, any split of the bytes, connections cut at any time. Run under ASan it also proves that nothing is leaked or used late.
  * A failure prints its seed; SEED=n replays. */
 // clang-format off
 #include <setjmp.h>
@@ -21,14 +21,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RECEIVED_MAX = 1 << 20, STEPS_MAX = 2000000, ARENA_BYTES = 1 << 20, SEEDS = 20 };
+enum { RECEIVED_MAX = 1 << 20, STEPS_MAX = 2000000, ARENA_BYTES = 1 << 20, SEEDS = 20, SHARDS_MAX = 3, PARTITIONS = 4 };
 
 struct world {
 	struct os_sim *sim;
-	struct os_loop *loop, *client_loop;
-	struct os_net *net, *client_net;
-	struct os_net *dead_net; /* of a process that crashed: its connections end later */
-	struct os_disk *disk;
+	struct os_loop *client_loop;
+	struct os_net *client_net;
+	struct kafka_shard shards[SHARDS_MAX];
+	struct os_disk *disks[SHARDS_MAX];
+	struct os_net *dead_nets[SHARDS_MAX]; /* of a process that crashed: its connections end later */
+	size_t shard_count;
 	struct node *node;
 	struct kafka_server *server;
 	uint64_t memory_bytes_max; /* 0: the default */
@@ -47,29 +49,39 @@ static void start_server(struct world *world)
 {
 	struct node_options node_options = node_options_default();
 	struct kafka_server_options options = kafka_server_options_default();
+	struct node_place places[SHARDS_MAX];
 	/* The default sizes cost the simulator more than all the rest. */
 	node_options.log.ring_file_bytes = 1 << 20;
 	node_options.log.extent_min_bytes = 1 << 18;
-	assert_int_equal(node_open(world->loop, world->disk, &node_options, &world->node, NULL).code, PYR_OK);
-	options.loop = world->loop;
-	options.net = world->net;
-	options.catalog = node_catalog(world->node);
-	options.log = node_log(world->node);
+	for (size_t i = 0; i < world->shard_count; i++) {
+		world->shards[i].loop = os_sim_loop_new(world->sim);
+		world->shards[i].net = os_sim_net_new(world->shards[i].loop);
+		places[i] = (struct node_place){world->shards[i].loop, world->disks[i]};
+	}
+	assert_int_equal(node_open(places, world->shard_count, &node_options, &world->node, NULL).code, PYR_OK);
+	for (size_t i = 0; i < world->shard_count; i++) {
+		world->shards[i].catalog = node_catalog(world->node, i);
+		world->shards[i].log = node_log(world->node, i);
+	}
+	options.shards = world->shards;
+	options.shard_count = world->shard_count;
 	options.host = "sim";
 	options.port = 9092;
-	if (world->memory_bytes_max > 0)
-		options.memory_bytes_max = world->memory_bytes_max;
+	if (world->memory_bytes_max > 0) {
+		options.memory_bytes_max = world->memory_bytes_max * world->shard_count;
+		options.request_bytes_max = (uint32_t)world->memory_bytes_max;
+	}
 	assert_int_equal(kafka_server_new(&options, &world->server, NULL).code, PYR_OK);
 }
 
 static void world_open_limited(struct world *world, uint64_t seed, uint64_t memory_bytes_max)
 {
 	*world = (struct world){.sim = os_sim_new(seed), .memory_bytes_max = memory_bytes_max};
-	world->loop = os_sim_loop_new(world->sim);
 	world->client_loop = os_sim_loop_new(world->sim);
-	world->net = os_sim_net_new(world->loop);
 	world->client_net = os_sim_net_new(world->client_loop);
-	world->disk = os_sim_disk_new(world->sim);
+	world->shard_count = 1 + seed % SHARDS_MAX;
+	for (size_t i = 0; i < world->shard_count; i++)
+		world->disks[i] = os_sim_disk_new(world->sim);
 	start_server(world);
 }
 
@@ -103,9 +115,11 @@ static void world_free(struct world *world)
 {
 	os_sim_loop_kill(world->client_loop);
 	os_sim_net_free(world->client_net);
-	os_sim_net_free(world->net);
-	os_sim_net_free(world->dead_net);
-	os_sim_disk_free(world->disk);
+	for (size_t i = 0; i < world->shard_count; i++) {
+		os_sim_net_free(world->shards[i].net);
+		os_sim_net_free(world->dead_nets[i]);
+		os_sim_disk_free(world->disks[i]);
+	}
 	os_sim_free(world->sim);
 }
 
@@ -116,7 +130,8 @@ static void world_close(struct world *world)
 	world->closed = false;
 	node_close(world->node, on_closed, &world->closed);
 	assert_true(run_until(world, is_true, &world->closed));
-	os_sim_loop_kill(world->loop);
+	for (size_t i = 0; i < world->shard_count; i++)
+		os_sim_loop_kill(world->shards[i].loop);
 	world_free(world);
 }
 
@@ -339,17 +354,154 @@ static void produced_records_are_fetched(void **state)
 
 static size_t runs_between(struct world *world, int64_t min_ms, int64_t max_ms)
 {
-	const struct catalog_topic *topic = catalog_topic_find(node_catalog(world->node), "t", 1);
+	const struct catalog_topic *topic = catalog_topic_find(node_catalog(world->node, 0), "t", 1);
 	uint32_t partition = catalog_topic_partition(topic, 0);
+	struct log *log = node_log(world->node, catalog_shard_of(node_catalog(world->node, 0), partition));
 	struct log_bounds bounds = log_bounds_all();
 	struct log_snapshot *snapshot;
 	bounds.timestamp_ms_min = min_ms;
 	bounds.timestamp_ms_max = max_ms;
-	assert_int_equal(log_snapshot_take(node_log(world->node), &partition, 1, &bounds, &snapshot).code, PYR_OK);
+	assert_int_equal(log_snapshot_take(log, &partition, 1, &bounds, &snapshot).code, PYR_OK);
 	assert_int_equal(log_snapshot_load(snapshot, NULL).code, PYR_OK);
 	size_t count = log_snapshot_run_count(snapshot);
 	log_snapshot_release(snapshot);
 	return count;
+}
+
+/* ---- requests that concern partitions of all shards, one of which does not exist ---- */
+
+static void send_produce_all(struct client *client, int32_t correlation)
+{
+	struct codec_kafka_produce_request_partition asked[PARTITIONS + 1];
+	struct base_slice batches[PARTITIONS + 1];
+	for (int32_t i = 0; i <= PARTITIONS; i++) {
+		struct codec_batch_builder builder;
+		codec_batch_builder_init(&builder, CODEC_NONE, 1 << 20);
+		for (int32_t j = 0; j <= i; j++)
+			codec_batch_builder_add(&builder, 1000, (struct base_bytes){0}, text("v"), NULL, 0);
+		assert_int_equal(codec_batch_builder_take(&builder, &batches[i]).code, PYR_OK);
+		asked[i] = (struct codec_kafka_produce_request_partition){
+			.index = i, .records = {batches[i].data, batches[i].bytes, NULL}};
+	}
+	struct codec_kafka_produce_request_topic topic = {
+		.name = text("t"), .partitions = asked, .partitions_count = PARTITIONS + 1};
+	struct codec_kafka_produce_request request = {.acks = -1, .topics = &topic, .topics_count = 1};
+	client_send(client, CODEC_KAFKA_PRODUCE, 9, correlation, &request);
+	for (int32_t i = 0; i <= PARTITIONS; i++)
+		base_slice_release(&batches[i]);
+}
+
+static void check_produced_all(struct world *world, struct client *client, int32_t correlation, int64_t times)
+{
+	struct codec_kafka_produce_response response;
+	struct codec_arena arena;
+	client_receive(world, client, CODEC_KAFKA_PRODUCE, 9, correlation, &arena, &response);
+	assert_int_equal(response.topics[0].partitions_count, PARTITIONS + 1);
+	for (int32_t i = 0; i < PARTITIONS; i++) {
+		assert_int_equal(response.topics[0].partitions[i].index, i);
+		assert_int_equal(response.topics[0].partitions[i].error_code, 0);
+		assert_int_equal(response.topics[0].partitions[i].base_offset, times * (i + 1));
+	}
+	assert_int_equal(response.topics[0].partitions[PARTITIONS].error_code, 3); /* unknown */
+	codec_arena_deinit(&arena);
+	client_next(client);
+}
+
+static void send_fetch_all(struct client *client, int32_t partitions, int32_t min_bytes, int32_t correlation)
+{
+	struct codec_kafka_fetch_request_partition asked[PARTITIONS + 1];
+	struct codec_kafka_fetch_request_topic topic = {
+		.name = text("t"), .partitions = asked, .partitions_count = (size_t)partitions};
+	struct codec_kafka_fetch_request request = codec_kafka_fetch_request_default;
+	for (int32_t i = 0; i < partitions; i++) {
+		asked[i] = codec_kafka_fetch_request_partition_default;
+		asked[i].index = i;
+		asked[i].max_bytes = 1 << 20;
+	}
+	request.max_wait_ms = 500;
+	request.min_bytes = min_bytes;
+	request.topics = &topic;
+	request.topics_count = 1;
+	client_send(client, CODEC_KAFKA_FETCH, 12, correlation, &request);
+}
+
+/* Batches in the answer, each in its own partition's place. */
+static size_t receive_fetched_all(struct world *world, struct client *client, int32_t correlation)
+{
+	struct codec_kafka_fetch_response response;
+	struct codec_arena arena;
+	size_t count = 0;
+	client_receive(world, client, CODEC_KAFKA_FETCH, 12, correlation, &arena, &response);
+	for (size_t i = 0; i < response.topics[0].partitions_count; i++) {
+		const struct codec_kafka_fetch_response_partition *partition = &response.topics[0].partitions[i];
+		struct codec_kafka_records records = partition->records;
+		struct codec_batch batch;
+		assert_int_equal(partition->index, (int32_t)i);
+		assert_int_equal(partition->error_code, i < PARTITIONS ? 0 : 3);
+		for (; records.bytes > 0; records.data += batch.bytes, records.bytes -= batch.bytes, count++) {
+			struct base_bytes left = {records.data, records.bytes};
+			assert_int_equal(codec_batch_check(left, &batch).code, PYR_OK);
+			assert_int_equal(batch.record_count, i + 1);
+		}
+	}
+	codec_arena_deinit(&arena);
+	client_next(client);
+	return count;
+}
+
+static void across_shards(uint64_t seed)
+{
+	enum { TIMES = 5 };
+	struct world world;
+	world_open(&world, seed);
+	struct client *client = client_connect(&world);
+	create_topic(&world, client, "t");
+	for (int32_t i = 0; i < TIMES; i++)
+		send_produce_all(client, i);
+	for (int32_t i = 0; i < TIMES; i++)
+		check_produced_all(&world, client, i, i);
+	send_fetch_all(client, PARTITIONS, 1, 100);
+	size_t first = receive_fetched_all(&world, client, 100);
+	assert_in_range(first, 1, TIMES * PARTITIONS);
+	send_fetch_all(client, PARTITIONS, 500, 101); /* more than one partition has */
+	assert_int_equal(receive_fetched_all(&world, client, 101), TIMES * PARTITIONS);
+	send_fetch_all(client, PARTITIONS + 1, 1 << 20, 102); /* an error ends the waiting */
+	(void)receive_fetched_all(&world, client, 102);
+	client_free(&world, client);
+	world_close(&world);
+}
+
+static void a_request_concerns_all_shards(void **state)
+{
+	(void)state;
+	each_seed(across_shards);
+}
+
+/* Bytes of all shards together are enough, and a client that goes while several wait leaves nothing. */
+static void poll_across(uint64_t seed)
+{
+	struct world world;
+	world_open(&world, seed);
+	struct client *reader = client_connect(&world), *writer = client_connect(&world);
+	create_topic(&world, reader, "t");
+	uint64_t before_us = os_sim_now_us(world.sim);
+	send_fetch_all(reader, PARTITIONS, 300, 1);
+	send_produce_all(writer, 1); /* 69 to 90 bytes a partition */
+	check_produced_all(&world, writer, 1, 0);
+	assert_int_equal(receive_fetched_all(&world, reader, 1), PARTITIONS);
+	assert_true(os_sim_now_us(world.sim) - before_us < 400000);
+	send_fetch_all(reader, PARTITIONS, 1 << 20, 2);
+	for (uint64_t steps = os_sim_random_below(world.sim, 200); steps > 0 && os_sim_step(world.sim); steps--)
+		;
+	client_free(&world, reader);
+	client_free(&world, writer);
+	world_close(&world);
+}
+
+static void a_fetch_waits_on_all_shards(void **state)
+{
+	(void)state;
+	each_seed(poll_across);
 }
 
 /* A batch may hold records earlier than its first, which its header does not tell: pruning by time must not lose them.
@@ -443,14 +595,15 @@ static void crash(uint64_t seed)
 	send_fetch(client, "t", 0, 1 << 20, 100);
 	for (uint64_t steps = os_sim_random_below(world.sim, 200); steps > 0 && os_sim_step(world.sim); steps--)
 		;
-	os_sim_loop_kill(world.loop);
+	for (size_t i = 0; i < world.shard_count; i++)
+		os_sim_loop_kill(world.shards[i].loop);
 	node_abandon(world.node);
 	kafka_server_abandon(world.server);
-	os_sim_disk_crash(world.disk);
-	world.dead_net = world.net;
+	for (size_t i = 0; i < world.shard_count; i++) {
+		os_sim_disk_crash(world.disks[i]);
+		world.dead_nets[i] = world.shards[i].net;
+	}
 	client_free(&world, client);
-	world.loop = os_sim_loop_new(world.sim);
-	world.net = os_sim_net_new(world.loop);
 	start_server(&world);
 	client = client_connect(&world);
 	send_fetch(client, "t", 0, 1, 1);
@@ -472,6 +625,17 @@ static void send_bytes(struct client *client, const void *data, size_t bytes)
 	os_connection_send(client->os, &slice, 1);
 }
 
+static struct kafka_server_metrics sum_metrics(struct world *world)
+{
+	struct kafka_server_metrics sum = {0};
+	for (size_t i = 0; i < world->shard_count; i++) {
+		struct kafka_server_metrics metrics = kafka_server_metrics_get(world->server, i);
+		sum.connections_stalled += metrics.connections_stalled;
+		sum.memory_bytes += metrics.memory_bytes;
+	}
+	return sum;
+}
+
 /* Half a request, then nothing: the connection is closed after the time allowed, an idle one is not. */
 static void stall(uint64_t seed)
 {
@@ -482,8 +646,9 @@ static void stall(uint64_t seed)
 	send_bytes(half, "\0\0\1\0only the beginning", 22);
 	assert_true(run_until(&world, is_true, &half->gone));
 	assert_in_range(os_sim_now_us(world.sim), 60000000, 75000000);
-	assert_int_equal(kafka_server_metrics_get(world.server).connections_stalled, 1);
-	assert_int_equal(kafka_server_metrics_get(world.server).memory_bytes, 0);
+	struct kafka_server_metrics metrics = sum_metrics(&world);
+	assert_int_equal(metrics.connections_stalled, 1);
+	assert_int_equal(metrics.memory_bytes, 0);
 	create_topic(&world, idle, "still-here");
 	client_free(&world, half);
 	client_free(&world, idle);
@@ -512,8 +677,10 @@ static void crowd(uint64_t seed)
 		send_bytes(clients[i], request, REQUEST - 1);
 	}
 	for (int i = 0; i < 5000 && os_sim_step(world.sim); i++) {
-		uint64_t now = kafka_server_metrics_get(world.server).memory_bytes;
-		most = now > most ? now : most;
+		for (size_t j = 0; j < world.shard_count; j++) {
+			uint64_t now = kafka_server_metrics_get(world.server, j).memory_bytes;
+			most = now > most ? now : most;
+		}
 	}
 	assert_in_range(most, LIMIT / 2, LIMIT + LIMIT / 4);
 	struct client *whole = client_connect(&world);
@@ -521,7 +688,7 @@ static void crowd(uint64_t seed)
 	client_free(&world, whole);
 	for (int i = 0; i < CLIENTS; i++)
 		client_free(&world, clients[i]);
-	assert_int_equal(kafka_server_metrics_get(world.server).memory_bytes, 0);
+	assert_int_equal(sum_metrics(&world).memory_bytes, 0);
 	free(request);
 	world_close(&world);
 }
@@ -537,6 +704,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(produced_records_are_fetched),
 		cmocka_unit_test(earlier_records_in_a_batch_are_not_pruned),
+		cmocka_unit_test(a_request_concerns_all_shards),
+		cmocka_unit_test(a_fetch_waits_on_all_shards),
 		cmocka_unit_test(a_waiting_fetch_hears_of_a_produce),
 		cmocka_unit_test(connections_cut_anywhere_leave_nothing),
 		cmocka_unit_test(who_stops_in_a_request_is_let_go),

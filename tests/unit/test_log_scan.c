@@ -130,7 +130,7 @@ static struct column_scan *open_scan(struct world *world, const struct column_bo
 	struct pyr_error error = {0};
 	const uint32_t partition = PARTITION;
 	assert_int_equal(log_snapshot_take(world->log, &partition, 1, &log_bounds, &snapshot).code, PYR_OK);
-	if (column_log_scan_new(snapshot, 7, bounds, &scan, &error).code != PYR_OK)
+	if (column_log_scan_new(&snapshot, 1, 7, bounds, &scan, &error).code != PYR_OK)
 		fail_msg("%s", error.text);
 	return scan;
 }

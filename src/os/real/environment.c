@@ -1,12 +1,20 @@
 /* The process's environment and limits (see environment.h). */
 #include "os/environment.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 
 const char *os_environment_get(const char *name)
 {
 	return getenv(name);
+}
+
+unsigned os_environment_processors(void)
+{
+	cpu_set_t allowed;
+	int count = sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? CPU_COUNT(&allowed) : 1;
+	return count > 0 ? (unsigned)count : 1;
 }
 
 void os_environment_raise_limits(void)

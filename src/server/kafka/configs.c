@@ -91,7 +91,7 @@ static void describe_topic(struct kafka_request *request, const struct codec_kaf
 		result->error_message = kafka_text("there is no topic of this name, or you may not see it");
 		return;
 	}
-	struct catalog_topic_config config = catalog_topic_config_of(request->server->options.catalog, topic);
+	struct catalog_topic_config config = catalog_topic_config_of(request->server->catalog, topic);
 	for (; count < catalog_setting_count() && count < TOPIC_SETTINGS_MAX; count++) {
 		struct catalog_setting known = catalog_setting_at(count);
 		char value[32];
@@ -115,8 +115,8 @@ static void format_node(const struct kafka_server *server, struct setting *setti
 	count += 1
 	SETTING("node.id", "the number of this node", "%d", options->node_id);
 	SETTING("broker.id", "the number of this node", "%d", options->node_id);
-	SETTING("advertised.listeners", "where clients connect to", "PLAINTEXT://%s:%u", server->advertised_host,
-	        server->advertised_port);
+	SETTING("advertised.listeners", "where clients connect to", "PLAINTEXT://%s:%u",
+	        server->options.advertised_host, server->advertised_port);
 	SETTING("num.partitions", "of a topic that does not say how many", "%u", options->default_partitions);
 	SETTING("default.replication.factor", "this node stands alone", "%d", 1);
 	SETTING("auto.create.topics.enable", "asking for an unknown topic makes it", "%s",

@@ -208,13 +208,13 @@ void kafka_connection_answered(struct kafka_connection *connection)
 		return;
 	server->flushing = true;
 	server->flush_task.run = run_flush;
-	os_loop_defer(server->options.loop, &server->flush_task);
+	os_loop_defer(server->loop, &server->flush_task);
 }
 
 static void on_drained(void *context)
 {
 	struct kafka_connection *connection = context;
-	connection->progress_us = os_now_us(connection->server->options.loop);
+	connection->progress_us = os_now_us(connection->server->loop);
 	kafka_connection_pump(connection);
 }
 
@@ -397,7 +397,7 @@ static void on_received(void *context, size_t bytes)
 {
 	struct kafka_connection *connection = context;
 	struct kafka_server *server = connection->server;
-	connection->progress_us = os_now_us(server->options.loop);
+	connection->progress_us = os_now_us(server->loop);
 	bool from_shared = server->shared_lent_to == connection;
 	if (from_shared)
 		server->shared_lent_to = NULL;
@@ -427,8 +427,7 @@ static void orphan_requests(struct kafka_connection *connection)
 			continue;
 		}
 		base_list_append(&connection->server->orphans, &request->node);
-		if (request->cancel)
-			request->cancel(request);
+		kafka_request_cancel(request);
 	}
 }
 
@@ -465,7 +464,7 @@ void kafka_connection_accepted(void *context, struct os_connection *os)
 {
 	struct kafka_server *server = context;
 	struct kafka_connection *connection = NULL;
-	if (server->metrics.connections < server->options.connections_max && !server->closing)
+	if (server->metrics.connections < server->connections_max && !server->closing)
 		connection = calloc(1, sizeof *connection);
 	if (!connection) {
 		server->metrics.connections_refused += 1;
@@ -477,13 +476,24 @@ void kafka_connection_accepted(void *context, struct os_connection *os)
 	}
 	connection->server = server;
 	connection->os = os;
-	connection->progress_us = os_now_us(server->options.loop);
+	connection->progress_us = os_now_us(server->loop);
 	base_list_init(&connection->requests);
 	base_list_init(&connection->memory_node);
 	base_list_init(&connection->answered_node);
 	base_list_append(&server->connections, &connection->node);
 	server->metrics.connections += 1;
 	os_connection_start(os, &connection_handler, connection);
+}
+
+void kafka_connection_arrived(void *context, struct os_connection *os)
+{
+	struct kafka_server *first = context;
+	struct kafka_group *group = first->group;
+	struct kafka_server *server = group->servers[group->next++ % group->count];
+	if (server == first)
+		kafka_connection_accepted(server, os);
+	else
+		os_connection_move(os, server->net, kafka_connection_accepted, server);
 }
 
 void kafka_connection_retry_memory(struct kafka_connection *connection)

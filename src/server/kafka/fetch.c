@@ -44,7 +44,7 @@ struct fetch_work {
 	struct codec_kafka_fetch_response response;
 	struct os_timer timer;
 	size_t min_bytes, max_bytes;
-	size_t readable_bytes;
+	size_t readable_bytes; /* of all partitions, those on other shards included */
 	size_t pending; /* reads under way, and 1 while they are being started */
 	bool failed; /* an item has an error: no waiting */
 	bool waiting;
@@ -68,7 +68,7 @@ static size_t smaller(size_t a, size_t b)
 static void fetch_work_free(void *context)
 {
 	struct fetch_work *work = context;
-	os_timer_stop(work->request->server->options.loop, &work->timer);
+	os_timer_stop(work->request->server->loop, &work->timer);
 	for (size_t i = 0; i < work->item_count; i++) {
 		struct fetch_read *reading = work->items[i].reading;
 		for (size_t j = 0; reading && j < reading->read.slice_count; j++)
@@ -136,7 +136,7 @@ static void on_read(struct log_read *read)
 static void read_item(struct fetch_item *item, size_t bytes_max, bool whole_batch_first)
 {
 	struct fetch_work *work = item->work;
-	struct log *log = work->request->server->options.log;
+	struct log *log = work->request->server->log;
 	item->reading = calloc(1, sizeof *item->reading);
 	if (!item->reading)
 		return; /* this partition stays empty in this answer: the client asks again */
@@ -158,7 +158,7 @@ static void read_all(struct fetch_work *work)
 	size_t left = unsent < unsent_max ? smaller(work->max_bytes, (size_t)(unsent_max - unsent)) : 0;
 	bool first = unsent < unsent_max;
 	work->pending = 1;
-	for (size_t i = 0; i < work->item_count && work->request->connection; i++) {
+	for (size_t i = 0; i < work->item_count && !work->request->unwanted; i++) {
 		struct fetch_item *item = &work->items[i];
 		size_t bytes = smaller(left, at_least_zero(item->asked->max_bytes));
 		if (item->partition == 0 || item->readable_bytes == 0 || (bytes == 0 && !first))
@@ -176,7 +176,7 @@ static void stop_waiting(struct fetch_work *work)
 {
 	work->waiting = false;
 	work->request->cancel = NULL;
-	os_timer_stop(work->request->server->options.loop, &work->timer);
+	os_timer_stop(work->request->server->loop, &work->timer);
 	for (size_t i = 0; i < work->item_count; i++)
 		if (work->items[i].watching)
 			log_watch_remove(&work->items[i].watch);
@@ -188,9 +188,18 @@ static void on_time_up(struct os_timer *timer)
 	stop_waiting(BASE_CONTAINER(timer, struct fetch_work, timer));
 }
 
-static void on_client_gone(struct kafka_request *request)
+/* The client has gone, or another shard has enough. */
+static void on_cancel(struct kafka_request *request)
 {
 	stop_waiting(request->work);
+}
+
+static void set_readable(struct fetch_item *item, size_t readable)
+{
+	struct fetch_work *work = item->work;
+	work->readable_bytes =
+		kafka_request_readable(work->request, work->readable_bytes, readable - item->readable_bytes);
+	item->readable_bytes = readable;
 }
 
 /* What this partition could give now; counts it in. */
@@ -198,10 +207,9 @@ static void measure(struct fetch_item *item)
 {
 	struct fetch_work *work = item->work;
 	size_t enough = smaller(at_least_zero(item->asked->max_bytes), work->max_bytes);
-	size_t readable = log_readable_bytes(work->request->server->options.log, item->partition,
-	                                     item->asked->fetch_offset, enough > 0 ? enough : 1);
-	work->readable_bytes += readable - item->readable_bytes;
-	item->readable_bytes = readable;
+	size_t readable = log_readable_bytes(work->request->server->log, item->partition, item->asked->fetch_offset,
+	                                     enough > 0 ? enough : 1);
+	set_readable(item, readable);
 }
 
 static bool is_enough(const struct fetch_work *work)
@@ -217,21 +225,21 @@ static void on_changed(struct log_watch *watch)
 	struct fetch_work *work = item->work;
 	check_item(item);
 	if (work->waiting && is_enough(work))
-		os_timer_start(work->request->server->options.loop, &work->timer, 0);
+		os_timer_start(work->request->server->loop, &work->timer, 0);
 }
 
 static void wait_for_more(struct fetch_work *work, int32_t wait_ms)
 {
 	struct kafka_server *server = work->request->server;
 	work->waiting = true;
-	work->request->cancel = on_client_gone;
+	work->request->cancel = on_cancel;
 	work->timer.fire = on_time_up;
-	os_timer_start(server->options.loop, &work->timer, (uint64_t)wait_ms * 1000);
+	os_timer_start(server->loop, &work->timer, (uint64_t)wait_ms * 1000);
 	for (size_t i = 0; i < work->item_count; i++) {
 		struct fetch_item *item = &work->items[i];
 		item->watch.changed = on_changed;
 		item->watching = item->partition != 0 &&
-		                 log_watch_add(server->options.log, item->partition, &item->watch).code == PYR_OK;
+		                 log_watch_add(server->log, item->partition, &item->watch).code == PYR_OK;
 	}
 }
 
@@ -240,8 +248,7 @@ static void wait_for_more(struct fetch_work *work, int32_t wait_ms)
 static void item_failed(struct fetch_item *item, int16_t error_code)
 {
 	item->answer->error_code = error_code;
-	item->work->readable_bytes -= item->readable_bytes;
-	item->readable_bytes = 0;
+	set_readable(item, 0);
 	item->partition = 0;
 	item->work->failed = true;
 }
@@ -250,7 +257,7 @@ static void item_failed(struct fetch_item *item, int16_t error_code)
 static void check_item(struct fetch_item *item)
 {
 	struct log_partition_info info;
-	struct log *log = item->work->request->server->options.log;
+	struct log *log = item->work->request->server->log;
 	if (item->partition == 0)
 		return;
 	pyr_result result = log_partition_get(log, item->partition, &info);
@@ -284,8 +291,9 @@ static void prepare_item(struct fetch_item *item, const struct catalog_topic *to
 }
 
 static void prepare_topic(struct fetch_work *work, const struct codec_kafka_fetch_request_topic *asked,
-                          struct codec_kafka_fetch_response_topic *answer, struct fetch_item *items)
+                          struct codec_kafka_fetch_response_topic *answer, size_t slot)
 {
+	struct fetch_item *items = &work->items[slot];
 	struct kafka_request *request = work->request;
 	struct base_bytes name =
 		request->header.api_version < TOPIC_ID_VERSION_MIN ? asked->name : (struct base_bytes){0};
@@ -298,7 +306,8 @@ static void prepare_topic(struct fetch_work *work, const struct codec_kafka_fetc
 		items[i].asked = &asked->partitions[i];
 		items[i].answer = &answer->partitions[i];
 		*items[i].answer = codec_kafka_fetch_response_partition_default;
-		prepare_item(&items[i], topic, error_code);
+		if (kafka_request_owns(request, slot + i))
+			prepare_item(&items[i], topic, error_code);
 	}
 }
 
@@ -329,8 +338,8 @@ static struct fetch_work *work_new(struct kafka_request *request, const struct c
 	request->work_free = fetch_work_free;
 	work->request = request;
 	work->item_count = count;
-	work->max_bytes = smaller(at_least_zero(asked->max_bytes), BYTES_MAX);
-	work->min_bytes = smaller(at_least_zero(asked->min_bytes), work->max_bytes);
+	work->min_bytes = smaller(at_least_zero(asked->min_bytes), smaller(at_least_zero(asked->max_bytes), BYTES_MAX));
+	work->max_bytes = smaller(at_least_zero(asked->max_bytes), BYTES_MAX) / kafka_request_shards(request);
 	work->response = codec_kafka_fetch_response_default;
 	work->response.topics = topics;
 	work->response.topics_count = asked->topics_count;
@@ -354,18 +363,21 @@ void kafka_fetch(struct kafka_request *request, const void *message)
 	const struct codec_kafka_fetch_request *asked = message;
 	int16_t error_code = session_error(asked);
 	if (error_code != KAFKA_NONE) {
-		struct codec_kafka_fetch_response refusal = codec_kafka_fetch_response_default;
-		refusal.error_code = error_code;
-		kafka_request_reply(request, &refusal);
+		struct codec_kafka_fetch_response *refusal = kafka_request_alloc(request, 1, sizeof *refusal);
+		if (!refusal)
+			return;
+		*refusal = codec_kafka_fetch_response_default;
+		refusal->error_code = error_code;
+		kafka_request_reply(request, refusal);
 		return;
 	}
 	struct fetch_work *work = work_new(request, asked);
 	if (!work)
 		return;
-	struct fetch_item *items = work->items;
+	size_t slot = 0;
 	for (size_t i = 0; i < asked->topics_count; i++) {
-		prepare_topic(work, &asked->topics[i], &work->response.topics[i], items);
-		items += asked->topics[i].partitions_count;
+		prepare_topic(work, &asked->topics[i], &work->response.topics[i], slot);
+		slot += asked->topics[i].partitions_count;
 	}
 	int32_t wait_ms = asked->max_wait_ms < WAIT_MS_MAX ? asked->max_wait_ms : WAIT_MS_MAX;
 	if (is_enough(work) || wait_ms <= 0)

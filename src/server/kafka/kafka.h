@@ -1,7 +1,7 @@
-/* The Kafka port: a thin adapter between connections and the log and catalog. No logic of its own.
+/* The Kafka port: a thin adapter between connections and the logs and catalogs of a node's shards. No logic of its own.
  *
- * Everything runs on the loop's thread, without locks, and asks only os/ for time and network, so it runs unchanged on
- * the simulated ones. Protocol: kafka.apache.org/protocol; the messages are in codec/kafka/messages.def.
+ * Each shard serves connections of its own on its own loop, without locks; what concerns partitions of another shard goes
+ * there as a message. Asks only os/ for time and network, so it runs unchanged on the simulated ones. Protocol: kafka.apache.org/protocol; the messages are in codec/kafka/messages.def.
  * Limits: each connection, the requests under way, the bytes received and those waiting to be sent are bounded by the
  * options; at a bound the server stops reading from the peer, or closes it and says why through `log_line`.
  */
@@ -19,11 +19,17 @@
 
 struct kafka_server;
 
-struct kafka_server_options {
+/* What one shard brings. Used on its loop's thread only. */
+struct kafka_shard {
 	struct os_loop *loop;
 	struct os_net *net;
 	struct catalog *catalog;
 	struct log *log;
+};
+
+struct kafka_server_options {
+	const struct kafka_shard *shards; /* the first one listens; copied */
+	size_t shard_count;
 	const char *host; /* to listen on; copied, as all texts here */
 	uint16_t port; /* 0: any free one */
 	const char *advertised_host; /* what clients are told to connect to; NULL: host */
@@ -40,18 +46,19 @@ struct kafka_server_options {
 	void *log_context;
 };
 
-/* All but loop, net, catalog and log. */
+/* All but the shards. Limits are of all of them together. */
 struct kafka_server_options kafka_server_options_default(void);
 
-/* Listens. PYR_NETWORK with a sentence, PYR_OUT_OF_MEMORY. */
+/* Listens. To be called before the shards' loops run, or from the thread that runs them all. PYR_NETWORK with a sentence,
+ * PYR_OUT_OF_MEMORY. */
 pyr_result kafka_server_new(const struct kafka_server_options *options, struct kafka_server **ret_server,
                             struct pyr_error *error);
 uint16_t kafka_server_port(const struct kafka_server *server);
 
-/* Stops listening, closes every connection, waits for what the log still owes; then calls `closed` and is gone. Close
- * the server before the log. */
+/* On the first shard's loop, while all of them run: stops listening, closes every connection, waits for what the logs still
+ * owe; then calls `closed` and is gone. Close the server before the logs. */
 void kafka_server_close(struct kafka_server *server, void (*closed)(void *context), void *context);
-/* Frees everything at once, for a simulated crash: the loop is dead, log and catalog have been abandoned. NULL is fine. */
+/* Frees everything at once, for a simulated crash: the loops are dead, logs and catalogs have been abandoned. NULL is fine. */
 void kafka_server_abandon(struct kafka_server *server);
 
 struct kafka_server_metrics {
@@ -68,6 +75,7 @@ struct kafka_server_metrics {
 	uint32_t requests_in_flight; /* now */
 };
 
-struct kafka_server_metrics kafka_server_metrics_get(const struct kafka_server *server);
+/* Of one shard, on its loop. */
+struct kafka_server_metrics kafka_server_metrics_get(const struct kafka_server *server, size_t shard);
 
 #endif

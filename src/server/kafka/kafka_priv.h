@@ -1,4 +1,6 @@
-/* What the files of the Kafka port share. All of it belongs to the loop's thread.
+/* What the files of the Kafka port share. A server is what one shard has of the port; all of it belongs to that shard's
+ * loop. The group of them is made before the loops run and does not change; only its first member, which listens, uses
+ * what it counts.
  *
  * A request lives from its last byte received until its response is handed to the connection. Its connection may go
  * earlier: then `connection` is NULL, the handler goes on, and the response is dropped. */
@@ -11,7 +13,10 @@
 #include "codec/kafka/messages.h"
 #include "server/kafka/kafka.h"
 
+#include <stdatomic.h>
+
 enum {
+	KAFKA_SHARDS_MAX = 64,
 	KAFKA_ARENA_BYTES_MAX = 16 << 20, /* what one request may decode into, and its response be built from */
 	KAFKA_RESPONSE_BYTES_MAX = 64 << 20, /* of a response, records not counted */
 	KAFKA_CLUSTER_ID_BYTES = 22,
@@ -51,6 +56,9 @@ struct kafka_request {
 	struct codec_arena arena; /* holds what the handler decodes and builds */
 	size_t memory_bytes; /* counted against memory_bytes_max */
 
+	struct kafka_spread *spread; /* it concerns several shards: what they share; NULL: only this one */
+	bool unwanted; /* the client has gone: nobody reads the answer */
+
 	void *work; /* the handler's; malloc'ed, gone with the request */
 	void (*work_free)(void *work); /* NULL: free() */
 	void (*cancel)(
@@ -62,6 +70,45 @@ struct kafka_request {
 	struct base_slice *response; /* malloc'ed; length prefix included */
 	size_t response_slices;
 	size_t response_bytes;
+};
+
+/* Slices to be put into the encoded response at `at` (as codec_kafka_records.ret_gap_at tells), in order. */
+struct kafka_gap {
+	size_t at;
+	struct base_slice *slices; /* taken over and zeroed */
+	size_t slice_count;
+};
+
+/* How a request ended: a message to encode, none (acks = 0), or a failure. */
+struct kafka_outcome {
+	void *message; /* NULL: there is none */
+	struct kafka_gap *gaps;
+	size_t gap_count;
+	const char *failure; /* why, a literal; NULL: it did not fail */
+};
+
+/* A request that several shards work on (spread.c). The origin's, whose server it arrived at. */
+struct kafka_spread {
+	struct kafka_request *origin;
+	const void *message; /* decoded, in the origin's arena: read by all */
+	void (*handle)(struct kafka_request *request, const void *message);
+	const uint8_t *owners; /* the shard of each slot */
+	atomic_size_t readable; /* fetch: bytes that all shards have found */
+	size_t pending; /* work and messages that have not come back */
+	bool own_done;
+	struct kafka_outcome outcome; /* of the origin's own part */
+	struct kafka_part *parts; /* on other shards */
+	size_t part_count;
+};
+
+/* Servers of all shards; the first one listens and gives connections to each in turn. */
+struct kafka_group {
+	struct kafka_server **servers;
+	size_t count;
+	size_t next; /* takes the next connection */
+	size_t open_count; /* that still have something to do, when closing */
+	void (*closed)(void *context);
+	void *closed_context;
 };
 
 struct kafka_connection {
@@ -92,6 +139,13 @@ struct kafka_connection {
 
 struct kafka_server {
 	struct kafka_server_options options;
+	struct kafka_group *group;
+	size_t shard;
+	struct os_loop *loop;
+	struct os_net *net;
+	struct catalog *catalog;
+	struct log *log;
+	uint32_t connections_max; /* this server's share */
 	char *host;
 	char *advertised_host;
 	uint16_t advertised_port;
@@ -117,14 +171,14 @@ struct kafka_server {
 	bool producer_block_wanted;
 
 	bool closing;
-	void (*closed)(void *context);
-	void *closed_context;
+	bool closed; /* nothing is left to do */
+	struct os_task close_task; /* to its loop, and back to the first server's */
 };
 
 /* ---- server.c ---- */
 
 [[gnu::format(printf, 2, 3)]] void kafka_log_line(struct kafka_server *server, const char *format, ...);
-/* Calls the owner's `closed` if nothing is left; the server may be gone after it. */
+/* When closing: tells the first server if nothing is left; the server may be gone after it. */
 void kafka_server_settle(struct kafka_server *server);
 /* Kafka's form of the cluster's id, 22 characters. */
 void kafka_cluster_id(const struct kafka_server *server, char ret_text[KAFKA_CLUSTER_ID_BYTES + 1]);
@@ -134,6 +188,8 @@ void kafka_memory_give(struct kafka_server *server, size_t bytes);
 /* ---- connection.c ---- */
 
 void kafka_connection_accepted(void *server, struct os_connection *os);
+/* At the server that listens: the connection goes to one of the group. */
+void kafka_connection_arrived(void *server, struct os_connection *os);
 /* Sends what is answered, starts what may start, pauses or resumes reading. */
 void kafka_connection_pump(struct kafka_connection *connection);
 /* A request was answered: the same, at the end of the loop's turn. */
@@ -152,22 +208,41 @@ struct kafka_request *kafka_request_new(struct kafka_connection *connection, str
 /* Decodes and hands to the handler, which replies now or later. */
 void kafka_request_start(struct kafka_request *request);
 void kafka_request_free(struct kafka_request *request);
+/* Lets go of what the request holds but its counts and its own memory. */
+void kafka_request_deinit(struct kafka_request *request);
+/* Sends what came out, or closes the connection. */
+void kafka_request_finish(struct kafka_request *request, const struct kafka_outcome *outcome);
 bool kafka_request_is_fetch(const struct kafka_request *request);
 
-/* Replies with a message of the request's API and version, and is done with the request. */
-void kafka_request_reply(struct kafka_request *request, const void *message);
-/* Slices to be put into the encoded response at `at` (as codec_kafka_records.ret_gap_at tells), in order. */
-struct kafka_gap {
-	size_t at;
-	struct base_slice *slices; /* taken over and zeroed */
-	size_t slice_count;
-};
-void kafka_request_reply_spliced(struct kafka_request *request, const void *message, struct kafka_gap *gaps,
+/* Replies with a message of the request's API and version, and is done with the request. The message must live as long as
+ * the request if several shards work on it: in its arena or work. */
+void kafka_request_reply(struct kafka_request *request, void *message);
+void kafka_request_reply_spliced(struct kafka_request *request, void *message, struct kafka_gap *gaps,
                                  size_t gap_count);
 /* Done without a response (acks = 0). */
 void kafka_request_reply_nothing(struct kafka_request *request);
 /* Done for: the connection is closed, with a line in the log. */
 void kafka_request_fail(struct kafka_request *request, const char *why);
+
+/* ---- spread.c ---- */
+
+/* Hands the decoded request to its handler: here, or on each shard that owns some of its slots, which are its partitions
+ * counted through all topics. */
+void kafka_spread_start(struct kafka_request *request, const void *message,
+                        void (*handle)(struct kafka_request *request, const void *message));
+/* Is it for the handler that runs with this request to answer the slot? */
+bool kafka_request_owns(const struct kafka_request *request, size_t slot);
+/* How many handlers work on it. */
+size_t kafka_request_shards(const struct kafka_request *request);
+/* A handler that had found `so_far` bytes has found `change` more (or fewer: it wraps); returns what all have found. */
+size_t kafka_request_readable(struct kafka_request *request, size_t so_far, size_t change);
+/* The client has gone: stops all waiting for it. */
+void kafka_request_cancel(struct kafka_request *request);
+/* A handler is done with its share. */
+void kafka_spread_answered(struct kafka_request *request, const struct kafka_outcome *outcome);
+/* All gaps of the response in any order, for free(). NULL: memory is out. */
+struct kafka_gap *kafka_spread_gaps(const struct kafka_spread *spread, size_t *ret_count);
+void kafka_spread_free(struct kafka_spread *spread); /* NULL is fine */
 
 /* Zeroed memory that lives as long as the request. NULL: the request has failed and must not be touched again. */
 void *kafka_request_alloc(struct kafka_request *request, size_t count, size_t element_bytes);

@@ -78,7 +78,7 @@ static void query_time(struct list_work *work, size_t slot, uint32_t partition, 
 	item->query.timestamp_ms = timestamp == TIME_LARGEST ? LOG_TIME_MAX : timestamp;
 	item->query.done = on_found;
 	work->pending += 1;
-	log_time_find(work->request->server->options.log, &item->query);
+	log_time_find(work->request->server->log, &item->query);
 }
 
 /* The first version that knows a special time. */
@@ -123,7 +123,7 @@ static size_t list_topic(struct list_work *work, size_t slot,
 		answer->partitions[i] = codec_kafka_list_offsets_response_partition_default;
 		answer->partitions[i].index = asked->partitions[i].index;
 		answer->partitions[i].error_code = error_code;
-		if (topic)
+		if (topic && kafka_request_owns(work->request, slot + i))
 			list_partition(work, slot + i, topic, &asked->partitions[i], &answer->partitions[i]);
 	}
 	return slot + asked->partitions_count;
@@ -192,7 +192,7 @@ static void end_of_epoch(struct kafka_request *request, const struct catalog_top
 	answer->end_offset = info.high_watermark;
 }
 
-static bool epochs_of_topic(struct kafka_request *request,
+static bool epochs_of_topic(struct kafka_request *request, size_t slot,
                             const struct codec_kafka_offset_for_leader_epoch_request_topic *asked,
                             struct codec_kafka_offset_for_leader_epoch_response_topic *answer)
 {
@@ -207,7 +207,7 @@ static bool epochs_of_topic(struct kafka_request *request,
 		answer->partitions[i] = codec_kafka_offset_for_leader_epoch_response_partition_default;
 		answer->partitions[i].index = asked->partitions[i].index;
 		answer->partitions[i].error_code = error_code;
-		if (topic)
+		if (topic && kafka_request_owns(request, slot + i))
 			end_of_epoch(request, topic, &asked->partitions[i], &answer->partitions[i]);
 	}
 	return true;
@@ -216,12 +216,19 @@ static bool epochs_of_topic(struct kafka_request *request,
 void kafka_offset_for_leader_epoch(struct kafka_request *request, const void *message)
 {
 	const struct codec_kafka_offset_for_leader_epoch_request *asked = message;
-	struct codec_kafka_offset_for_leader_epoch_response response = {.topics_count = asked->topics_count};
-	response.topics = kafka_request_alloc(request, asked->topics_count, sizeof *response.topics);
-	if (!response.topics)
+	struct codec_kafka_offset_for_leader_epoch_response *response =
+		kafka_request_alloc(request, 1, sizeof *response);
+	size_t slot = 0;
+	if (!response)
 		return;
-	for (size_t i = 0; i < asked->topics_count; i++)
-		if (!epochs_of_topic(request, &asked->topics[i], &response.topics[i]))
+	response->topics = kafka_request_alloc(request, asked->topics_count, sizeof *response->topics);
+	if (!response->topics)
+		return;
+	response->topics_count = asked->topics_count;
+	for (size_t i = 0; i < asked->topics_count; i++) {
+		if (!epochs_of_topic(request, slot, &asked->topics[i], &response->topics[i]))
 			return;
-	kafka_request_reply(request, &response);
+		slot += asked->topics[i].partitions_count;
+	}
+	kafka_request_reply(request, response);
 }

@@ -36,13 +36,13 @@ static int32_t authorized_operations(struct kafka_request *request, const char *
 	};
 	uint32_t bits = 0;
 	for (size_t i = 0; i < sizeof operations / sizeof operations[0]; i++)
-		if (catalog_authorize(request->server->options.catalog, &request->principal, operations[i].action,
-		                      object)
+		if (catalog_authorize(request->server->catalog, &request->principal, operations[i].action, object)
 		            .code == PYR_OK)
 			bits |= operations[i].bits;
 	return (int32_t)bits;
 }
 
+/* A node that stands alone leads every partition, in its first epoch. */
 static bool tell_partitions(struct kafka_request *request, const struct catalog_topic *topic,
                             struct codec_kafka_metadata_response_topic *answer)
 {
@@ -53,14 +53,10 @@ static bool tell_partitions(struct kafka_request *request, const struct catalog_
 	if (!partitions)
 		return false;
 	for (size_t i = 0; i < count; i++) {
-		struct log_partition_info info = {.leader_epoch = -1};
-		uint32_t partition;
 		partitions[i] = codec_kafka_metadata_response_partition_default;
 		partitions[i].index = (int32_t)i;
-		if (kafka_partition_find(request, topic, (int32_t)i, &partition, &info) != KAFKA_NONE)
-			partitions[i].error_code = KAFKA_LEADER_NOT_AVAILABLE;
 		partitions[i].leader_id = server->options.node_id;
-		partitions[i].leader_epoch = info.leader_epoch;
+		partitions[i].leader_epoch = 0;
 		partitions[i].replica_nodes = partitions[i].isr_nodes = &server->options.node_id;
 		partitions[i].replica_nodes_count = partitions[i].isr_nodes_count = 1;
 	}
@@ -119,7 +115,7 @@ static bool tell_named(struct kafka_request *request, const struct codec_kafka_m
 static bool tell_all(struct kafka_request *request, const struct codec_kafka_metadata_request *asked,
                      struct codec_kafka_metadata_response *response)
 {
-	const struct catalog *catalog = request->server->options.catalog;
+	const struct catalog *catalog = request->server->catalog;
 	struct codec_kafka_metadata_response_topic *topics =
 		codec_arena_alloc(&request->arena, catalog_topic_count(catalog), sizeof *topics);
 	size_t count = 0;
@@ -151,7 +147,7 @@ static void answer(struct kafka_request *request, const struct codec_kafka_metad
 	struct codec_kafka_metadata_response response = codec_kafka_metadata_response_default;
 	struct codec_kafka_metadata_response_broker broker = codec_kafka_metadata_response_broker_default;
 	broker.node_id = server->options.node_id;
-	broker.host = kafka_text(server->advertised_host);
+	broker.host = kafka_text(server->options.advertised_host);
 	broker.port = server->advertised_port;
 	response.brokers = &broker;
 	response.brokers_count = 1;
@@ -184,7 +180,7 @@ static void on_created(struct catalog_change *change)
 
 static bool shall_create(struct kafka_request *request, const struct codec_kafka_metadata_request *asked, size_t i)
 {
-	const struct catalog *catalog = request->server->options.catalog;
+	const struct catalog *catalog = request->server->catalog;
 	const char *name = (const char *)asked->topics[i].name.data;
 	size_t bytes = asked->topics[i].name.bytes;
 	return asked->allow_auto_topic_creation && request->server->options.auto_create && name &&
@@ -195,15 +191,15 @@ static void create(struct metadata_work *work, struct metadata_create *item, str
 {
 	struct kafka_server *server = work->request->server;
 	memcpy(item->change.name, name.data, name.bytes);
-	if (catalog_authorize(server->options.catalog, &work->request->principal, CATALOG_CREATE, item->change.name)
-	            .code != PYR_OK)
+	if (catalog_authorize(server->catalog, &work->request->principal, CATALOG_CREATE, item->change.name).code !=
+	    PYR_OK)
 		return;
 	item->work = work;
 	item->change.partition_count = server->options.default_partitions;
 	item->change.config = catalog_topic_config_default();
 	item->change.done = on_created;
 	work->pending += 1;
-	catalog_topic_create(server->options.catalog, &item->change);
+	catalog_topic_create(server->catalog, &item->change);
 }
 
 void kafka_metadata(struct kafka_request *request, const void *message)
@@ -238,7 +234,7 @@ void kafka_describe_cluster(struct kafka_request *request, const void *message)
 	char cluster_id[KAFKA_CLUSTER_ID_BYTES + 1];
 	struct codec_kafka_describe_cluster_response response = codec_kafka_describe_cluster_response_default;
 	struct codec_kafka_describe_cluster_response_broker broker = {.broker_id = server->options.node_id};
-	broker.host = kafka_text(server->advertised_host);
+	broker.host = kafka_text(server->options.advertised_host);
 	broker.port = server->advertised_port;
 	response.brokers = &broker;
 	response.brokers_count = 1;

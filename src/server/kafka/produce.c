@@ -141,7 +141,7 @@ static void append_batch(struct produce_item *item, const struct catalog_topic *
 		item->append.partition = catalog_topic_partition(topic, asked->index);
 		item->append.done = on_appended;
 		item->work->pending += 1;
-		log_append(request->server->options.log, &item->append);
+		log_append(request->server->log, &item->append);
 	}
 }
 
@@ -226,6 +226,8 @@ void kafka_produce(struct kafka_request *request, const void *message)
 		topic->partitions = answers;
 		topic->partitions_count = asked->topics[i].partitions_count;
 		for (size_t j = 0; j < topic->partitions_count; j++, item++, answers++) {
+			if (!kafka_request_owns(request, (size_t)(item - work->items)))
+				continue;
 			item->work = work;
 			item->answer = answers;
 			produce_partition(item, &asked->topics[i], &asked->topics[i].partitions[j]);

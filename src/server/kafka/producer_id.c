@@ -52,7 +52,7 @@ static void want_block(struct kafka_server *server)
 		return;
 	server->producer_block_wanted = true;
 	server->producer_block = (struct catalog_change){.done = on_block};
-	catalog_producer_block(server->options.catalog, &server->producer_block);
+	catalog_producer_block(server->catalog, &server->producer_block);
 }
 
 void kafka_init_producer_id(struct kafka_request *request, const void *message)

@@ -31,7 +31,7 @@ static void on_deleted(struct log_append *append)
 {
 	struct delete_item *item = BASE_CONTAINER(append, struct delete_item, append);
 	struct log_partition_info info;
-	struct log *log = item->work->request->server->options.log;
+	struct log *log = item->work->request->server->log;
 	item->answer->error_code = kafka_error_of(append->result.code);
 	if (append->result.code == PYR_OK && log_partition_get(log, item->partition, &info).code == PYR_OK)
 		item->answer->low_watermark = info.log_start_offset;
@@ -52,13 +52,14 @@ static void delete_partition(struct delete_item *item, const struct catalog_topi
 	item->append.partition = item->partition = partition;
 	item->append.done = on_deleted;
 	item->work->pending += 1;
-	log_delete_records(request->server->options.log, &item->append, asked->offset);
+	log_delete_records(request->server->log, &item->append, asked->offset);
 }
 
-static void delete_topic(struct delete_work *work, struct delete_item *items,
+static void delete_topic(struct delete_work *work, size_t slot,
                          const struct codec_kafka_delete_records_request_topic *asked,
                          struct codec_kafka_delete_records_response_topic *answer)
 {
+	struct delete_item *items = &work->items[slot];
 	int16_t error_code = KAFKA_NONE;
 	const struct catalog_topic *topic =
 		kafka_topic_find(work->request, asked->name, NULL, CATALOG_DELETE, &error_code);
@@ -69,7 +70,7 @@ static void delete_topic(struct delete_work *work, struct delete_item *items,
 		items[i].answer->index = asked->partitions[i].index;
 		items[i].answer->low_watermark = -1;
 		items[i].answer->error_code = error_code;
-		if (topic)
+		if (topic && kafka_request_owns(work->request, slot + i))
 			delete_partition(&items[i], topic, &asked->partitions[i]);
 	}
 }
@@ -100,7 +101,7 @@ void kafka_delete_records(struct kafka_request *request, const void *message)
 	work->response.topics = topics;
 	work->response.topics_count = asked->topics_count;
 	for (size_t i = 0; i < asked->topics_count; i++) {
-		delete_topic(work, &work->items[first], &asked->topics[i], &topics[i]);
+		delete_topic(work, first, &asked->topics[i], &topics[i]);
 		first += topics[i].partitions_count;
 	}
 	settle(work);

@@ -71,11 +71,11 @@ static void response_free(struct kafka_request *request)
 	request->response_slices = 0;
 }
 
-void kafka_request_free(struct kafka_request *request)
+void kafka_request_deinit(struct kafka_request *request)
 {
-	struct kafka_server *server = request->server;
 	base_list_remove(&request->node);
 	response_free(request);
+	kafka_spread_free(request->spread && request->spread->origin == request ? request->spread : NULL);
 	/* Before the arena, into which it points. */
 	if (request->work_free)
 		request->work_free(request->work);
@@ -83,6 +83,12 @@ void kafka_request_free(struct kafka_request *request)
 		free(request->work);
 	codec_arena_deinit(&request->arena);
 	base_slice_release(&request->bytes);
+}
+
+void kafka_request_free(struct kafka_request *request)
+{
+	struct kafka_server *server = request->server;
+	kafka_request_deinit(request);
 	server->metrics.requests_in_flight -= 1;
 	kafka_memory_give(server, request->memory_bytes);
 	free(request);
@@ -118,7 +124,7 @@ static void done(struct kafka_request *request)
 	kafka_server_settle(server);
 }
 
-void kafka_request_fail(struct kafka_request *request, const char *why)
+static void fail(struct kafka_request *request, const char *why)
 {
 	struct kafka_server *server = request->server;
 	server->metrics.request_errors += 1;
@@ -145,7 +151,7 @@ static void on_unsupported(struct kafka_request *request)
 	}
 	snprintf(why, sizeof why, "API key %d in version %d is not served", request->header.api_key,
 	         request->header.api_version);
-	kafka_request_fail(request, why);
+	fail(request, why);
 }
 
 void kafka_request_start(struct kafka_request *request)
@@ -173,7 +179,7 @@ void kafka_request_start(struct kafka_request *request)
 		return;
 	}
 	count_arena(request);
-	handler->handle(request, message);
+	kafka_spread_start(request, message, handler->handle);
 }
 
 /* Length, header and message in one slice. */
@@ -211,36 +217,106 @@ static void splice(struct kafka_request *request, struct base_slice encoded, str
 		request->response_bytes += request->response[i].bytes;
 }
 
-void kafka_request_reply_spliced(struct kafka_request *request, const void *message, struct kafka_gap *gaps,
-                                 size_t gap_count)
+static int compare_gaps(const void *a, const void *b)
 {
-	struct base_slice encoded = {0};
+	const struct kafka_gap *left = a, *right = b;
+	return (left->at > right->at) - (left->at < right->at);
+}
+
+static void release_gaps(struct kafka_gap *gaps, size_t gap_count)
+{
+	for (size_t i = 0; i < gap_count; i++) {
+		for (size_t j = 0; j < gaps[i].slice_count; j++)
+			base_slice_release(&gaps[i].slices[j]);
+		gaps[i].slice_count = 0;
+	}
+}
+
+/* The encoded response becomes the request's, with the gaps filled. False: memory is out. */
+static bool assemble(struct kafka_request *request, struct base_slice encoded, struct kafka_gap *gaps, size_t gap_count)
+{
 	size_t slices_max = gap_count + 1;
 	for (size_t i = 0; i < gap_count; i++)
 		slices_max += gaps[i].slice_count;
-	if (encode(request, message, &encoded).code == PYR_OK)
-		request->response = calloc(slices_max, sizeof *request->response);
-	if (!request->response) {
-		base_slice_release(&encoded);
-		for (size_t i = 0; i < gap_count; i++)
-			for (size_t j = 0; j < gaps[i].slice_count; j++)
-				base_slice_release(&gaps[i].slices[j]);
-		kafka_request_fail(request, "its response needs too much memory");
-		return;
-	}
+	request->response = calloc(slices_max, sizeof *request->response);
+	if (!request->response)
+		return false;
 	splice(request, encoded, gaps, gap_count);
 	assert(request->response_bytes >= 4 && request->response_bytes - 4 <= INT32_MAX);
 	base_store_u32be(encoded.owner->data, (uint32_t)(request->response_bytes - 4));
-	base_slice_release(&encoded);
-	done(request);
+	return true;
 }
 
-void kafka_request_reply(struct kafka_request *request, const void *message)
+static void send(struct kafka_request *request, void *message, struct kafka_gap *gaps, size_t gap_count)
+{
+	struct base_slice encoded = {0};
+	bool sent = encode(request, message, &encoded).code == PYR_OK && assemble(request, encoded, gaps, gap_count);
+	base_slice_release(&encoded);
+	if (sent) {
+		done(request);
+		return;
+	}
+	release_gaps(gaps, gap_count);
+	fail(request, "its response needs too much memory");
+}
+
+/* Of a request that several shards worked on: where the gaps are is known only when all is encoded. */
+static void send_spread(struct kafka_request *request, void *message)
+{
+	struct base_slice encoded = {0};
+	size_t gap_count = 0;
+	bool fine = encode(request, message, &encoded).code == PYR_OK;
+	struct kafka_gap *gaps = fine ? kafka_spread_gaps(request->spread, &gap_count) : NULL;
+	if (gaps)
+		qsort(gaps, gap_count, sizeof *gaps, compare_gaps);
+	fine = gaps && assemble(request, encoded, gaps, gap_count);
+	free(gaps);
+	base_slice_release(&encoded);
+	if (fine)
+		done(request);
+	else
+		fail(request, "its response needs too much memory");
+}
+
+void kafka_request_finish(struct kafka_request *request, const struct kafka_outcome *outcome)
+{
+	if (outcome->failure)
+		fail(request, outcome->failure);
+	else if (!outcome->message)
+		done(request);
+	else if (request->spread)
+		send_spread(request, outcome->message);
+	else
+		send(request, outcome->message, outcome->gaps, outcome->gap_count);
+}
+
+/* ---- for handlers ---- */
+
+static void answered(struct kafka_request *request, const struct kafka_outcome *outcome)
+{
+	if (request->spread)
+		kafka_spread_answered(request, outcome);
+	else
+		kafka_request_finish(request, outcome);
+}
+
+void kafka_request_reply_spliced(struct kafka_request *request, void *message, struct kafka_gap *gaps, size_t gap_count)
+{
+	struct kafka_outcome outcome = {.message = message, .gaps = gaps, .gap_count = gap_count};
+	answered(request, &outcome);
+}
+
+void kafka_request_reply(struct kafka_request *request, void *message)
 {
 	kafka_request_reply_spliced(request, message, NULL, 0);
 }
 
 void kafka_request_reply_nothing(struct kafka_request *request)
 {
-	done(request);
+	answered(request, &(struct kafka_outcome){0});
+}
+
+void kafka_request_fail(struct kafka_request *request, const char *why)
+{
+	answered(request, &(struct kafka_outcome){.failure = why});
 }

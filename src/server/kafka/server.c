@@ -1,8 +1,10 @@
 /* The Kafka port's life: listening, counting memory, noticing stalls, closing (see kafka.h).
  *
- * Closing: listener and connections go at once; requests that the log or catalog still works on become orphans, and the
- * last one out calls `closed`. Owner: the loop's thread. */
+ * Closing: listener and connections go at once; requests that a log or catalog still works on become orphans, and the last
+ * one out of the last shard calls `closed`. Owner: each server's loop; the group's, the first one's. */
 #include "server/kafka/kafka_priv.h"
+
+#include "base/table.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -54,7 +56,7 @@ void kafka_memory_give(struct kafka_server *server, size_t bytes)
 	assert(server->metrics.memory_bytes >= bytes);
 	server->metrics.memory_bytes -= bytes;
 	if (!base_list_empty(&server->memory_waiters) && !server->closing)
-		os_timer_start(server->options.loop, &server->memory_timer, 0);
+		os_timer_start(server->loop, &server->memory_timer, 0);
 }
 
 static void on_memory(struct os_timer *timer)
@@ -85,14 +87,14 @@ static void format_uuid(const uint8_t uuid[CATALOG_UUID_BYTES], char ret_text[KA
 
 void kafka_cluster_id(const struct kafka_server *server, char ret_text[KAFKA_CLUSTER_ID_BYTES + 1])
 {
-	format_uuid(catalog_cluster_uuid(server->options.catalog), ret_text);
+	format_uuid(catalog_cluster_uuid(server->catalog), ret_text);
 }
 
 /* Connections that stand still are found here. */
 static void on_tick(struct os_timer *timer)
 {
 	struct kafka_server *server = BASE_CONTAINER(timer, struct kafka_server, tick);
-	uint64_t now_us = os_now_us(server->options.loop);
+	uint64_t now_us = os_now_us(server->loop);
 	for (struct base_list *node = server->connections.next, *next; node != &server->connections; node = next) {
 		next = node->next;
 		kafka_connection_tick(BASE_CONTAINER(node, struct kafka_connection, node), now_us);
@@ -101,65 +103,136 @@ static void on_tick(struct os_timer *timer)
 	server->lines = 0;
 	if (untold > 0)
 		kafka_log_line(server, "kafka: %u more lines like these were left out", untold);
-	os_timer_start(server->options.loop, &server->tick, TICK_US);
+	os_timer_start(server->loop, &server->tick, TICK_US);
 }
 
 static void server_free(struct kafka_server *server)
 {
 	base_buffer_unref(server->shared);
-	free(server->host);
-	free(server->advertised_host);
 	free(server);
 }
 
-static pyr_result copy_texts(struct kafka_server *server)
+static void group_free(struct kafka_group *group)
 {
-	const char *advertised =
-		server->options.advertised_host ? server->options.advertised_host : server->options.host;
-	server->host = strdup(server->options.host);
-	server->advertised_host = strdup(advertised);
-	if (!server->host || !server->advertised_host)
+	struct kafka_server *first = group->servers[0];
+	if (first) {
+		free(first->host);
+		free(first->advertised_host);
+	}
+	for (size_t i = 0; i < group->count; i++)
+		if (group->servers[i])
+			server_free(group->servers[i]);
+	free(group->servers);
+	free(group);
+}
+
+/* ---- opening ---- */
+
+static pyr_result copy_texts(struct kafka_server *first)
+{
+	const char *advertised = first->options.advertised_host ? first->options.advertised_host : first->options.host;
+	first->host = strdup(first->options.host);
+	first->advertised_host = strdup(advertised);
+	if (!first->host || !first->advertised_host)
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
-	server->options.host = server->host;
-	server->options.advertised_host = server->advertised_host;
+	first->options.host = first->host;
+	first->options.advertised_host = first->advertised_host;
 	return pyr_ok();
 }
 
-static pyr_result listen_for_clients(struct kafka_server *server, struct pyr_error *error)
+static pyr_result listen_for_clients(struct kafka_server *first, struct pyr_error *error)
 {
-	const struct kafka_server_options *options = &server->options;
-	if (copy_texts(server).code != PYR_OK)
+	const struct kafka_server_options *options = &first->options;
+	if (copy_texts(first).code != PYR_OK)
 		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
-	PYR_TRY(os_net_listen(options->net, options->host, options->port, kafka_connection_accepted, server,
-	                      &server->listener, error));
-	server->advertised_port =
-		options->advertised_port ? options->advertised_port : os_listener_port(server->listener);
+	PYR_TRY(os_net_listen(first->net, options->host, options->port, kafka_connection_arrived, first,
+	                      &first->listener, error));
+	first->advertised_port =
+		options->advertised_port ? options->advertised_port : os_listener_port(first->listener);
 	return pyr_ok();
 }
 
-pyr_result kafka_server_new(const struct kafka_server_options *options, struct kafka_server **ret_server,
-                            struct pyr_error *error)
+/* A shard's share, in which the longest request fits. */
+static uint64_t share(uint64_t bytes, const struct kafka_server_options *options)
 {
-	assert(options->loop && options->net && options->catalog && options->log && options->host);
-	assert(options->default_partitions > 0 && options->request_bytes_max > 0);
+	uint64_t part = bytes / options->shard_count,
+		 least = bytes < options->request_bytes_max ? bytes : options->request_bytes_max;
+	return part > least ? part : least;
+}
+
+/* One shard's server, with its share of what all may use. */
+static struct kafka_server *server_new(const struct kafka_server_options *options, struct kafka_group *group, size_t i)
+{
 	struct kafka_server *server = calloc(1, sizeof *server);
+	const struct kafka_shard *shard = &options->shards[i];
+	size_t count = options->shard_count;
 	if (!server)
-		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
+		return NULL;
+	assert(shard->loop && shard->net && shard->catalog && shard->log);
 	server->options = *options;
+	server->options.memory_bytes_max = share(options->memory_bytes_max, options);
+	server->options.response_bytes_max = share(options->response_bytes_max, options);
+	server->connections_max = options->connections_max / (uint32_t)count + (options->connections_max % count > i);
+	server->group = group;
+	server->shard = i;
+	server->loop = shard->loop;
+	server->net = shard->net;
+	server->catalog = shard->catalog;
+	server->log = shard->log;
 	base_list_init(&server->connections);
 	base_list_init(&server->orphans);
 	base_list_init(&server->memory_waiters);
 	base_list_init(&server->answered);
 	base_list_init(&server->producer_waiters);
-	pyr_result result = listen_for_clients(server, error);
-	if (result.code != PYR_OK) {
-		server_free(server);
-		return result;
-	}
 	server->tick.fire = on_tick;
 	server->memory_timer.fire = on_memory;
-	os_timer_start(options->loop, &server->tick, TICK_US);
-	*ret_server = server;
+	return server;
+}
+
+static struct kafka_group *group_new(const struct kafka_server_options *options)
+{
+	struct kafka_group *group = calloc(1, sizeof *group);
+	if (!group)
+		return NULL;
+	group->servers = calloc(options->shard_count, sizeof *group->servers);
+	if (!group->servers) {
+		free(group);
+		return NULL;
+	}
+	group->count = options->shard_count;
+	for (size_t i = 0; i < group->count; i++) {
+		group->servers[i] = server_new(options, group, i);
+		if (!group->servers[i]) {
+			group_free(group);
+			return NULL;
+		}
+	}
+	return group;
+}
+
+pyr_result kafka_server_new(const struct kafka_server_options *options, struct kafka_server **ret_server,
+                            struct pyr_error *error)
+{
+	assert(options->shard_count > 0 && options->shard_count <= KAFKA_SHARDS_MAX && options->host);
+	assert(options->default_partitions > 0 && options->request_bytes_max > 0);
+	struct kafka_group *group = group_new(options);
+	if (!group)
+		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
+	struct kafka_server *first = group->servers[0];
+	pyr_result result = listen_for_clients(first, error);
+	if (result.code != PYR_OK) {
+		group_free(group);
+		return result;
+	}
+	for (size_t i = 0; i < group->count; i++) {
+		struct kafka_server *server = group->servers[i];
+		server->options.shards = NULL; /* the caller's */
+		server->options.host = first->options.host;
+		server->options.advertised_host = first->options.advertised_host;
+		server->advertised_port = first->advertised_port;
+		os_timer_start(server->loop, &server->tick, TICK_US);
+	}
+	*ret_server = first;
 	return pyr_ok();
 }
 
@@ -168,49 +241,80 @@ uint16_t kafka_server_port(const struct kafka_server *server)
 	return os_listener_port(server->listener);
 }
 
-void kafka_server_settle(struct kafka_server *server)
+/* ---- closing: each server on its own loop; the first one waits for all, as parts of its requests may be anywhere ---- */
+
+static void on_server_closed(struct os_task *task)
 {
-	if (!server->closing || !base_list_empty(&server->connections) || !base_list_empty(&server->orphans) ||
-	    server->producer_block_wanted || server->flushing)
+	struct kafka_group *group = BASE_CONTAINER(task, struct kafka_server, close_task)->group;
+	group->open_count -= 1;
+	if (group->open_count > 0)
 		return;
-	void (*closed)(void *context) = server->closed;
-	void *context = server->closed_context;
-	server_free(server);
+	void (*closed)(void *context) = group->closed;
+	void *context = group->closed_context;
+	group_free(group);
 	closed(context);
 }
 
-void kafka_server_close(struct kafka_server *server, void (*closed)(void *context), void *context)
+void kafka_server_settle(struct kafka_server *server)
 {
-	assert(!server->closing);
+	if (!server->closing || server->closed || !base_list_empty(&server->connections) ||
+	    !base_list_empty(&server->orphans) || server->producer_block_wanted || server->flushing)
+		return;
+	server->closed = true;
+	server->close_task.run = on_server_closed;
+	os_loop_post(server->group->servers[0]->loop, &server->close_task);
+}
+
+static void close_server(struct os_task *task)
+{
+	struct kafka_server *server = BASE_CONTAINER(task, struct kafka_server, close_task);
 	server->closing = true;
-	server->closed = closed;
-	server->closed_context = context;
-	os_timer_stop(server->options.loop, &server->tick);
-	os_timer_stop(server->options.loop, &server->memory_timer);
-	os_listener_close(server->listener);
-	server->listener = NULL;
+	os_timer_stop(server->loop, &server->tick);
+	os_timer_stop(server->loop, &server->memory_timer);
 	for (struct base_list *node = server->connections.next; node != &server->connections; node = node->next)
 		kafka_connection_close(BASE_CONTAINER(node, struct kafka_connection, node));
 	kafka_server_settle(server);
 }
 
-void kafka_server_abandon(struct kafka_server *server)
+void kafka_server_close(struct kafka_server *first, void (*closed)(void *context), void *context)
+{
+	struct kafka_group *group = first->group;
+	assert(!first->closing && first->shard == 0);
+	group->closed = closed;
+	group->closed_context = context;
+	group->open_count = group->count;
+	os_listener_close(first->listener);
+	first->listener = NULL;
+	for (size_t i = 1; i < group->count; i++) {
+		group->servers[i]->close_task.run = close_server;
+		os_loop_post(group->servers[i]->loop, &group->servers[i]->close_task);
+	}
+	close_server(&first->close_task);
+}
+
+static void abandon(struct kafka_server *server)
 {
 	struct base_list *node;
-	if (!server)
-		return;
 	server->closing = false; /* nobody waits to hear of it */
-	os_timer_stop(server->options.loop, &server->tick);
-	os_timer_stop(server->options.loop, &server->memory_timer);
+	os_timer_stop(server->loop, &server->tick);
+	os_timer_stop(server->loop, &server->memory_timer);
 	os_listener_close(server->listener);
 	while ((node = base_list_pop(&server->connections)))
 		kafka_connection_free(BASE_CONTAINER(node, struct kafka_connection, node));
 	while ((node = base_list_pop(&server->orphans)))
 		kafka_request_free(BASE_CONTAINER(node, struct kafka_request, node));
-	server_free(server);
 }
 
-struct kafka_server_metrics kafka_server_metrics_get(const struct kafka_server *server)
+void kafka_server_abandon(struct kafka_server *first)
 {
-	return server->metrics;
+	if (!first)
+		return;
+	for (size_t i = 0; i < first->group->count; i++)
+		abandon(first->group->servers[i]);
+	group_free(first->group);
+}
+
+struct kafka_server_metrics kafka_server_metrics_get(const struct kafka_server *server, size_t shard)
+{
+	return server->group->servers[shard]->metrics;
 }

@@ -36,7 +36,7 @@ const struct catalog_topic *kafka_topic_find(struct kafka_request *request, stru
                                              const uint8_t id[CATALOG_UUID_BYTES], enum catalog_action action,
                                              int16_t *ret_error)
 {
-	const struct catalog *catalog = request->server->options.catalog;
+	const struct catalog *catalog = request->server->catalog;
 	const struct catalog_topic *topic = name.data ? catalog_topic_find(catalog, (const char *)name.data, name.bytes)
 	                                              : catalog_topic_find_uuid(catalog, id);
 	if (!topic) {
@@ -55,7 +55,7 @@ int16_t kafka_partition_find(struct kafka_request *request, const struct catalog
 	if (partition == 0)
 		return kafka_error_of(PYR_UNKNOWN_PARTITION);
 	*ret_partition = partition;
-	return kafka_error_of(log_partition_get(request->server->options.log, partition, ret_info).code);
+	return kafka_error_of(log_partition_get(request->server->log, partition, ret_info).code);
 }
 
 int16_t kafka_epoch_check(int32_t believed, int32_t epoch)
@@ -122,7 +122,7 @@ static pyr_result check_shape(struct kafka_server *server, struct create_item *i
 
 static pyr_result check_create(struct kafka_request *request, struct create_item *item, struct pyr_error *error)
 {
-	struct catalog *catalog = request->server->options.catalog;
+	struct catalog *catalog = request->server->catalog;
 	struct base_bytes name = item->asked->name;
 	if (catalog_topic_name_check((const char *)name.data, name.bytes).code != PYR_OK)
 		return pyr_fail(error, PYR_INVALID_TOPIC, "%s", pyr_code_text(PYR_INVALID_TOPIC));
@@ -200,7 +200,7 @@ static void create_one(struct kafka_request *request, const struct codec_kafka_c
 	} else {
 		item->change.done = on_created;
 		item->work->pending += 1;
-		catalog_topic_create(request->server->options.catalog, &item->change);
+		catalog_topic_create(request->server->catalog, &item->change);
 	}
 }
 
@@ -285,7 +285,7 @@ static void delete_one(struct kafka_request *request, struct delete_item *item, 
 	item->answer->name = kafka_text(item->change.name);
 	item->change.done = on_deleted;
 	item->work->pending += 1;
-	catalog_topic_delete(request->server->options.catalog, &item->change);
+	catalog_topic_delete(request->server->catalog, &item->change);
 }
 
 void kafka_delete_topics(struct kafka_request *request, const void *message)

@@ -115,6 +115,8 @@ struct echo {
 	struct os_net *net; /* of the second loop */
 	struct os_connection *served;
 	uint8_t bytes[16];
+	struct os_loop *told; /* of the end, or NULL */
+	struct os_task end;
 };
 
 struct client {
@@ -122,8 +124,6 @@ struct client {
 	uint8_t bytes[16];
 	size_t received;
 	bool closed;
-	void (*over)(struct client *client);
-	struct os_loop *loop;
 };
 
 static bool echo_space(void *context, uint8_t **ret_at, size_t *ret_bytes)
@@ -143,7 +143,10 @@ static void echo_received(void *context, size_t bytes)
 
 static void echo_closed(void *context)
 {
-	((struct echo *)context)->served = NULL;
+	struct echo *echo = context;
+	echo->served = NULL;
+	if (echo->told)
+		os_loop_post(echo->told, &echo->end);
 }
 
 static const struct os_connection_handler echo_handler = {echo_space, echo_received, NULL, echo_closed};
@@ -180,10 +183,7 @@ static void client_received(void *context, size_t bytes)
 
 static void client_closed(void *context)
 {
-	struct client *client = context;
-	client->closed = true;
-	if (client->over)
-		client->over(client);
+	((struct client *)context)->closed = true;
 }
 
 static const struct os_connection_handler client_handler = {client_space, client_received, NULL, client_closed};
@@ -218,9 +218,9 @@ static void a_simulated_connection_moves(void **state)
 	os_sim_free(sim);
 }
 
-static void stop_client(struct client *client)
+static void stop_told(struct os_task *task)
 {
-	os_real_loop_stop(client->loop);
+	os_real_loop_stop(BASE_CONTAINER(task, struct echo, end)->told);
 }
 
 static void a_real_connection_moves(void **state)
@@ -229,8 +229,8 @@ static void a_real_connection_moves(void **state)
 	struct sender other = {.loop = os_real_loop_new(), .end.run = stop_sender};
 	struct receiver deadline = {.loop = loop, .deadline.fire = on_deadline};
 	struct os_net *net = os_real_net_new(loop), *other_net = os_real_net_new(other.loop);
-	struct echo echo = {.net = other_net};
-	struct client client = {.loop = loop, .over = stop_client};
+	struct echo echo = {.net = other_net, .told = loop, .end.run = stop_told};
+	struct client client = {0};
 	struct os_listener *listener;
 	(void)state;
 	assert_true(net && other_net);

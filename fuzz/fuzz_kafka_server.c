@@ -45,6 +45,7 @@ static void world_open(void)
 	options.net = world.net;
 	options.catalog = node_catalog(world.node);
 	options.log = node_log(world.node);
+	options.coordinator = node_coordinator(world.node);
 	options.port = PORT;
 	must(kafka_server_new(&options, &world.server, NULL));
 }

@@ -140,6 +140,7 @@ static pyr_result open_kafka(struct server *server, const struct cli_option *opt
 	kafka.net = server->net;
 	kafka.catalog = node_catalog(server->node);
 	kafka.log = node_log(server->node);
+	kafka.coordinator = node_coordinator(server->node);
 	kafka.host = cli_option_get(options, "host");
 	kafka.advertised_host = cli_option_get(options, "advertised-host");
 	if (!kafka.advertised_host[0])
@@ -177,6 +178,7 @@ static pyr_result start(struct server *server, const struct cli_option *options,
 		                "--host %s would be open to the network, without TLS or passwords: listen on 127.0.0.1",
 		                host);
 	PYR_TRY(log_options(options, &node.log, error));
+	node.group.log_line = log_line;
 	PYR_TRY(durability_option(options, &node.durability, error));
 	server->loop = os_real_loop_new();
 	server->net = server->loop ? os_real_net_new(server->loop) : NULL;

@@ -5,7 +5,7 @@
 
 struct node_options node_options_default(void)
 {
-	return (struct node_options){.log = log_options_default()};
+	return (struct node_options){.log = log_options_default(), .group = group_options_default()};
 }
 
 static void cluster_begun(struct catalog_change *change)
@@ -23,6 +23,9 @@ static pyr_result open_parts(struct node *node, struct os_disk *disk, const stru
 	PYR_TRY(log_open(node->loop, disk, &options->log, &observer, &node->log, error));
 	catalog_set_durability(node->catalog, options->durability);
 	pyr_result attached = catalog_attach(node->catalog, node->log);
+	if (attached.code == PYR_OK)
+		attached = group_coordinator_new(node->loop, node->log, node->catalog, &options->group,
+		                                 &node->coordinator);
 	return attached.code == PYR_OK ? attached : pyr_fail(error, attached.code, "the catalog can't be opened");
 }
 
@@ -57,6 +60,11 @@ struct catalog *node_catalog(struct node *node)
 	return node->catalog;
 }
 
+struct group_coordinator *node_coordinator(struct node *node)
+{
+	return node->coordinator;
+}
+
 static void log_closed(void *context)
 {
 	struct node *node = context;
@@ -67,16 +75,23 @@ static void log_closed(void *context)
 	closed(closed_context);
 }
 
+static void coordinator_closed(void *context)
+{
+	struct node *node = context;
+	log_close(node->log, log_closed, node);
+}
+
 void node_close(struct node *node, void (*closed)(void *context), void *context)
 {
 	node->closed = closed;
 	node->closed_context = context;
-	log_close(node->log, log_closed, node);
+	group_coordinator_close(node->coordinator, coordinator_closed, node);
 }
 
 void node_abandon(struct node *node)
 {
 	log_abandon(node->log);
+	group_coordinator_abandon(node->coordinator);
 	catalog_free(node->catalog);
 	free(node);
 }

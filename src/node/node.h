@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "catalog/catalog.h"
+#include "group/coordinator.h"
 #include "log/log.h"
 
 struct node;
@@ -14,6 +15,7 @@ struct node;
 struct node_options {
 	struct log_options log;
 	enum log_durability durability; /* of topics that do not set their own */
+	struct group_options group;
 };
 
 struct node_options node_options_default(void);
@@ -23,6 +25,7 @@ pyr_result node_open(struct os_loop *loop, struct os_disk *disk, const struct no
                      struct node **ret_node, struct pyr_error *error);
 struct log *node_log(struct node *node);
 struct catalog *node_catalog(struct node *node);
+struct group_coordinator *node_coordinator(struct node *node);
 
 /* Commits what is pending, then calls `closed`. Adapters and queries must be gone. */
 void node_close(struct node *node, void (*closed)(void *context), void *context);

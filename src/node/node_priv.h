@@ -8,6 +8,7 @@ struct node {
 	struct os_loop *loop;
 	struct catalog *catalog;
 	struct log *log;
+	struct group_coordinator *coordinator;
 	struct catalog_change begin;
 	void (*closed)(void *context);
 	void *closed_context;

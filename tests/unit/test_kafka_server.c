@@ -55,6 +55,7 @@ static void start_server(struct world *world)
 	options.net = world->net;
 	options.catalog = node_catalog(world->node);
 	options.log = node_log(world->node);
+	options.coordinator = node_coordinator(world->node);
 	options.host = "sim";
 	options.port = 9092;
 	if (world->memory_bytes_max > 0)

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "catalog/catalog.h"
+#include "group/coordinator.h"
 #include "log/log.h"
 #include "os/loop.h"
 #include "os/net.h"
@@ -24,6 +25,7 @@ struct kafka_server_options {
 	struct os_net *net;
 	struct catalog *catalog;
 	struct log *log;
+	struct group_coordinator *coordinator;
 	const char *host; /* to listen on; copied, as all texts here */
 	uint16_t port; /* 0: any free one */
 	const char *advertised_host; /* what clients are told to connect to; NULL: host */
@@ -40,7 +42,7 @@ struct kafka_server_options {
 	void *log_context;
 };
 
-/* All but loop, net, catalog and log. */
+/* All but loop, net, catalog, log and coordinator. */
 struct kafka_server_options kafka_server_options_default(void);
 
 /* Listens. PYR_NETWORK with a sentence, PYR_OUT_OF_MEMORY. */

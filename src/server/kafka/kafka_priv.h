@@ -24,6 +24,7 @@ enum kafka_error {
 	KAFKA_UNKNOWN_SERVER_ERROR = -1,
 	KAFKA_NONE = 0,
 	KAFKA_LEADER_NOT_AVAILABLE = 5,
+	KAFKA_COORDINATOR_NOT_AVAILABLE = 15,
 	KAFKA_NOT_ENOUGH_REPLICAS = 19,
 	KAFKA_INVALID_REQUIRED_ACKS = 21,
 	KAFKA_UNSUPPORTED_VERSION = 35,
@@ -187,6 +188,8 @@ void kafka_init_producer_id(struct kafka_request *request, const void *message);
 void kafka_offset_for_leader_epoch(struct kafka_request *request, const void *message);
 void kafka_describe_configs(struct kafka_request *request, const void *message);
 void kafka_describe_cluster(struct kafka_request *request, const void *message);
+void kafka_find_coordinator(struct kafka_request *request, const void *message);
+void kafka_group_request(struct kafka_request *request, const void *message); /* all that the coordinator serves */
 
 /* ---- topics.c: what many handlers ask ---- */
 

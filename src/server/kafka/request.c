@@ -29,6 +29,17 @@ static const struct handler handlers[] = {
 	{CODEC_KAFKA_OFFSET_FOR_LEADER_EPOCH, kafka_offset_for_leader_epoch},
 	{CODEC_KAFKA_DESCRIBE_CONFIGS, kafka_describe_configs},
 	{CODEC_KAFKA_DESCRIBE_CLUSTER, kafka_describe_cluster},
+	{CODEC_KAFKA_FIND_COORDINATOR, kafka_find_coordinator},
+	{CODEC_KAFKA_JOIN_GROUP, kafka_group_request},
+	{CODEC_KAFKA_SYNC_GROUP, kafka_group_request},
+	{CODEC_KAFKA_HEARTBEAT, kafka_group_request},
+	{CODEC_KAFKA_LEAVE_GROUP, kafka_group_request},
+	{CODEC_KAFKA_OFFSET_COMMIT, kafka_group_request},
+	{CODEC_KAFKA_OFFSET_FETCH, kafka_group_request},
+	{CODEC_KAFKA_OFFSET_DELETE, kafka_group_request},
+	{CODEC_KAFKA_DESCRIBE_GROUPS, kafka_group_request},
+	{CODEC_KAFKA_LIST_GROUPS, kafka_group_request},
+	{CODEC_KAFKA_DELETE_GROUPS, kafka_group_request},
 };
 
 static const struct handler *handler_of(int16_t key)

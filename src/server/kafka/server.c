@@ -140,7 +140,8 @@ static pyr_result listen_for_clients(struct kafka_server *server, struct pyr_err
 pyr_result kafka_server_new(const struct kafka_server_options *options, struct kafka_server **ret_server,
                             struct pyr_error *error)
 {
-	assert(options->loop && options->net && options->catalog && options->log && options->host);
+	assert(options->loop && options->net && options->catalog && options->log && options->coordinator &&
+	       options->host);
 	assert(options->default_partitions > 0 && options->request_bytes_max > 0);
 	struct kafka_server *server = calloc(1, sizeof *server);
 	if (!server)

@@ -1,5 +1,5 @@
-/* Any bytes as any Kafka message: the first three pick API, direction and version. What decodes must encode, and that
- * must decode again. */
+/* Any bytes as any Kafka message or stored record: the first three pick which, direction and version. What decodes must
+ * encode, and that must decode again. */
 #include "codec/kafka/api.h"
 
 #include <stdlib.h>
@@ -20,13 +20,25 @@ static void decode_again(const struct codec_kafka_message *message, int version,
 	free(again);
 }
 
+static const struct codec_kafka_message *pick(const uint8_t *data, int *ret_version)
+{
+	const struct codec_kafka_api *api = &codec_kafka_apis[data[0] % codec_kafka_api_count];
+	const struct codec_kafka_record_type *record =
+		&codec_kafka_record_types[data[0] % codec_kafka_record_type_count];
+	if (data[1] & 2) {
+		*ret_version = record->version_min + data[2] % (record->version_max - record->version_min + 1);
+		return &record->message;
+	}
+	*ret_version = api->version_min + data[2] % (api->version_max - api->version_min + 1);
+	return data[1] & 1 ? &api->response : &api->request;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	if (bytes < 3)
 		return 0;
-	const struct codec_kafka_api *api = &codec_kafka_apis[data[0] % codec_kafka_api_count];
-	const struct codec_kafka_message *message = data[1] & 1 ? &api->response : &api->request;
-	int version = api->version_min + data[2] % (api->version_max - api->version_min + 1);
+	int version;
+	const struct codec_kafka_message *message = pick(data, &version);
 	struct codec_arena arena;
 	struct base_writer writer;
 	struct base_reader reader = base_reader_init(data + 3, bytes - 3);

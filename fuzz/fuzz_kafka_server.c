@@ -44,6 +44,7 @@ static void world_open(void)
 	struct kafka_shard shard = {world.loop, world.net, node_catalog(world.node, 0), node_log(world.node, 0)};
 	options.shards = &shard;
 	options.shard_count = 1;
+	options.coordinator = node_coordinator(world.node);
 	options.port = PORT;
 	must(kafka_server_new(&options, &world.server, NULL));
 }

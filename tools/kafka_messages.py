@@ -19,9 +19,12 @@ SCALARS = {
     "int32": ("int32_t", 4, "int32"),
     "int64": ("int64_t", 8, "int64"),
     "uuid": ("uint8_t", 16, "uuid"),
+    "float64": ("double", 8, "float64"),
     "string": ("struct base_bytes", 1, "string"),
+    "bytes": ("struct base_bytes", 1, "bytes"),
     "records": ("struct codec_kafka_records", 1, "records"),
 }
+SIZED = ("string", "bytes", "records")  # read and written with their length, null allowed or not
 VERSION_MAX = 32767
 
 
@@ -46,13 +49,14 @@ class Message:
 
     @property
     def name(self):
-        return f"codec_kafka_{snake(self.api.name)}_{self.kind}"
+        return f"codec_kafka_{snake(self.api.name)}" + (f"_{self.kind}" if self.kind != "record" else "")
 
 
 @dataclass
 class Api:
+    """An API, or with key None a record: a message that is stored, or carried inside another."""
     name: str
-    key: int
+    key: int | None
     versions: tuple
     advertised: tuple
     flexible: int
@@ -98,7 +102,23 @@ def parse_api(words):
     options = dict(word.split("=") for word in words[2:])
     versions = parse_versions(options["versions"])
     advertised = parse_versions(options.get("advertised", options["versions"]))
-    return Api(words[1], int(options["key"]), versions, advertised, int(options["flexible"]))
+    key = int(options["key"]) if words[0] == "api" else None
+    return Api(words[1], key, versions, advertised, int(options["flexible"]))
+
+
+def share_structs(message):
+    """A struct without fields is the one of that name that came before it."""
+    known = {}
+
+    def walk(fields):
+        for one in fields:
+            if one.is_struct and not one.fields:
+                one.fields = known[one.type]
+            elif one.is_struct:
+                walk(one.fields)
+                known[one.type] = one.fields
+
+    walk(message.fields)
 
 
 def parse(path):
@@ -110,8 +130,11 @@ def parse(path):
             continue
         try:
             depth = len(text) - len(text.lstrip("\t"))
-            if words[0] == "api" and depth == 0:
+            if words[0] in ("api", "record") and depth == 0:
                 apis.append(parse_api(words))
+                if words[0] == "record":
+                    apis[-1].messages.append(Message(apis[-1], "record"))
+                    stack = [apis[-1].messages[-1]]
             elif words[0] in ("request", "response") and depth == 0:
                 apis[-1].messages.append(Message(apis[-1], words[0]))
                 stack = [apis[-1].messages[-1]]
@@ -124,7 +147,14 @@ def parse(path):
                 stack.append(parsed)
         except (ValueError, KeyError, IndexError) as error:
             sys.exit(f"{path}:{number}: {error}: {line.strip()}")
-    return sorted(apis, key=lambda api: api.key)
+    for api in apis:
+        for message in api.messages:
+            try:
+                share_structs(message)
+            except KeyError as error:
+                sys.exit(f"{path}: {message.name}: the struct {error} has no fields")
+    spoken = sorted((api for api in apis if api.key is not None), key=lambda api: api.key)
+    return spoken, [api for api in apis if api.key is None]
 
 
 def structs_of(message):
@@ -135,7 +165,8 @@ def structs_of(message):
         for one in fields:
             if one.is_struct:
                 walk(f"{message.name}_{one.type}", one.fields, one.versions)
-        found.append((name, fields, versions))
+        if not any(name == before and fields is same for before, same, _ in found):
+            found.append((name, fields, versions))
 
     walk(message.name, message.fields, message.api.versions)
     assert len({name for name, _, _ in found}) == len(found), f"{message.name}: two structs of one name"
@@ -169,9 +200,14 @@ def declare(message, one):
         lines = [f"\tuint8_t {one.name}[16];{comment(one, message)}"]
     else:
         lines = [f"\t{kind}{gap}{one.name};{comment(one, message)}"]
-    if one.is_struct and not one.is_array and one.tag is not None:
+    if has_presence(one):
         lines.append(f"\tbool has_{one.name};")
     return lines
+
+
+def has_presence(one):
+    """A single struct that may be missing: tagged, or null."""
+    return one.is_struct and not one.is_array and (one.tag is not None or one.null)
 
 
 HEADER = """/* Made by tools/kafka_messages.py from src/codec/kafka/messages.def: change those.
@@ -184,13 +220,13 @@ HEADER = """/* Made by tools/kafka_messages.py from src/codec/kafka/messages.def
  */"""
 
 
-def header(apis):
+def header(apis, records):
     out = [HEADER, "#ifndef PYRALOG_CODEC_KAFKA_MESSAGES_H", "#define PYRALOG_CODEC_KAFKA_MESSAGES_H", ""]
     out += ['#include "codec/arena.h"', '#include "codec/kafka/wire.h"', ""]
     out += ["enum codec_kafka_key {"]
     out += [f"\tCODEC_KAFKA_{snake(api.name).upper()} = {api.key}," for api in apis]
     out += ["};", ""]
-    for api in apis:
+    for api in apis + records:
         for message in api.messages:
             for name, fields, _ in structs_of(message):
                 out.append(f"struct {name} {{")
@@ -231,7 +267,7 @@ def wire_bytes_min(message, fields):
             if one.is_array:
                 total += 1
             elif one.is_struct:
-                total += wire_bytes_min(message, one.fields)
+                total += 1 if one.null else wire_bytes_min(message, one.fields)
             else:
                 total += SCALARS[one.type][1]
     return max(total, 1)
@@ -247,17 +283,20 @@ def read_value(message, one):
             lines.append(f"\tread_{message.name}_{one.type}(decoder, &{to}[i]);")
         elif one.type == "uuid":
             lines.append(f"\tcodec_kafka_read_uuid(decoder, {to}[i]);")
-        elif one.type in ("string", "records"):
+        elif one.type in SIZED:
             lines.append(f"\t{to}[i] = codec_kafka_read_{one.type}(decoder, false);")
         else:
             lines.append(f"\t{to}[i] = codec_kafka_read_{one.type}(decoder);")
         return lines
     if one.is_struct:
+        read = f"read_{message.name}_{one.type}(decoder, &{to});"
+        if one.null:
+            return [f"to->has_{one.name} = codec_kafka_read_int8(decoder) >= 0;", f"if (to->has_{one.name})", f"\t{read}"]
         has = [f"to->has_{one.name} = true;"] if one.tag is not None else []
-        return has + [f"read_{message.name}_{one.type}(decoder, &{to});"]
+        return has + [read]
     if one.type == "uuid":
         return [f"codec_kafka_read_uuid(decoder, {to});"]
-    if one.type in ("string", "records"):
+    if one.type in SIZED:
         return [f"{to} = codec_kafka_read_{one.type}(decoder, {may_be_null});"]
     return [f"{to} = codec_kafka_read_{one.type}(decoder);"]
 
@@ -269,14 +308,17 @@ def write_value(message, one):
         lines.append(f"for (size_t i = 0; i < {of}_count; i++)")
         if one.is_struct:
             lines.append(f"\twrite_{message.name}_{one.type}(encoder, &{of}[i]);")
-        elif one.type in ("string", "records"):
+        elif one.type in SIZED:
             lines.append(f"\tcodec_kafka_write_{one.type}(encoder, false, &{of}[i]);")
         else:
             lines.append(f"\tcodec_kafka_write_{one.type}(encoder, {of}[i]);")
         return lines
     if one.is_struct:
-        return [f"write_{message.name}_{one.type}(encoder, &{of});"]
-    if one.type in ("string", "records"):
+        write = f"write_{message.name}_{one.type}(encoder, &{of});"
+        if one.null:
+            return [f"codec_kafka_write_int8(encoder, from->has_{one.name} ? 1 : -1);", f"if (from->has_{one.name})", f"\t{write}"]
+        return [write]
+    if one.type in SIZED:
         return [f"codec_kafka_write_{one.type}(encoder, {may_be_null}, &{of});"]
     return [f"codec_kafka_write_{one.type}(encoder, {of});"]
 
@@ -316,7 +358,7 @@ def is_set(one):
         return f"from->has_{one.name}"
     if one.type == "uuid":
         return f"!codec_kafka_uuid_is_zero({of})"
-    if one.type == "string":
+    if one.type in ("string", "bytes"):
         return f"{of}.data"
     return f"{of} != {one.default or 0}"
 
@@ -415,10 +457,10 @@ def message_source(message):
     ]
 
 
-def source(apis):
+def source(apis, records):
     out = ["/* Made by tools/kafka_messages.py from src/codec/kafka/messages.def: change those. Pure; any thread. */"]
     out += ['#include "codec/kafka/messages.h"', "", '#include "codec/kafka/api.h"', "", "#include <assert.h>", ""]
-    for api in apis:
+    for api in apis + records:
         for message in api.messages:
             for name, fields, versions in structs_of(message):
                 out += struct_source(message, name, fields, versions)
@@ -432,7 +474,13 @@ def source(apis):
             name = message.name
             row = f"{{sizeof(struct {name}), decode_{name}, encode_{name}}}"
             out.append(f"\t .{message.kind} = {row}" + ("," if message.kind == "request" else "},"))
-    out += ["};", f"const size_t codec_kafka_api_count = {len(apis)};"]
+    out += ["};", f"const size_t codec_kafka_api_count = {len(apis)};", ""]
+    out.append("const struct codec_kafka_record_type codec_kafka_record_types[] = {")
+    for record in records:
+        name = record.messages[0].name
+        row = f"{{sizeof(struct {name}), decode_{name}, encode_{name}}}"
+        out.append(f'\t{{"{record.name}", {record.versions[0]}, {record.versions[1]}, {row}}},')
+    out += ["};", f"const size_t codec_kafka_record_type_count = {len(records)};"]
     return out
 
 
@@ -459,6 +507,11 @@ static int64_t fill_int64(void)
 	return (int64_t)((uint64_t)fill_below(UINT32_MAX) << 32 | fill_below(UINT32_MAX));
 }
 
+static struct base_bytes fill_bytes(bool may_be_null)
+{
+	return fill_string(may_be_null);
+}
+
 static void fill_uuid(uint8_t *uuid)
 {
 	for (size_t i = 0; i < 16; i++)
@@ -470,7 +523,7 @@ static void fill_uuid(uint8_t *uuid)
 def fill_one(one, to, may_be_null):
     if one.type == "uuid":
         return f"fill_uuid({to});"
-    if one.type in ("string", "records"):
+    if one.type in SIZED:
         return f"{to} = fill_{one.type}({may_be_null});"
     if one.type == "bool":
         return f"{to} = fill_below(2);"
@@ -494,14 +547,17 @@ def fill_value(message, one):
             lines.append(f"\t{fill_one(one, to + '[i]', 'false')}")
         return lines
     if one.is_struct:
-        has = [f"to->has_{one.name} = true;"] if one.tag is not None else []
-        return has + [f"fill_{message.name}_{one.type}(&{to}, version, arena);"]
+        present = "true" if one.tag is not None else "fill_below(2)"
+        has = [f"to->has_{one.name} = {present};"] if has_presence(one) else []
+        condition = [f"if (to->has_{one.name})"] if has_presence(one) else []
+        pad = "\t" if condition else ""
+        return has + condition + [f"{pad}fill_{message.name}_{one.type}(&{to}, version, arena);"]
     return [fill_one(one, to, may_be_null)]
 
 
-def fill(apis):
+def fill(apis, records):
     out = FILL_OPENING.splitlines()
-    for api in apis:
+    for api in apis + records:
         for message in api.messages:
             for name, fields, versions in structs_of(message):
                 out += ["", f"static void fill_{name}(struct {name} *to, int version, struct codec_arena *arena)", "{"]
@@ -513,13 +569,15 @@ def fill(apis):
                     out += guarded(condition, fill_value(message, one))
                 out.append("}")
     out += ["", "typedef void fill_message(void *to, int version, struct codec_arena *arena);", ""]
-    for api in apis:
+    for api in apis + records:
         for message in api.messages:
             out.append(f"static void fill_any_{message.name}(void *to, int version, struct codec_arena *arena)")
             out += ["{", f"\tfill_{message.name}(to, version, arena);", "}", ""]
     out.append("/* In the order of codec_kafka_apis: request, response. */")
     out.append("static fill_message *const fill_messages[][2] = {")
     out += [f"\t{{fill_any_{api.messages[0].name}, fill_any_{api.messages[1].name}}}," for api in apis]
+    out += ["};", "", "/* In the order of codec_kafka_record_types. */", "static fill_message *const fill_records_of[] = {"]
+    out += [f"\tfill_any_{record.messages[0].name}," for record in records]
     out.append("};")
     return out
 
@@ -527,7 +585,7 @@ def fill(apis):
 def main():
     if len(sys.argv) != 4 or sys.argv[2] not in ("header", "source", "fill"):
         sys.exit("usage: kafka_messages.py messages.def header|source|fill OUT")
-    lines = {"header": header, "source": source, "fill": fill}[sys.argv[2]](parse(sys.argv[1]))
+    lines = {"header": header, "source": source, "fill": fill}[sys.argv[2]](*parse(sys.argv[1]))
     with open(sys.argv[3], "w", encoding="utf-8") as out:
         out.write("\n".join(lines) + "\n")
 

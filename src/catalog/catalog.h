@@ -127,6 +127,7 @@ struct catalog_change {
 	struct catalog *catalog;
 	char name[CATALOG_NAME_MAX + 1]; /* create, delete, alter */
 	uint32_t partition_count; /* create */
+	bool on_leader; /* create: partition 0 shall be on the leader's shard */
 	struct catalog_topic_config config; /* create, alter: whole, as the topic shall have it */
 	void (*done)(struct catalog_change *change);
 

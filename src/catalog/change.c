@@ -66,11 +66,19 @@ static void write_event(struct catalog *catalog, struct catalog_change *change, 
 		log_append_record(catalog->log, &change->append);
 }
 
+static uint32_t first_partition(const struct catalog *catalog, const struct catalog_change *change)
+{
+	uint32_t next = catalog->promised_partition, from = catalog_shard_of(catalog, next);
+	bool skip = change->on_leader && from != catalog->shard && next < UINT32_MAX - catalog->shard_count;
+	return skip ? next + (catalog->shard + catalog->shard_count - from) % catalog->shard_count : next;
+}
+
 static void create_topic(struct catalog *catalog, struct catalog_change *change)
 {
 	const struct catalog_topic *there = catalog_topic_find(catalog, change->name, strlen(change->name));
 	enum pyr_code code = catalog_topic_name_check(change->name, strlen(change->name)).code;
-	uint32_t room = UINT32_MAX - catalog->promised_partition;
+	uint32_t first = first_partition(catalog, change);
+	uint32_t room = UINT32_MAX - first;
 	if (code == PYR_OK && (change->partition_count == 0 || change->partition_count > CATALOG_PARTITIONS_MAX ||
 	                       change->partition_count > room))
 		code = PYR_INVALID_PARTITIONS;
@@ -89,9 +97,9 @@ static void create_topic(struct catalog *catalog, struct catalog_change *change)
 	event.topic.uuid[8] = (event.topic.uuid[8] & 0x3f) | 0x80;
 	memcpy(change->uuid, event.topic.uuid, CATALOG_UUID_BYTES);
 	event.topic.partition_count = change->partition_count;
-	event.topic.first_partition = catalog->promised_partition;
+	event.topic.first_partition = first;
 	event.topic.config = change->config;
-	catalog->promised_partition += change->partition_count;
+	catalog->promised_partition = first + change->partition_count;
 	write_event(catalog, change, &event);
 }
 

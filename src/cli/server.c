@@ -166,6 +166,7 @@ static pyr_result open_kafka(struct server *server, const struct cli_option *opt
 		                                 node_catalog(server->node, i), node_log(server->node, i)};
 	kafka.shards = shards;
 	kafka.shard_count = server->shard_count;
+	kafka.coordinator = node_coordinator(server->node);
 	kafka.host = cli_option_get(options, "host");
 	kafka.advertised_host = cli_option_get(options, "advertised-host");
 	if (!kafka.advertised_host[0])
@@ -222,6 +223,7 @@ static pyr_result open_node(struct server *server, const struct cli_option *opti
 {
 	struct node_options node = node_options_default();
 	struct node_place places[NODE_SHARDS_MAX];
+	node.group.log_line = log_line;
 	PYR_TRY(log_options(options, &node.log, error));
 	PYR_TRY(durability_option(options, &node.durability, error));
 	PYR_TRY(make_shards(server, options, error));

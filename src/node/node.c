@@ -12,7 +12,7 @@
 
 struct node_options node_options_default(void)
 {
-	return (struct node_options){.log = log_options_default()};
+	return (struct node_options){.log = log_options_default(), .group = group_options_default()};
 }
 
 /* A shard's part of what the whole node may use. */
@@ -112,6 +112,12 @@ pyr_result node_open(const struct node_place *places, size_t count, const struct
 			return opened;
 		}
 	}
+	if (group_coordinator_new(node->shards[0].loop, node->shards[0].log, node->shards[0].catalog, &options->group,
+	                          &node->coordinator)
+	            .code != PYR_OK) {
+		node_abandon(node);
+		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
+	}
 	node->begin.done = cluster_begun;
 	catalog_cluster_begin(node->shards[0].catalog, &node->begin);
 	*ret_node = node;
@@ -139,6 +145,11 @@ struct log *node_log(const struct node *node, size_t shard)
 struct catalog *node_catalog(const struct node *node, size_t shard)
 {
 	return node_shard(node, shard)->catalog;
+}
+
+struct group_coordinator *node_coordinator(const struct node *node)
+{
+	return node->coordinator;
 }
 
 /* ---- closing ---- */
@@ -179,12 +190,18 @@ static void first_closed(void *context)
 	log_closed(&node->closings[0]);
 }
 
+static void coordinator_closed(void *context)
+{
+	struct node *node = context;
+	log_close(node->shards[0].log, first_closed, node);
+}
+
 void node_close(struct node *node, void (*closed)(void *context), void *context)
 {
 	node->closed = closed;
 	node->closed_context = context;
 	node->open_count = node->shard_count;
-	log_close(node->shards[0].log, first_closed, node);
+	group_coordinator_close(node->coordinator, coordinator_closed, node);
 }
 
 void node_abandon(struct node *node)
@@ -192,5 +209,6 @@ void node_abandon(struct node *node)
 	for (size_t i = 0; i < node->shard_count; i++)
 		if (node->shards[i].log)
 			log_abandon(node->shards[i].log);
+	group_coordinator_abandon(node->coordinator);
 	node_free(node);
 }

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "catalog/catalog.h"
+#include "group/coordinator.h"
 #include "log/log.h"
 
 struct node;
@@ -19,6 +20,7 @@ enum { NODE_SHARDS_MAX = 64 };
 struct node_options {
 	struct log_options log; /* of the whole node: memory, files and background bytes are shared out evenly */
 	enum log_durability durability; /* of topics that do not set their own */
+	struct group_options group;
 };
 
 struct node_options node_options_default(void);
@@ -43,6 +45,8 @@ size_t node_shard_count(const struct node *node);
 const struct node_shard *node_shard(const struct node *node, size_t shard);
 struct log *node_log(const struct node *node, size_t shard);
 struct catalog *node_catalog(const struct node *node, size_t shard);
+/* Consumer groups live on shard 0. */
+struct group_coordinator *node_coordinator(const struct node *node);
 
 /* Commits what is pending, then calls `closed` on shard 0's loop. All loops must run until then; adapters and queries must
  * be gone. */

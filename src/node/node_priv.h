@@ -12,6 +12,7 @@ struct node_closing {
 };
 
 struct node {
+	struct group_coordinator *coordinator;
 	struct catalog_change begin;
 	void (*closed)(void *context);
 	void *closed_context;

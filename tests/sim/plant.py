@@ -1,9 +1,10 @@
-"""Does the simulation find bugs? Plants them, one at a time, in a copy of the source, and demands that sim_log fails.
+"""Does the simulation find bugs? Plants them, one at a time, in a copy of the source, and demands that sim_log, or
+sim_group for the plants of groups, fails.
 
-  plant.py [--seconds N] [NAME...]    N: the most that sim_log may run for one plant; NAMEs: only these plants
+  plant.py [--seconds N] [NAME...]    N: the most that the simulation may run for one plant; NAMEs: only these plants
 
 A plant is a list of edits (file, old text, new text); the old text must be there exactly once, so that a plant which the
-code has outgrown is noticed. Plants with `passes` are controls: sim_log must not fail. Copies go to a temporary folder.
+code has outgrown is noticed. Plants with `passes` are controls: the simulation must not fail. Copies go to a temporary folder.
 """
 import argparse
 import os
@@ -29,8 +30,8 @@ EXTENTS_LATE = [
 
 
 class Plant:
-    def __init__(self, name, *edits, passes=False):
-        self.name, self.edits, self.passes = name, edits, passes
+    def __init__(self, name, *edits, passes=False, program="sim_log"):
+        self.name, self.edits, self.passes, self.program = name, edits, passes, program
 
 
 PLANTS = [
@@ -94,6 +95,34 @@ PLANTS = [
     Plant("a block of a segment is not verified",
           ("src/log/segment.c", "if (result.code == PYR_OK && base_crc32c(0, buffer->data + at, blocks[i].bytes) != blocks[i].crc)",
            "if (false)")),
+    Plant("groups: nothing planted", passes=True, program="sim_group"),
+    Plant("groups: commits are acknowledged before they are durable",
+          ("src/group/store.c", '"pyralog.durability", "fsync"', '"pyralog.durability", "os"'), program="sim_group"),
+    Plant("groups: an assignment is told before it is durable",
+          ("src/group/classic.c", "\t\tgroup->writing_generation = group->generation;\n",
+           "\t\tgroup_assignment_written(group, group->generation, pyr_ok(), world, effects);\n"), program="sim_group"),
+    Plant("groups: a snapshot ends after its first group",
+          ("src/group/store.c", "if (slot->snapshot == coordinator->snapshot)",
+           "if (BASE_CONTAINER(coordinator->list.previous, struct group_slot, node)->snapshot == coordinator->snapshot)"),
+          program="sim_group"),
+    Plant("groups: a snapshot has no offsets",
+          ("src/group/record.c", """		group_record_metadata(group, group->state == GROUP_STABLE, records);
+\tfor (struct""", """		group_record_metadata(group, group->state == GROUP_STABLE, records);
+\tif (records)
+\t\treturn;
+\tfor (struct"""), program="sim_group"),
+    Plant("groups: the first record of an offset counts",
+          ("src/group/offsets.c", "\tbase_slice_release(&offset->metadata);\n\toffset->metadata = kept;\n",
+           "\tbase_slice_release(&offset->metadata);\n\toffset->metadata = kept;\n\tif (offset->commit_ms > 0)\n\t\treturn true;\n"),
+          program="sim_group"),
+    # Who is still a member has joined the newest generation, or it would have been dropped.
+    Plant("groups: an older generation may ask for assignments",
+          ("src/group/classic.c", "\tif (asked->generation != group->generation)\n\t\treturn group->state",
+           "\tif (asked->generation > group->generation)\n\t\treturn group->state"), passes=True,
+          program="sim_group"),
+    Plant("groups: the generation is not remembered when a group is empty",
+          ("src/group/join.c", "\tgroup_record_metadata(group, false, &write->records);\n\t(void)",
+           "\tgroup_record_tombstones(group, &write->records);\n\t(void)"), program="sim_group"),
 ]
 
 
@@ -128,9 +157,9 @@ def apply(plant, folder):
     return before
 
 
-def run(folder, seconds):
+def run(folder, program, seconds):
     """Did it fail, after how many seeds and seconds, and what did it say first?"""
-    command = [os.path.join(folder, "build/tests/sim/sim_log"), "--first", "1", "--seconds", str(seconds), "--failures", "1"]
+    command = [os.path.join(folder, "build/tests/sim", program), "--first", "1", "--seconds", str(seconds), "--failures", "1"]
     began = time.monotonic()
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=seconds + HANG_S)
@@ -145,9 +174,9 @@ def run(folder, seconds):
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="plant.py", description="Plants bugs and demands that sim_log finds them.")
+    parser = argparse.ArgumentParser(prog="plant.py", description="Plants bugs and demands that simulations find them.")
     parser.add_argument("names", nargs="*", help="only these plants")
-    parser.add_argument("--seconds", type=float, default=30, help="the most that sim_log may run for one plant")
+    parser.add_argument("--seconds", type=float, default=30, help="the most that a simulation may run for one plant")
     options = parser.parse_args()
     passed = failed = 0
     with tempfile.TemporaryDirectory() as folder:
@@ -157,8 +186,8 @@ def main():
             if options.names and plant.name not in options.names:
                 continue
             before = apply(plant, folder)
-            quiet(["ninja", "-C", "build", "tests/sim/sim_log"], folder)
-            found, seeds, seconds, said = run(folder, min(options.seconds, 10) if plant.passes else options.seconds)
+            quiet(["ninja", "-C", "build", f"tests/sim/{plant.program}"], folder)
+            found, seeds, seconds, said = run(folder, plant.program, min(options.seconds, 10) if plant.passes else options.seconds)
             for path, text in before.items():
                 with open(os.path.join(folder, path), "w") as file:
                     file.write(text)

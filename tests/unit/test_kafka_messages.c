@@ -88,6 +88,12 @@ static void every_message_makes_the_round_trip(void **state)
 				round_trip(&api->response, fill_messages[i][1], version);
 			}
 	}
+	for (size_t i = 0; i < codec_kafka_record_type_count; i++) {
+		const struct codec_kafka_record_type *type = &codec_kafka_record_types[i];
+		for (int version = type->version_min; version <= type->version_max; version++)
+			for (int round = 0; round < ROUNDS; round++)
+				round_trip(&type->message, fill_records_of[i], version);
+	}
 }
 
 static struct base_reader hex_reader(const char *hex, uint8_t *buffer)

@@ -65,6 +65,7 @@ static void start_server(struct world *world)
 	}
 	options.shards = world->shards;
 	options.shard_count = world->shard_count;
+	options.coordinator = node_coordinator(world->node);
 	options.host = "sim";
 	options.port = 9092;
 	if (world->memory_bytes_max > 0) {

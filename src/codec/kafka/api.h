@@ -30,6 +30,16 @@ extern const struct codec_kafka_api codec_kafka_apis[];
 extern const size_t codec_kafka_api_count;
 const struct codec_kafka_api *codec_kafka_api_find(int16_t key); /* NULL: not spoken */
 
+/* A message that is stored in a topic of ours or carried inside another message; its version stands before it. */
+struct codec_kafka_record_type {
+	const char *name;
+	int16_t version_min, version_max;
+	struct codec_kafka_message message;
+};
+
+extern const struct codec_kafka_record_type codec_kafka_record_types[];
+extern const size_t codec_kafka_record_type_count;
+
 struct codec_kafka_request_header {
 	int16_t api_key;
 	int16_t api_version;

@@ -75,6 +75,20 @@ struct base_bytes codec_kafka_read_string(struct codec_kafka_decoder *decoder, b
 	return read_sized(decoder, may_be_null, true);
 }
 
+struct base_bytes codec_kafka_read_bytes(struct codec_kafka_decoder *decoder, bool may_be_null)
+{
+	return read_sized(decoder, may_be_null, false);
+}
+
+double codec_kafka_read_float64(struct codec_kafka_decoder *decoder)
+{
+	int64_t bits = codec_kafka_read_int64(decoder);
+	double value;
+	static_assert(sizeof value == sizeof bits);
+	memcpy(&value, &bits, sizeof value);
+	return value;
+}
+
 struct codec_kafka_records codec_kafka_read_records(struct codec_kafka_decoder *decoder, bool may_be_null)
 {
 	struct base_bytes bytes = read_sized(decoder, may_be_null, false);
@@ -185,6 +199,20 @@ void codec_kafka_write_string(struct codec_kafka_encoder *encoder, bool may_be_n
 	assert(value->data || value->bytes == 0);
 	write_length(encoder, may_be_null && !value->data, value->bytes, true);
 	base_write_bytes(encoder->writer, value->data, value->bytes);
+}
+
+void codec_kafka_write_bytes(struct codec_kafka_encoder *encoder, bool may_be_null, const struct base_bytes *value)
+{
+	assert(value->data || value->bytes == 0);
+	write_length(encoder, may_be_null && !value->data, value->bytes, false);
+	base_write_bytes(encoder->writer, value->data, value->bytes);
+}
+
+void codec_kafka_write_float64(struct codec_kafka_encoder *encoder, double value)
+{
+	int64_t bits;
+	memcpy(&bits, &value, sizeof bits);
+	codec_kafka_write_int64(encoder, bits);
 }
 
 void codec_kafka_write_records(struct codec_kafka_encoder *encoder, bool may_be_null,

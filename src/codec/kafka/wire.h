@@ -42,6 +42,8 @@ int64_t codec_kafka_read_int64(struct codec_kafka_decoder *decoder);
 void codec_kafka_read_uuid(struct codec_kafka_decoder *decoder, uint8_t ret_uuid[CODEC_KAFKA_UUID_BYTES]);
 /* Null where it may not be fails the reader. */
 struct base_bytes codec_kafka_read_string(struct codec_kafka_decoder *decoder, bool may_be_null);
+struct base_bytes codec_kafka_read_bytes(struct codec_kafka_decoder *decoder, bool may_be_null);
+double codec_kafka_read_float64(struct codec_kafka_decoder *decoder);
 struct codec_kafka_records codec_kafka_read_records(struct codec_kafka_decoder *decoder, bool may_be_null);
 /* Room for the elements, whose count is checked against the bytes left (each takes at least wire_bytes_min). NULL: the
  * array is null, or it failed; *ret_count is 0 then. */
@@ -74,6 +76,8 @@ void codec_kafka_write_int64(struct codec_kafka_encoder *encoder, int64_t value)
 void codec_kafka_write_uuid(struct codec_kafka_encoder *encoder, const uint8_t uuid[CODEC_KAFKA_UUID_BYTES]);
 /* NULL data where null is not allowed is written as empty. */
 void codec_kafka_write_string(struct codec_kafka_encoder *encoder, bool may_be_null, const struct base_bytes *value);
+void codec_kafka_write_bytes(struct codec_kafka_encoder *encoder, bool may_be_null, const struct base_bytes *value);
+void codec_kafka_write_float64(struct codec_kafka_encoder *encoder, double value);
 void codec_kafka_write_records(struct codec_kafka_encoder *encoder, bool may_be_null,
                                const struct codec_kafka_records *value);
 void codec_kafka_write_array(struct codec_kafka_encoder *encoder, bool may_be_null, const void *elements, size_t count);

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "catalog/catalog.h"
+#include "group/coordinator.h"
 #include "log/log.h"
 #include "os/loop.h"
 #include "os/net.h"
@@ -30,6 +31,7 @@ struct kafka_shard {
 struct kafka_server_options {
 	const struct kafka_shard *shards; /* the first one listens; copied */
 	size_t shard_count;
+	struct group_coordinator *coordinator; /* on the first shard's loop */
 	const char *host; /* to listen on; copied, as all texts here */
 	uint16_t port; /* 0: any free one */
 	const char *advertised_host; /* what clients are told to connect to; NULL: host */
@@ -46,7 +48,7 @@ struct kafka_server_options {
 	void *log_context;
 };
 
-/* All but the shards. Limits are of all of them together. */
+/* All but shards and coordinator. Limits are of all of them together. */
 struct kafka_server_options kafka_server_options_default(void);
 
 /* Listens. To be called before the shards' loops run, or from the thread that runs them all. PYR_NETWORK with a sentence,

@@ -29,6 +29,7 @@ enum kafka_error {
 	KAFKA_UNKNOWN_SERVER_ERROR = -1,
 	KAFKA_NONE = 0,
 	KAFKA_LEADER_NOT_AVAILABLE = 5,
+	KAFKA_COORDINATOR_NOT_AVAILABLE = 15,
 	KAFKA_NOT_ENOUGH_REPLICAS = 19,
 	KAFKA_INVALID_REQUIRED_ACKS = 21,
 	KAFKA_UNSUPPORTED_VERSION = 35,
@@ -81,7 +82,8 @@ struct kafka_gap {
 
 /* How a request ended: a message to encode, none (acks = 0), or a failure. */
 struct kafka_outcome {
-	void *message; /* NULL: there is none */
+	const void *message; /* NULL: there is none */
+	void *kept; /* the same in the request's arena, once several shards are involved */
 	struct kafka_gap *gaps;
 	size_t gap_count;
 	const char *failure; /* why, a literal; NULL: it did not fail */
@@ -92,7 +94,7 @@ struct kafka_spread {
 	struct kafka_request *origin;
 	const void *message; /* decoded, in the origin's arena: read by all */
 	void (*handle)(struct kafka_request *request, const void *message);
-	const uint8_t *owners; /* the shard of each slot */
+	const uint8_t *owners; /* the shard of each slot; NULL: all work is the one part's */
 	atomic_size_t readable; /* fetch: bytes that all shards have found */
 	size_t pending; /* work and messages that have not come back */
 	bool own_done;
@@ -214,10 +216,10 @@ void kafka_request_deinit(struct kafka_request *request);
 void kafka_request_finish(struct kafka_request *request, const struct kafka_outcome *outcome);
 bool kafka_request_is_fetch(const struct kafka_request *request);
 
-/* Replies with a message of the request's API and version, and is done with the request. The message must live as long as
- * the request if several shards work on it: in its arena or work. */
-void kafka_request_reply(struct kafka_request *request, void *message);
-void kafka_request_reply_spliced(struct kafka_request *request, void *message, struct kafka_gap *gaps,
+/* Replies with a message of the request's API and version, and is done with the request. What the message points to must
+ * live as long as the request if several shards work on it: in its arena or work. */
+void kafka_request_reply(struct kafka_request *request, const void *message);
+void kafka_request_reply_spliced(struct kafka_request *request, const void *message, struct kafka_gap *gaps,
                                  size_t gap_count);
 /* Done without a response (acks = 0). */
 void kafka_request_reply_nothing(struct kafka_request *request);
@@ -230,6 +232,9 @@ void kafka_request_fail(struct kafka_request *request, const char *why);
  * counted through all topics. */
 void kafka_spread_start(struct kafka_request *request, const void *message,
                         void (*handle)(struct kafka_request *request, const void *message));
+/* The same, with all of the work on the first shard. */
+void kafka_spread_to_first(struct kafka_request *request, const void *message,
+                           void (*handle)(struct kafka_request *request, const void *message));
 /* Is it for the handler that runs with this request to answer the slot? */
 bool kafka_request_owns(const struct kafka_request *request, size_t slot);
 /* How many handlers work on it. */
@@ -262,6 +267,8 @@ void kafka_init_producer_id(struct kafka_request *request, const void *message);
 void kafka_offset_for_leader_epoch(struct kafka_request *request, const void *message);
 void kafka_describe_configs(struct kafka_request *request, const void *message);
 void kafka_describe_cluster(struct kafka_request *request, const void *message);
+void kafka_find_coordinator(struct kafka_request *request, const void *message);
+void kafka_group_request(struct kafka_request *request, const void *message); /* all that the coordinator serves */
 
 /* ---- topics.c: what many handlers ask ---- */
 

@@ -71,6 +71,7 @@ static bool tell_topic(struct kafka_request *request, const struct catalog_topic
 	/* A copy, since the catalog's own is only there until the loop goes on. */
 	answer->name = kafka_text_copy(request, topic->name);
 	memcpy(answer->topic_id, topic->uuid, sizeof answer->topic_id);
+	answer->is_internal = group_topic_is_internal(topic->name, strlen(topic->name));
 	if (with_operations)
 		answer->topic_authorized_operations = authorized_operations(request, topic->name);
 	return tell_partitions(request, topic, answer);
@@ -184,7 +185,8 @@ static bool shall_create(struct kafka_request *request, const struct codec_kafka
 	const char *name = (const char *)asked->topics[i].name.data;
 	size_t bytes = asked->topics[i].name.bytes;
 	return asked->allow_auto_topic_creation && request->server->options.auto_create && name &&
-	       !catalog_topic_find(catalog, name, bytes) && catalog_topic_name_check(name, bytes).code == PYR_OK;
+	       !group_topic_is_internal(name, bytes) && !catalog_topic_find(catalog, name, bytes) &&
+	       catalog_topic_name_check(name, bytes).code == PYR_OK;
 }
 
 static void create(struct metadata_work *work, struct metadata_create *item, struct base_bytes name)

@@ -10,25 +10,40 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Where a request is worked on: by the shards of its partitions or, if it has none, where it arrived; or by the first. */
+enum where { ON_ANY, ON_FIRST };
+
 struct handler {
 	int16_t key;
 	void (*handle)(struct kafka_request *request, const void *message);
+	enum where where;
 };
 
 /* One row an API of messages.def: what is advertised is served. */
 static const struct handler handlers[] = {
-	{CODEC_KAFKA_PRODUCE, kafka_produce},
-	{CODEC_KAFKA_FETCH, kafka_fetch},
-	{CODEC_KAFKA_LIST_OFFSETS, kafka_list_offsets},
-	{CODEC_KAFKA_METADATA, kafka_metadata},
-	{CODEC_KAFKA_API_VERSIONS, kafka_api_versions},
-	{CODEC_KAFKA_CREATE_TOPICS, kafka_create_topics},
-	{CODEC_KAFKA_DELETE_TOPICS, kafka_delete_topics},
-	{CODEC_KAFKA_DELETE_RECORDS, kafka_delete_records},
-	{CODEC_KAFKA_INIT_PRODUCER_ID, kafka_init_producer_id},
-	{CODEC_KAFKA_OFFSET_FOR_LEADER_EPOCH, kafka_offset_for_leader_epoch},
-	{CODEC_KAFKA_DESCRIBE_CONFIGS, kafka_describe_configs},
-	{CODEC_KAFKA_DESCRIBE_CLUSTER, kafka_describe_cluster},
+	{CODEC_KAFKA_PRODUCE, kafka_produce, ON_ANY},
+	{CODEC_KAFKA_FETCH, kafka_fetch, ON_ANY},
+	{CODEC_KAFKA_LIST_OFFSETS, kafka_list_offsets, ON_ANY},
+	{CODEC_KAFKA_METADATA, kafka_metadata, ON_ANY},
+	{CODEC_KAFKA_API_VERSIONS, kafka_api_versions, ON_ANY},
+	{CODEC_KAFKA_CREATE_TOPICS, kafka_create_topics, ON_ANY},
+	{CODEC_KAFKA_DELETE_TOPICS, kafka_delete_topics, ON_ANY},
+	{CODEC_KAFKA_DELETE_RECORDS, kafka_delete_records, ON_ANY},
+	{CODEC_KAFKA_INIT_PRODUCER_ID, kafka_init_producer_id, ON_ANY},
+	{CODEC_KAFKA_OFFSET_FOR_LEADER_EPOCH, kafka_offset_for_leader_epoch, ON_ANY},
+	{CODEC_KAFKA_DESCRIBE_CONFIGS, kafka_describe_configs, ON_ANY},
+	{CODEC_KAFKA_DESCRIBE_CLUSTER, kafka_describe_cluster, ON_ANY},
+	{CODEC_KAFKA_FIND_COORDINATOR, kafka_find_coordinator, ON_ANY},
+	{CODEC_KAFKA_JOIN_GROUP, kafka_group_request, ON_FIRST},
+	{CODEC_KAFKA_SYNC_GROUP, kafka_group_request, ON_FIRST},
+	{CODEC_KAFKA_HEARTBEAT, kafka_group_request, ON_FIRST},
+	{CODEC_KAFKA_LEAVE_GROUP, kafka_group_request, ON_FIRST},
+	{CODEC_KAFKA_OFFSET_COMMIT, kafka_group_request, ON_FIRST},
+	{CODEC_KAFKA_OFFSET_FETCH, kafka_group_request, ON_FIRST},
+	{CODEC_KAFKA_OFFSET_DELETE, kafka_group_request, ON_FIRST},
+	{CODEC_KAFKA_DESCRIBE_GROUPS, kafka_group_request, ON_FIRST},
+	{CODEC_KAFKA_LIST_GROUPS, kafka_group_request, ON_FIRST},
+	{CODEC_KAFKA_DELETE_GROUPS, kafka_group_request, ON_FIRST},
 };
 
 static const struct handler *handler_of(int16_t key)
@@ -179,7 +194,10 @@ void kafka_request_start(struct kafka_request *request)
 		return;
 	}
 	count_arena(request);
-	kafka_spread_start(request, message, handler->handle);
+	if (handler->where == ON_FIRST)
+		kafka_spread_to_first(request, message, handler->handle);
+	else
+		kafka_spread_start(request, message, handler->handle);
 }
 
 /* Length, header and message in one slice. */
@@ -247,7 +265,7 @@ static bool assemble(struct kafka_request *request, struct base_slice encoded, s
 	return true;
 }
 
-static void send(struct kafka_request *request, void *message, struct kafka_gap *gaps, size_t gap_count)
+static void send(struct kafka_request *request, const void *message, struct kafka_gap *gaps, size_t gap_count)
 {
 	struct base_slice encoded = {0};
 	bool sent = encode(request, message, &encoded).code == PYR_OK && assemble(request, encoded, gaps, gap_count);
@@ -261,7 +279,7 @@ static void send(struct kafka_request *request, void *message, struct kafka_gap 
 }
 
 /* Of a request that several shards worked on: where the gaps are is known only when all is encoded. */
-static void send_spread(struct kafka_request *request, void *message)
+static void send_spread(struct kafka_request *request, const void *message)
 {
 	struct base_slice encoded = {0};
 	size_t gap_count = 0;
@@ -300,13 +318,14 @@ static void answered(struct kafka_request *request, const struct kafka_outcome *
 		kafka_request_finish(request, outcome);
 }
 
-void kafka_request_reply_spliced(struct kafka_request *request, void *message, struct kafka_gap *gaps, size_t gap_count)
+void kafka_request_reply_spliced(struct kafka_request *request, const void *message, struct kafka_gap *gaps,
+                                 size_t gap_count)
 {
 	struct kafka_outcome outcome = {.message = message, .gaps = gaps, .gap_count = gap_count};
 	answered(request, &outcome);
 }
 
-void kafka_request_reply(struct kafka_request *request, void *message)
+void kafka_request_reply(struct kafka_request *request, const void *message)
 {
 	kafka_request_reply_spliced(request, message, NULL, 0);
 }

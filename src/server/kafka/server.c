@@ -214,6 +214,7 @@ pyr_result kafka_server_new(const struct kafka_server_options *options, struct k
                             struct pyr_error *error)
 {
 	assert(options->shard_count > 0 && options->shard_count <= KAFKA_SHARDS_MAX && options->host);
+	assert(options->coordinator);
 	assert(options->default_partitions > 0 && options->request_bytes_max > 0);
 	struct kafka_group *group = group_new(options);
 	if (!group)

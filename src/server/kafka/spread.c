@@ -6,7 +6,7 @@
  * done, the parts' answers are copied into the origin's response, which leaves as ever. A batch thus goes from the socket's
  * buffer to the log of its shard without a copy, and no handler knows of other shards.
  * A fetch waits on all its shards at once: what each finds readable is summed, and the first that has enough hurries the
- * others. Parts belong to the origin and go with it.
+ * others. Parts belong to the origin and go with it. What only the first shard can do is one part there.
  * Invariant: a part's memory is its shard's from one message to the next; `pending` counts what has not come back.
  * Failure modes: one that fails fails the request. Owner: the origin's loop, but for what a part's loop is told to do.
  */
@@ -16,6 +16,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct kafka_part {
 	struct kafka_request request; /* on its shard */
@@ -130,7 +131,7 @@ static void fill_response(struct kafka_spread *spread)
 	const struct spread_api *api = api_of(spread->origin->header.api_key);
 	for (size_t i = 0; i < spread->part_count; i++) {
 		const struct kafka_part *part = &spread->parts[i];
-		struct merger merger = {spread->owners, (uint8_t)part->request.server->shard, spread->outcome.message,
+		struct merger merger = {spread->owners, (uint8_t)part->request.server->shard, spread->outcome.kept,
 		                        part->outcome.message};
 		api->merge(&merger);
 	}
@@ -161,9 +162,9 @@ static void finish(struct kafka_spread *spread)
 {
 	const struct kafka_outcome *outcome = &spread->outcome;
 	for (size_t i = 0; i < spread->part_count && !outcome->failure; i++)
-		if (spread->parts[i].outcome.failure || !spread->parts[i].outcome.message)
+		if (!spread->owners || spread->parts[i].outcome.failure || !spread->parts[i].outcome.message)
 			outcome = &spread->parts[i].outcome;
-	if (!outcome->failure && outcome->message)
+	if (spread->owners && !outcome->failure && outcome->message)
 		fill_response(spread);
 	kafka_request_finish(spread->origin, outcome);
 }
@@ -186,18 +187,33 @@ static void work_is_back(struct os_task *task)
 	settle(BASE_CONTAINER(task, struct kafka_part, work)->request.spread);
 }
 
+/* The outcome for later: a handler's message may lie on its stack. */
+static struct kafka_outcome keep(struct kafka_request *request, const struct kafka_outcome *outcome)
+{
+	struct kafka_outcome kept = *outcome;
+	size_t bytes = request->api->response.struct_bytes;
+	if (!outcome->message)
+		return kept;
+	kept.kept = codec_arena_alloc(&request->arena, 1, bytes);
+	if (!kept.kept)
+		return (struct kafka_outcome){.failure = "it needs more memory than one request may have"};
+	memcpy(kept.kept, outcome->message, bytes);
+	kept.message = kept.kept;
+	return kept;
+}
+
 void kafka_spread_answered(struct kafka_request *request, const struct kafka_outcome *outcome)
 {
 	struct kafka_spread *spread = request->spread;
 	request->cancel = NULL;
 	if (request == spread->origin) {
-		spread->outcome = *outcome;
+		spread->outcome = keep(request, outcome);
 		spread->own_done = true;
 		settle(spread);
 		return;
 	}
 	struct kafka_part *part = part_of(request);
-	part->outcome = *outcome;
+	part->outcome = keep(request, outcome);
 	part->done = true;
 	part->work.run = work_is_back;
 	os_loop_post(spread->origin->server->loop, &part->work);
@@ -270,13 +286,13 @@ static void make_part(struct kafka_spread *spread, struct kafka_part *part, stru
 	part->work.run = begin_part;
 }
 
-static void send_parts(struct kafka_spread *spread, const struct router *router)
+static void send_parts(struct kafka_spread *spread, const bool shards[KAFKA_SHARDS_MAX])
 {
 	const struct kafka_group *group = spread->origin->server->group;
 	for (size_t i = 0; i < group->count; i++)
-		if (router->shards[i] && i != spread->origin->server->shard)
+		if (shards[i] && i != spread->origin->server->shard)
 			make_part(spread, &spread->parts[spread->part_count++], group->servers[i]);
-	spread->pending = spread->part_count + 1;
+	spread->pending = spread->part_count + !spread->own_done;
 	for (size_t i = 0; i < spread->part_count; i++)
 		os_loop_post(spread->parts[i].request.server->loop, &spread->parts[i].work);
 }
@@ -300,6 +316,41 @@ static uint8_t *find_owners(struct router *router, const struct spread_api *api,
 	return router->owners;
 }
 
+/* NULL: memory is out, and the request has failed. */
+static struct kafka_spread *spread_new(struct kafka_request *request, const void *message,
+                                       void (*handle)(struct kafka_request *request, const void *message))
+{
+	struct kafka_spread *spread = calloc(1, sizeof *spread);
+	struct kafka_part *parts = calloc(request->server->group->count, sizeof *parts);
+	if (!spread || !parts) {
+		free(spread);
+		free(parts);
+		kafka_request_fail(request, "out of memory");
+		return NULL;
+	}
+	spread->origin = request;
+	spread->message = message;
+	spread->handle = handle;
+	spread->parts = parts;
+	request->spread = spread;
+	return spread;
+}
+
+void kafka_spread_to_first(struct kafka_request *request, const void *message,
+                           void (*handle)(struct kafka_request *request, const void *message))
+{
+	static const bool first[KAFKA_SHARDS_MAX] = {true};
+	if (request->server->shard == 0) {
+		handle(request, message);
+		return;
+	}
+	struct kafka_spread *spread = spread_new(request, message, handle);
+	if (!spread)
+		return;
+	spread->own_done = true;
+	send_parts(spread, first);
+}
+
 void kafka_spread_start(struct kafka_request *request, const void *message,
                         void (*handle)(struct kafka_request *request, const void *message))
 {
@@ -314,27 +365,17 @@ void kafka_spread_start(struct kafka_request *request, const void *message,
 		handle(request, message);
 		return;
 	}
-	struct kafka_spread *spread = calloc(1, sizeof *spread);
-	struct kafka_part *parts = calloc(group->count, sizeof *parts);
-	if (!spread || !parts) {
-		free(spread);
-		free(parts);
-		kafka_request_fail(request, "out of memory");
+	struct kafka_spread *spread = spread_new(request, message, handle);
+	if (!spread)
 		return;
-	}
-	spread->origin = request;
-	spread->message = message;
-	spread->handle = handle;
 	spread->owners = owners;
-	spread->parts = parts;
-	request->spread = spread;
-	send_parts(spread, &router);
+	send_parts(spread, router.shards);
 	handle(request, message);
 }
 
 bool kafka_request_owns(const struct kafka_request *request, size_t slot)
 {
-	return !request->spread || request->spread->owners[slot] == request->server->shard;
+	return !request->spread || !request->spread->owners || request->spread->owners[slot] == request->server->shard;
 }
 
 size_t kafka_request_shards(const struct kafka_request *request)

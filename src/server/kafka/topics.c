@@ -43,6 +43,11 @@ const struct catalog_topic *kafka_topic_find(struct kafka_request *request, stru
 		*ret_error = kafka_error_of(name.data ? PYR_UNKNOWN_PARTITION : PYR_UNKNOWN_TOPIC_ID);
 		return NULL;
 	}
+	if (action != CATALOG_READ && action != CATALOG_DESCRIBE &&
+	    group_topic_is_internal(topic->name, strlen(topic->name))) {
+		*ret_error = kafka_error_of(PYR_INVALID_TOPIC);
+		return NULL;
+	}
 	pyr_result allowed = catalog_authorize(catalog, &request->principal, action, topic->name);
 	*ret_error = kafka_error_of(allowed.code);
 	return allowed.code == PYR_OK ? topic : NULL;
@@ -126,6 +131,9 @@ static pyr_result check_create(struct kafka_request *request, struct create_item
 	struct base_bytes name = item->asked->name;
 	if (catalog_topic_name_check((const char *)name.data, name.bytes).code != PYR_OK)
 		return pyr_fail(error, PYR_INVALID_TOPIC, "%s", pyr_code_text(PYR_INVALID_TOPIC));
+	if (group_topic_is_internal((const char *)name.data, name.bytes))
+		return pyr_fail(error, PYR_INVALID_TOPIC,
+		                "this topic is the server's own, which makes it when it needs it");
 	memcpy(item->change.name, name.data, name.bytes);
 	if (catalog_authorize(catalog, &request->principal, CATALOG_CREATE, item->change.name).code != PYR_OK)
 		return pyr_fail(error, PYR_NOT_AUTHORIZED, "%s", pyr_code_text(PYR_NOT_AUTHORIZED));

@@ -176,6 +176,7 @@ static void log_free(struct log *log)
 	log_removal_cancel(log);
 	log_checkpoint_cancel(log);
 	log_checkpoint_free(log->checkpoint);
+	log_checkpoint_free(log->checkpoint_released);
 	log_digests_free(log);
 	log_merge_abandon(log);
 	log_scrub_abandon(log);

@@ -7,6 +7,7 @@
 
 #include "base/table.h"
 #include "column/log_scan.h"
+#include "node/append.h"
 #include "os/thread.h"
 
 #include <stdlib.h>
@@ -17,6 +18,7 @@ struct node_source {
 	struct os_loop *loop;
 	struct catalog *catalog;
 	struct log *log;
+	atomic_uint turn; /* of records without a key */
 };
 
 /* One call, on the query thread's stack. */
@@ -74,6 +76,7 @@ static void copy_topic(const struct catalog_topic *topic, struct query_topic *re
 {
 	memcpy(ret_topic->name, topic->name, sizeof topic->name);
 	ret_topic->partition_count = topic->partition_count;
+	ret_topic->id = topic->first_partition;
 }
 
 static pyr_result answer_list(struct source_call *call, struct pyr_error *error)
@@ -220,10 +223,19 @@ static pyr_result scan_open(struct query_source *source, const struct catalog_pr
 	return result;
 }
 
+static pyr_result append(struct query_source *base, const struct catalog_principal *principal,
+                         struct query_record *records, size_t record_count, struct pyr_error *error)
+{
+	struct node_source *source = (struct node_source *)base;
+	struct node_append node = {source->loop, source->catalog, source->log, principal, &source->turn};
+	return node_append_records(&node, records, record_count, error);
+}
+
 static const struct query_source_ops source_ops = {
 	.topic_list = topic_list,
 	.topic_find = topic_find,
 	.scan_open = scan_open,
+	.append = append,
 };
 
 struct query_source *node_source_new(struct os_loop *loop, struct catalog *catalog, struct log *log)
@@ -231,7 +243,7 @@ struct query_source *node_source_new(struct os_loop *loop, struct catalog *catal
 	struct node_source *source = calloc(1, sizeof *source);
 	if (!source)
 		return NULL;
-	*source = (struct node_source){{&source_ops}, loop, catalog, log};
+	*source = (struct node_source){{&source_ops}, loop, catalog, log, 0};
 	return &source->base;
 }
 

@@ -11,6 +11,7 @@
 #include "query/cell.h"
 #include "query/engine.h"
 #include "query/error.h"
+#include "query/settings.h"
 #include "query/source.h"
 #include "query/types.h"
 
@@ -26,7 +27,12 @@ struct query_run {
 	const struct catalog_principal *principal;
 	struct query_scan_request *scans; /* of the statement that runs; NULL: none does */
 	size_t scan_count;
+	struct query_settings *settings;
+	const char *user;
+	uint32_t pid; /* the client's name for the session, for cancelling */
+	bool in_block; /* a transaction's; of the statement that runs */
 	atomic_bool cancelled; /* the statement that runs */
+	atomic_bool timed_out; /* that is why */
 	atomic_bool stopped; /* the session, for good */
 };
 

@@ -203,6 +203,7 @@ const struct catalog_relation query_catalog_relations[] = {
          "usename:n usesysid:o usecreatedb:b usesuper:b userepl:b usebypassrls:b passwd:t valuntil:z "
          "useconfig:T"},
 	{"pg_catalog", "pg_user_mapping", 1418, 'r', "oid:o umuser:o umserver:o umoptions:T"},
+	{"pg_catalog", "pg_user_mappings", 12327, 'v', "umid:o srvid:o srvname:n umuser:o usename:n umoptions:T"},
 	{"pg_catalog", "pg_views", 12028, 'v', "schemaname:n viewname:n viewowner:n definition:t"},
 	{"information_schema", "applicable_roles", 13001, 'v', "grantee:t role_name:t is_grantable:t"},
 	{"information_schema", "character_sets", 13002, 'v',

@@ -56,6 +56,7 @@ pyr_result query_prepared_new(struct query_connection *connection, const char *s
                               struct query_prepared **ret_prepared, struct query_error *error);
 void query_prepared_free(struct query_prepared *prepared);
 uint32_t query_prepared_parameter_type(struct query_prepared *prepared, size_t number); /* 0: anything; from 1 */
+bool query_prepared_is_resolved(struct query_prepared *prepared); /* are its columns known? */
 size_t query_prepared_column_count(struct query_prepared *prepared);
 /* For the caller to free(); NULL: memory is out. */
 char *query_prepared_column_name(struct query_prepared *prepared, size_t column);

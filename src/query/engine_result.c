@@ -119,6 +119,12 @@ uint32_t query_prepared_parameter_type(struct query_prepared *prepared, size_t n
 	return oid;
 }
 
+bool query_prepared_is_resolved(struct query_prepared *prepared)
+{
+	return duckdb_prepared_statement_column_count(prepared->duckdb) != 1 ||
+	       duckdb_prepared_statement_column_type(prepared->duckdb, 0) != DUCKDB_TYPE_INVALID;
+}
+
 size_t query_prepared_column_count(struct query_prepared *prepared)
 {
 	return duckdb_prepared_statement_column_count(prepared->duckdb);

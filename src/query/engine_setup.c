@@ -63,7 +63,7 @@ const char *const query_engine_setup[] = {
 	"error('" QUERY_OWN_ERROR "42P01:relation \"' || CAST(name AS VARCHAR) || '\" does not exist')) END",
 	"CREATE MACRO pyralog_regclass_name(h, id) AS coalesce((SELECT CASE WHEN q.relnamespace = 13000 THEN "
 	"'information_schema.' ELSE '' END || quote_ident(q.relname) FROM pyr.pg_class(h) q WHERE q.oid = "
-	"pyralog_to_regclass(h, id)), CASE WHEN CAST(id AS VARCHAR) = '0' THEN '-' ELSE CAST(id AS VARCHAR) END)",
+	"pyralog_regclass(h, id)), CASE WHEN CAST(id AS VARCHAR) = '0' THEN '-' ELSE CAST(id AS VARCHAR) END)",
 	"CREATE MACRO pyralog_regtype(h, name) AS CASE WHEN name IS NULL THEN NULL WHEN regexp_matches(CAST(name AS "
 	"VARCHAR), "
 	"'^[0-9]+$') THEN TRY_CAST(name AS UINTEGER) ELSE coalesce((SELECT min(q.oid) FROM pyr.types q WHERE "

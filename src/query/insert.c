@@ -161,7 +161,7 @@ pyr_result query_statement_end_rows(struct query_statement *statement, struct qu
 
 /* ---- what it looks like ---- */
 
-const char *query_insert_cast(const struct query_statement *statement, size_t column)
+const char *query_insert_cast(const struct query_statement *statement, size_t column, bool readable)
 {
 	uint32_t type = statement->columns[column].type;
 	switch (statement->plan->insert.columns[column]) {
@@ -170,8 +170,7 @@ const char *query_insert_cast(const struct query_statement *statement, size_t co
 	case QUERY_WRITE_PARTITION:
 		return type == QUERY_TYPE_INT4 ? NULL : "INTEGER";
 	default:
-		return type == QUERY_TYPE_BYTEA || (query_prepared_column_readable(statement->prepared, column) &&
-		                                    (type == QUERY_TYPE_TEXT || type == QUERY_TYPE_JSON))
+		return type == QUERY_TYPE_BYTEA || (readable && (type == QUERY_TYPE_TEXT || type == QUERY_TYPE_JSON))
 		               ? NULL
 		               : "VARCHAR";
 	}

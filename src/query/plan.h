@@ -122,6 +122,7 @@ struct query_plan_options {
 	uint64_t handle; /* by which the engine's table function finds the statement's scans */
 	const uint32_t *parameter_types; /* object ids; 0: not declared */
 	size_t parameter_type_count;
+	bool null_parameters; /* nulls stand for them: to learn the columns */
 };
 
 /* Of the parse's statement `i`. The parse must outlive the plan. Writes and whatever else is not there yet: 0A000;

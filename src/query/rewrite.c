@@ -274,12 +274,30 @@ static pyr_result on_collation(struct query_rewrite *rewrite, json_t *body)
 	return walk(rewrite, json_object_get(body, "arg"));
 }
 
+/* Columns that every relation of PostgreSQL has without showing them say nothing here. */
+static bool is_hidden(const char *name)
+{
+	static const char *const names[] = {"tableoid", "xmin", "xmax", "cmin", "cmax", "ctid"};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (is(name, names[i]))
+			return true;
+	return false;
+}
+
 /* pg_catalog.pg_class.relname: the relation stands for itself. */
 static void on_column(struct query_rewrite *rewrite, json_t *body)
 {
 	json_t *fields = json_object_get(body, "fields");
 	const char *schema = query_node_name(fields, 0);
-	size_t first = query_token_of(rewrite, body);
+	size_t first = query_token_of(rewrite, body), last = first;
+	while (query_is_mark(rewrite, last + 1, '.'))
+		last += 2;
+	if (is_hidden(query_node_name(fields, json_array_size(fields) - 1)) && last < rewrite->parse->token_count) {
+		size_t from = rewrite->parse->tokens[first].at;
+		query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, from, query_token_end(rewrite, last) - from,
+		               "CAST(0 AS UINTEGER)");
+		return;
+	}
 	if (json_array_size(fields) != 3 || !query_is_mark(rewrite, first + 1, '.') ||
 	    (!is(schema, "pg_catalog") && !is(schema, "information_schema") && !is(schema, "public")))
 		return;
@@ -329,7 +347,10 @@ static pyr_result on_parameter(struct query_rewrite *rewrite, json_t *body)
 	uint32_t oid = number <= options->parameter_type_count ? options->parameter_types[number - 1] : 0;
 	const char *type = query_type_engine_name(oid ? oid : rewrite->plan->hints[number - 1]);
 	size_t token = query_token_of(rewrite, body);
-	if (type && token < rewrite->parse->token_count)
+	if (type && token < rewrite->parse->token_count && options->null_parameters)
+		query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, rewrite->parse->tokens[token].at,
+		               rewrite->parse->tokens[token].bytes, "CAST(NULL AS %s)", type);
+	else if (type && token < rewrite->parse->token_count)
 		query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, rewrite->parse->tokens[token].at,
 		               rewrite->parse->tokens[token].bytes, "CAST(CAST($%zu AS VARCHAR) AS %s)", number, type);
 	return pyr_ok();

@@ -275,9 +275,36 @@ static pyr_result resolve_parameters(struct query_statement *statement, size_t i
 	return prepare(statement, statement->plan->sql, error);
 }
 
+/* Some of the engine's functions tell no columns while a parameter has no value: the same statement with nulls does. */
+static pyr_result find_shape(struct query_statement *statement, struct query_error *error)
+{
+	struct query_session *session = statement->session;
+	struct query_plan_options options = {
+		.source = session->run.source,
+		.principal = &session->principal,
+		.handle = session->run.handle,
+		.parameter_types = statement->parameter_types,
+		.parameter_type_count = statement->plan->parameter_count,
+		.null_parameters = true,
+	};
+	struct query_plan *plan = NULL;
+	statement->shape = NULL;
+	if (statement->plan->parameter_count == 0 || query_prepared_is_resolved(statement->prepared))
+		return pyr_ok();
+	PYR_TRY(query_plan_new(&statement->script->parse, statement->index, &options, &plan, error));
+	pyr_result result = query_prepared_new(session->connection, plan->sql, &statement->shape, error);
+	query_plan_free(plan);
+	return result;
+}
+
+static struct query_prepared *shape_of(const struct query_statement *statement)
+{
+	return statement->shape ? statement->shape : statement->prepared;
+}
+
 static pyr_result describe(struct query_statement *statement, struct query_error *error)
 {
-	size_t all = query_prepared_column_count(statement->prepared);
+	size_t all = query_prepared_column_count(shape_of(statement));
 	statement->first_column = statement->plan->kind == QUERY_KIND_EXPLAIN && all > 1 ? 1 : 0;
 	size_t count = all - statement->first_column;
 	statement->columns = calloc(count > 0 ? count : 1, sizeof *statement->columns);
@@ -287,8 +314,8 @@ static pyr_result describe(struct query_statement *statement, struct query_error
 	for (size_t i = 0; i < count; i++) {
 		struct query_column *column = &statement->columns[i];
 		column->name = statement->first_column > 0 ? strdup("QUERY PLAN")
-		                                           : query_prepared_column_name(statement->prepared, i);
-		column->type = query_prepared_column_type(statement->prepared, i + statement->first_column);
+		                                           : query_prepared_column_name(shape_of(statement), i);
+		column->type = query_prepared_column_type(shape_of(statement), i + statement->first_column);
 		column->modifier = -1;
 		if (!column->name)
 			return query_fail_memory(error);
@@ -300,8 +327,8 @@ static pyr_result describe(struct query_statement *statement, struct query_error
 static const char *cast_of(const struct query_statement *statement, size_t i)
 {
 	if (statement->plan->kind == QUERY_KIND_INSERT)
-		return query_insert_cast(statement, i);
-	return query_prepared_column_readable(statement->prepared, i + statement->first_column) ? NULL : "VARCHAR";
+		return query_insert_cast(statement, i, query_prepared_column_readable(shape_of(statement), i));
+	return query_prepared_column_readable(shape_of(statement), i + statement->first_column) ? NULL : "VARCHAR";
 }
 
 static bool is_readable(const struct query_statement *statement)
@@ -358,6 +385,7 @@ static pyr_result build(struct query_statement *statement, size_t i, const uint3
 	}
 	PYR_TRY(prepare(statement, statement->plan->sql, error));
 	PYR_TRY(resolve_parameters(statement, i, types, type_count, error));
+	PYR_TRY(find_shape(statement, error));
 	PYR_TRY(describe(statement, error));
 	if (statement->plan->kind == QUERY_KIND_INSERT &&
 	    statement->column_count != statement->plan->insert.column_count)
@@ -405,6 +433,7 @@ void query_statement_free(struct query_statement *statement)
 	query_statement_stop(statement);
 	query_writes_deinit(&statement->returned);
 	query_prepared_free(statement->prepared);
+	query_prepared_free(statement->shape);
 	query_plan_free(statement->plan);
 	for (size_t i = 0; i < statement->column_count; i++)
 		free(statement->columns[i].name);

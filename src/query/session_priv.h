@@ -18,6 +18,7 @@ struct query_statement {
 	size_t index; /* in the script */
 	struct query_plan *plan;
 	struct query_prepared *prepared; /* NULL: nothing for the engine */
+	struct query_prepared *shape; /* what tells the columns, if `prepared` can't */
 	struct query_column *columns;
 	size_t column_count;
 	size_t first_column; /* of the engine's that is shown */
@@ -56,7 +57,8 @@ pyr_result query_insert_run(struct query_statement *statement, struct query_erro
 pyr_result query_insert_finish(struct query_statement *statement, struct query_error *error);
 struct query_cell query_insert_cell(const struct query_statement *statement, size_t row, size_t column);
 pyr_result query_insert_describe(struct query_statement *statement, struct query_error *error);
-const char *query_insert_cast(const struct query_statement *statement, size_t column); /* NULL: none needed */
+const char *query_insert_cast(const struct query_statement *statement, size_t column,
+                              bool readable); /* NULL: none needed */
 pyr_result query_writes_flush(struct query_session *session, struct query_error *error);
 
 /* operands.c: the bounds of each scan, as the parameters make them. Bounds that can't be had are left open. */

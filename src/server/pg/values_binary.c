@@ -42,7 +42,7 @@ static void write_integer(struct base_writer *writer, int64_t value, uint32_t ty
 	if (type == QUERY_TYPE_INT2) {
 		base_write_u32be(writer, 2);
 		base_write_u16be(writer, (uint16_t)value);
-	} else if (type == QUERY_TYPE_INT4) {
+	} else if (type == QUERY_TYPE_INT4 || type == QUERY_TYPE_OID) {
 		write_u32(writer, (uint32_t)value);
 	} else {
 		write_u64(writer, (uint64_t)value);

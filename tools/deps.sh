@@ -16,7 +16,7 @@ packages=(
 	libpg-query-dev libprotobuf-c-dev librust-blake3-dev
 	libcmocka-dev valgrind
 	python3 python3-venv python3-pip unzip ca-certificates
-	postgresql-client kcat
+	postgresql postgresql-client kcat
 )
 pins=(tools/deps.sh tools/duckdb.pin tools/flights.pin tools/requirements.txt)
 log=.deps/deps.log

@@ -139,7 +139,7 @@ static void parameters_become_text(void **state)
 	check_parameter("\0\1\xff\xff\x40\0\0\3\0\x32", 10, QUERY_TYPE_NUMERIC, true, "-00000.0050");
 	check_parameter("\\x00Ff", 6, QUERY_TYPE_BYTEA, false, "\\x00\\xFF");
 	check_parameter("\0\xff", 2, QUERY_TYPE_BYTEA, true, "\\x00\\xFF");
-	check_parameter("{1,\"a}\\\"\",{}}", 13, QUERY_TYPE_TEXT_ARRAY, false, "[1,\"a}\\\"\",[]]");
+	check_parameter("{1,\"a}\\\"\",{}}", 13, QUERY_TYPE_TEXT_ARRAY, false, "[\"1\",\"a}\\\"\",[]]");
 	check_parameter("\1{}", 3, QUERY_TYPE_JSONB, true, "{}");
 	check_parameter_refused("\0", 1, QUERY_TYPE_INT2, true, "22P03");
 	check_parameter_refused("\0\3\0\1\0\0\0\2\0\1", 10, QUERY_TYPE_NUMERIC, true, "22P03");

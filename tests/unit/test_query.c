@@ -371,7 +371,12 @@ static void what_is_not_there_says_so(void **state)
 	check_refused(world, "SELEC 1", "42601");
 	assert_int_equal(world->error.position, 1);
 	assert_string_equal(world->error.message, "syntax error at or near \"SELEC\"");
-	check_refused(world, "INSERT INTO flights VALUES (1)", "0A000");
+	check_refused(world, "INSERT INTO flights VALUES (1)", "42601");
+	check_refused(world, "INSERT INTO flights (\"offset\") VALUES (1)", "428C9");
+	check_refused(world, "INSERT INTO flights (nope) VALUES (1)", "42703");
+	check_refused(world, "INSERT INTO pg_class (key) VALUES (1)", "42501");
+	check_refused(world, "UPDATE flights SET value = 1", "0A000");
+	check_refused(world, "DELETE FROM flights", "0A000");
 	check_refused(world, "CREATE TABLE x (a int)", "0A000");
 	check_refused(world, "DROP TABLE flights", "0A000");
 	check_refused(world, "WITH x AS (DELETE FROM flights RETURNING *) SELECT * FROM x", "0A000");

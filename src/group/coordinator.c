@@ -87,6 +87,7 @@ struct group_world group_world_of(struct group_coordinator *coordinator)
 		.random = world_random,
 		.topic_find = world_topic_find,
 		.topic_next = world_topic_next,
+		.topics_version = catalog_version(coordinator->catalog),
 	};
 }
 
@@ -178,6 +179,19 @@ void group_carry_out(struct group_coordinator *coordinator, struct group_slot *s
 	answer_all(&effects->answers);
 }
 
+void group_forget_all(struct group_coordinator *coordinator)
+{
+	struct group_effects effects;
+	group_effects_init(&effects);
+	while (!base_list_empty(&coordinator->list)) {
+		struct group_slot *slot = BASE_CONTAINER(coordinator->list.next, struct group_slot, node);
+		group_refuse_waiting(&slot->group, &effects);
+		slot_free(coordinator, slot);
+	}
+	assert(base_list_empty(&effects.writes));
+	answer_all(&effects.answers);
+}
+
 /* ---- calls ---- */
 
 /* The group that a call is about; false: it is about none, or several. */
@@ -185,6 +199,9 @@ static bool group_id_of(const struct group_call *call, struct base_bytes *ret_id
 {
 	const void *request = call->request;
 	switch (call->key) {
+	case CODEC_KAFKA_CONSUMER_GROUP_HEARTBEAT:
+		*ret_id = ((const struct codec_kafka_consumer_group_heartbeat_request *)request)->group_id;
+		return true;
 	case CODEC_KAFKA_JOIN_GROUP:
 		*ret_id = ((const struct codec_kafka_join_group_request *)request)->group_id;
 		return true;
@@ -211,10 +228,18 @@ static bool group_id_of(const struct group_call *call, struct base_bytes *ret_id
 bool group_coordinator_serves(int16_t key)
 {
 	static const int16_t keys[] = {
-		CODEC_KAFKA_JOIN_GROUP,      CODEC_KAFKA_SYNC_GROUP,    CODEC_KAFKA_HEARTBEAT,
-		CODEC_KAFKA_LEAVE_GROUP,     CODEC_KAFKA_OFFSET_COMMIT, CODEC_KAFKA_OFFSET_FETCH,
-		CODEC_KAFKA_DESCRIBE_GROUPS, CODEC_KAFKA_LIST_GROUPS,   CODEC_KAFKA_DELETE_GROUPS,
+		CODEC_KAFKA_JOIN_GROUP,
+		CODEC_KAFKA_SYNC_GROUP,
+		CODEC_KAFKA_HEARTBEAT,
+		CODEC_KAFKA_LEAVE_GROUP,
+		CODEC_KAFKA_OFFSET_COMMIT,
+		CODEC_KAFKA_OFFSET_FETCH,
+		CODEC_KAFKA_DESCRIBE_GROUPS,
+		CODEC_KAFKA_LIST_GROUPS,
+		CODEC_KAFKA_DELETE_GROUPS,
 		CODEC_KAFKA_OFFSET_DELETE,
+		CODEC_KAFKA_CONSUMER_GROUP_HEARTBEAT,
+		CODEC_KAFKA_CONSUMER_GROUP_DESCRIBE,
 	};
 	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
 		if (keys[i] == key)
@@ -300,6 +325,7 @@ pyr_result group_coordinator_new(struct os_loop *loop, struct log *log, struct c
 	coordinator->snapshot_offset = -1;
 	coordinator->expiry.fire = on_expiry;
 	os_timer_start(loop, &coordinator->expiry, (uint64_t)options->expiry_interval_ms * 1000);
+	group_store_init(coordinator);
 	group_store_load(coordinator);
 	*ret_coordinator = coordinator;
 	return pyr_ok();
@@ -318,6 +344,7 @@ static void writes_free(struct base_list *writes)
 static void coordinator_free(struct group_coordinator *coordinator)
 {
 	os_timer_stop(coordinator->loop, &coordinator->expiry);
+	os_timer_stop(coordinator->loop, &coordinator->retry);
 	while (!base_list_empty(&coordinator->list))
 		slot_free(coordinator, BASE_CONTAINER(coordinator->list.next, struct group_slot, node));
 	base_table_deinit(&coordinator->groups);

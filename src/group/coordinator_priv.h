@@ -41,6 +41,7 @@ struct group_coordinator {
 	struct base_list flying;
 	struct log_append append;
 	bool appending;
+	struct os_timer retry; /* the log was busy */
 
 	/* Snapshots. */
 	uint64_t snapshot; /* number of the last that was begun */
@@ -71,8 +72,12 @@ void group_carry_out(struct group_coordinator *coordinator, struct group_slot *s
 /* Calls `closed` if nothing is under way any more; the coordinator is gone after it. */
 void group_settle(struct group_coordinator *coordinator);
 
+/* What is in memory is not what is written: forgets all groups, answers who waits. */
+void group_forget_all(struct group_coordinator *coordinator);
+
 /* ---- store.c: the topic ---- */
 
+void group_store_init(struct group_coordinator *coordinator);
 /* Finds the topic and begins to read it. */
 void group_store_load(struct group_coordinator *coordinator);
 /* Writes what is queued, if it can. */

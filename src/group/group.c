@@ -1,6 +1,6 @@
 /* A group's life, dispatch, and what every event uses (see machine.h). */
 #include "base/hash.h"
-#include "group/group_priv.h"
+#include "group/consumer.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -32,6 +32,7 @@ void group_deinit(struct group *group)
 		group_pending_free(BASE_CONTAINER(group->pendings.next, struct group_pending, node));
 	base_table_deinit(&group->members);
 	free_offsets(group);
+	group_consumers_free(group);
 	base_slice_release(&group->id);
 	base_slice_release(&group->protocol_type);
 	base_slice_release(&group->protocol);
@@ -40,7 +41,7 @@ void group_deinit(struct group *group)
 
 bool group_has_members(const struct group *group)
 {
-	return group->members.count > 0;
+	return group->members.count > 0 || (group->consumers && group->consumers->members.count > 0);
 }
 
 bool group_is_gone(const struct group *group)
@@ -51,6 +52,8 @@ bool group_is_gone(const struct group *group)
 
 const char *group_state_name(const struct group *group)
 {
+	if (group->kind == GROUP_CONSUMER)
+		return group_consumers_state_name(group);
 	static const char *const names[] = {"Empty", "PreparingRebalance", "CompletingRebalance", "Stable"};
 	return names[group->state];
 }
@@ -191,7 +194,8 @@ void group_written(struct group_write *write, pyr_result result, const struct gr
 	else if (write->kind == GROUP_WRITE_ASSIGNMENT)
 		group_assignment_written(group, write->generation, result, world, effects);
 	else if (write->call)
-		group_answer(effects, write->call, result.code == PYR_OK ? write->response : NULL);
+		group_answer(effects, write->call,
+		             result.code == PYR_OK ? write->response : group_refusal(write->call, GROUP_NOT_AVAILABLE));
 	write_free(write);
 }
 
@@ -201,6 +205,9 @@ void group_call(struct group *group, struct group_call *call, const struct group
                 struct group_effects *effects)
 {
 	switch (call->key) {
+	case CODEC_KAFKA_CONSUMER_GROUP_HEARTBEAT:
+		group_consumer_heartbeat(group, call, world, effects);
+		break;
 	case CODEC_KAFKA_JOIN_GROUP:
 		group_join(group, call, world, effects);
 		break;
@@ -226,12 +233,27 @@ void group_call(struct group *group, struct group_call *call, const struct group
 
 void group_tick(struct group *group, const struct group_world *world, struct group_effects *effects)
 {
-	group_classic_tick(group, world, effects);
+	if (group->kind == GROUP_CONSUMER)
+		group_consumers_tick(group, world, effects);
+	else
+		group_classic_tick(group, world, effects);
 }
 
 uint64_t group_deadline_us(const struct group *group)
 {
-	return group_classic_deadline_us(group);
+	return group->kind == GROUP_CONSUMER ? group_consumers_deadline_us(group) : group_classic_deadline_us(group);
+}
+
+void group_refuse_waiting(struct group *group, struct group_effects *effects)
+{
+	const struct base_list *head = &group->member_list;
+	for (struct base_list *node = head->next; node != head; node = node->next) {
+		struct group_member *member = BASE_CONTAINER(node, struct group_member, node);
+		if (member->join_call)
+			group_join_fail(member->join_call, GROUP_NOT_AVAILABLE, group_bytes(member->id), effects);
+		if (member->sync_call)
+			group_sync_fail(member->sync_call, GROUP_NOT_AVAILABLE, effects);
+	}
 }
 
 int16_t group_delete(struct group *group, struct group_effects *effects)
@@ -249,6 +271,7 @@ int16_t group_delete(struct group *group, struct group_effects *effects)
 		return GROUP_UNKNOWN_SERVER_ERROR;
 	while ((node = base_table_next(&group->offsets, NULL)))
 		group_offset_free(group, BASE_CONTAINER(node, struct group_offset, node));
+	group_consumers_free(group);
 	group->stored = false;
 	return GROUP_NONE;
 }

@@ -6,6 +6,8 @@
 
 /* ---- group.c ---- */
 
+/* A response to the call that is nothing but the error; NULL: memory is out. requests.c. */
+const void *group_refusal(struct group_call *call, int16_t error_code);
 /* The call has its answer; it waits no more. NULL: memory was out. */
 void group_answer(struct group_effects *effects, struct group_call *call, const void *response);
 /* A zeroed response in the call's arena; NULL: memory is out, and the call is answered so. */
@@ -104,6 +106,7 @@ void group_record_offset(const struct group *group, struct base_bytes topic, int
                          const struct group_offset *offset, struct base_bytes metadata, struct base_writer *records);
 void group_record_offset_tombstone(const struct group *group, const struct group_offset *offset,
                                    struct base_writer *records);
+void group_record_classic_tombstone(const struct group *group, struct base_writer *records);
 /* Of all that is remembered of the group. */
 void group_record_tombstones(const struct group *group, struct base_writer *records);
 

@@ -3,7 +3,7 @@
  * A rebalance ends when every member has joined again, or when the longest of their rebalance timeouts is over; then who
  * has not joined is out, unless its instance id says that it will be back. The first rebalance of an empty group waits a
  * little for more members (KIP-134). Pure (see machine.h). */
-#include "group/group_priv.h"
+#include "group/consumer.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -413,12 +413,33 @@ static void join_known(struct group *group, struct group_member *member, struct 
 	}
 }
 
+/* A consumer group that nobody is in goes on as a classic one, its generations behind its epochs. */
+static int16_t convert(struct group *group, struct group_effects *effects)
+{
+	if (group->kind == GROUP_CLASSIC)
+		return GROUP_NONE;
+	if (group_has_members(group))
+		return GROUP_INCONSISTENT_PROTOCOL;
+	struct group_write *write = group_write_new(group, GROUP_WRITE_RECORDS, NULL);
+	if (!write)
+		return GROUP_UNKNOWN_SERVER_ERROR;
+	group_record_consumers_tombstones(group, &write->records);
+	if (!group_write_queue(write, effects))
+		return GROUP_UNKNOWN_SERVER_ERROR;
+	group->generation = group->consumers->epoch;
+	group->state = GROUP_EMPTY;
+	group_consumers_free(group);
+	return GROUP_NONE;
+}
+
 void group_join(struct group *group, struct group_call *call, const struct group_world *world,
                 struct group_effects *effects)
 {
 	const struct codec_kafka_join_group_request *asked = call->request;
 	struct group_member *member;
-	int16_t error_code = check(group, call, world);
+	int16_t error_code = convert(group, effects);
+	if (error_code == GROUP_NONE)
+		error_code = check(group, call, world);
 	if (error_code != GROUP_NONE) {
 		group_join_fail(call, error_code, asked->member_id, effects);
 		return;

@@ -51,6 +51,7 @@ struct group_world {
 	bool (*topic_find)(void *context, struct base_bytes name, const uint8_t *id, struct group_topic *ret_topic);
 	/* All topics, in any order: *cursor begins as NULL. */
 	bool (*topic_next)(void *context, const void **cursor, struct group_topic *ret_topic);
+	uint64_t topics_version; /* rises with every change of the topics */
 };
 
 enum group_write_kind {
@@ -159,6 +160,8 @@ uint64_t group_deadline_us(const struct group *group); /* UINT64_MAX: none */
 /* The write has the result; frees it. */
 void group_written(struct group_write *write, pyr_result result, const struct group_world *world,
                    struct group_effects *effects);
+/* Nobody may wait any more: the group is about to be forgotten, and read again. */
+void group_refuse_waiting(struct group *group, struct group_effects *effects);
 /* Forgets what is too old (offsets.c). */
 void group_expire(struct group *group, const struct group_world *world, struct group_effects *effects);
 /* Deletes the group if nobody is in it: GROUP_NONE or why not. */

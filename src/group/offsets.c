@@ -3,7 +3,7 @@
  * A commit holds from the moment its record is durable; until then the offset before it is told. An offset remembers the
  * id of its topic: of a topic that was deleted and made anew under the same name nothing was ever consumed. */
 #include "base/hash.h"
-#include "group/group_priv.h"
+#include "group/consumer.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -87,6 +87,10 @@ static int16_t check_commit(const struct group *group, const struct codec_kafka_
 	bool is_simple = asked->generation < 0 && asked->member_id.bytes == 0 && !asked->group_instance_id.data;
 	if (is_simple)
 		return group_has_members(group) ? GROUP_UNKNOWN_MEMBER : GROUP_NONE;
+	if (group->kind == GROUP_CONSUMER) {
+		struct group_consumer *member;
+		return group_consumer_check(group, asked->member_id, asked->generation, &member);
+	}
 	int16_t error_code = group_member_check(group, asked->member_id, asked->group_instance_id, ret_member);
 	if (error_code != GROUP_NONE)
 		return error_code;
@@ -374,6 +378,8 @@ static bool is_subscribed(const struct group *group, struct base_bytes topic)
 {
 	static const struct base_bytes consumer = {(const uint8_t *)"consumer", 8};
 	const struct base_list *head = &group->member_list;
+	if (group->kind == GROUP_CONSUMER)
+		return group_consumers_subscribe(group, topic);
 	if (!group_has_members(group))
 		return false;
 	if (!group_same(group_bytes(group->protocol_type), consumer) || !group->protocol.data)

@@ -4,11 +4,11 @@
  * codec/kafka/messages.def; a null value takes the key's state away. The last record of a key counts, so records may
  * stand in the topic any number of times: a snapshot is simply all of them again. Pure; any thread. */
 #include "codec/kafka/api.h"
-#include "group/group_priv.h"
+#include "group/consumer.h"
 
 #include <stdlib.h>
 
-enum key_type { KEY_OFFSET_LEGACY = 0, KEY_OFFSET = 1, KEY_GROUP = 2 };
+enum key_type { KEY_OFFSET_LEGACY = 0, KEY_OFFSET = 1, KEY_GROUP = 2, KEY_CONSUMERS_LAST = 8 };
 enum {
 	VALUE_OFFSET_EXPIRING = 1, /* with a time of its own to expire at */
 	VALUE_OFFSET = 4,
@@ -121,17 +121,27 @@ void group_record_offset_tombstone(const struct group *group, const struct group
 	write_null(records);
 }
 
-void group_record_tombstones(const struct group *group, struct base_writer *records)
+void group_record_classic_tombstone(const struct group *group, struct base_writer *records)
 {
-	for (struct base_table_node *node = NULL; (node = base_table_next(&group->offsets, node));)
-		group_record_offset_tombstone(group, BASE_CONTAINER(node, struct group_offset, node), records);
 	write_group_key(group, records);
 	write_null(records);
 }
 
+void group_record_tombstones(const struct group *group, struct base_writer *records)
+{
+	for (struct base_table_node *node = NULL; (node = base_table_next(&group->offsets, node));)
+		group_record_offset_tombstone(group, BASE_CONTAINER(node, struct group_offset, node), records);
+	if (group->kind == GROUP_CONSUMER)
+		group_record_consumers_tombstones(group, records);
+	else
+		group_record_classic_tombstone(group, records);
+}
+
 void group_snapshot(const struct group *group, struct base_writer *records)
 {
-	if (group->protocol_type.data)
+	if (group->kind == GROUP_CONSUMER)
+		group_record_consumers(group, records);
+	else if (group->protocol_type.data)
 		group_record_metadata(group, group->state == GROUP_STABLE, records);
 	for (struct base_table_node *node = NULL; (node = base_table_next(&group->offsets, node));) {
 		const struct group_offset *offset = BASE_CONTAINER(node, struct group_offset, node);
@@ -164,7 +174,7 @@ pyr_result group_record_group(struct base_bytes key, struct base_bytes *ret_grou
 	const uint8_t *data = base_read_bytes(&reader, bytes);
 	if (!data || bytes > INT16_MAX)
 		return pyr_result_of(PYR_CORRUPT);
-	if (type < KEY_OFFSET_LEGACY || type > KEY_GROUP)
+	if (type < KEY_OFFSET_LEGACY || type > KEY_CONSUMERS_LAST)
 		return pyr_result_of(PYR_UNSUPPORTED_FEATURE);
 	*ret_group_id = (struct base_bytes){data, bytes};
 	return pyr_ok();
@@ -270,6 +280,8 @@ pyr_result group_restore(struct group *group, struct base_bytes key, struct base
 	codec_arena_init(&arena, RESTORE_ARENA_BYTES);
 	if (type == KEY_OFFSET || type == KEY_OFFSET_LEGACY) {
 		result = restore_offset(group, &reader, value, &arena);
+	} else if (type > KEY_GROUP) {
+		result = group_consumers_restore(group, type, &reader, value, &arena);
 	} else {
 		forget_members(group);
 		group->stored = value.data;
@@ -285,4 +297,6 @@ void group_restored(struct group *group, const struct group_world *world)
 	const struct base_list *head = &group->member_list;
 	for (struct base_list *node = head->next; node != head; node = node->next)
 		group_session_renew(BASE_CONTAINER(node, struct group_member, node), world);
+	if (group->kind == GROUP_CONSUMER)
+		group_consumers_restored(group, world);
 }

@@ -1,4 +1,5 @@
 /* Requests about several groups, or none, and refusals of every kind (see coordinator.h). */
+#include "group/consumer.h"
 #include "group/coordinator_priv.h"
 
 #include <assert.h>
@@ -32,6 +33,7 @@ static struct base_bytes text(const char *string)
 REFUSE(heartbeat)
 REFUSE(leave_group)
 REFUSE(list_groups)
+REFUSE(consumer_group_heartbeat)
 REFUSE(offset_delete)
 #undef REFUSE
 
@@ -100,30 +102,53 @@ static const void *refuse_delete(struct group_call *call, int16_t error_code)
 	return response->results ? response : NULL;
 }
 
+static const void *refuse_consumers(struct group_call *call, int16_t error_code)
+{
+	const struct codec_kafka_consumer_group_describe_request *asked = call->request;
+	RESPONSE(consumer_group_describe);
+	response->groups = codec_arena_alloc(call->arena, asked->group_ids_count, sizeof *response->groups);
+	for (size_t i = 0; response->groups && i < asked->group_ids_count; i++) {
+		response->groups[i] = codec_kafka_consumer_group_describe_response_group_default;
+		response->groups[i].group_id = asked->group_ids[i];
+		response->groups[i].error_code = error_code;
+		response->groups_count = i + 1;
+	}
+	return response->groups ? response : NULL;
+}
+
 static const void *fetch_offsets(struct group_coordinator *coordinator, struct group_call *call, int16_t error_code);
 
-void group_refuse(struct group_call *call, int16_t error_code)
+const void *group_refusal(struct group_call *call, int16_t error_code)
 {
 	static const struct {
 		int16_t key;
 		const void *(*refuse)(struct group_call *call, int16_t error_code);
 	} rows[] = {
-		{CODEC_KAFKA_JOIN_GROUP, refuse_join},          {CODEC_KAFKA_SYNC_GROUP, refuse_sync},
-		{CODEC_KAFKA_HEARTBEAT, refuse_heartbeat},      {CODEC_KAFKA_LEAVE_GROUP, refuse_leave_group},
-		{CODEC_KAFKA_OFFSET_COMMIT, refuse_commit},     {CODEC_KAFKA_OFFSET_DELETE, refuse_offset_delete},
-		{CODEC_KAFKA_DESCRIBE_GROUPS, refuse_describe}, {CODEC_KAFKA_LIST_GROUPS, refuse_list_groups},
+		{CODEC_KAFKA_JOIN_GROUP, refuse_join},
+		{CODEC_KAFKA_SYNC_GROUP, refuse_sync},
+		{CODEC_KAFKA_HEARTBEAT, refuse_heartbeat},
+		{CODEC_KAFKA_LEAVE_GROUP, refuse_leave_group},
+		{CODEC_KAFKA_OFFSET_COMMIT, refuse_commit},
+		{CODEC_KAFKA_OFFSET_DELETE, refuse_offset_delete},
+		{CODEC_KAFKA_DESCRIBE_GROUPS, refuse_describe},
+		{CODEC_KAFKA_LIST_GROUPS, refuse_list_groups},
 		{CODEC_KAFKA_DELETE_GROUPS, refuse_delete},
+		{CODEC_KAFKA_CONSUMER_GROUP_HEARTBEAT, refuse_consumer_group_heartbeat},
+		{CODEC_KAFKA_CONSUMER_GROUP_DESCRIBE, refuse_consumers},
 	};
-	if (call->key == CODEC_KAFKA_OFFSET_FETCH) {
-		call->answered(call, fetch_offsets(NULL, call, error_code));
-		return;
-	}
+	if (call->key == CODEC_KAFKA_OFFSET_FETCH)
+		return fetch_offsets(NULL, call, error_code);
 	size_t i = 0;
 	while (rows[i].key != call->key) {
 		i += 1;
 		assert(i < sizeof rows / sizeof rows[0]);
 	}
-	call->answered(call, rows[i].refuse(call, error_code));
+	return rows[i].refuse(call, error_code);
+}
+
+void group_refuse(struct group_call *call, int16_t error_code)
+{
+	call->answered(call, group_refusal(call, error_code));
 }
 
 /* ---- OffsetFetch ---- */
@@ -181,6 +206,12 @@ static void fetch_group(struct group_coordinator *coordinator, struct group_call
 		return;
 	struct group_world world = group_world_of(coordinator);
 	const struct group_slot *slot = group_slot_find(coordinator, asked->group_id);
+	struct group_consumer *member;
+	if (slot && slot->group.kind == GROUP_CONSUMER && asked->member_id.bytes > 0)
+		ret_group->error_code =
+			group_consumer_check(&slot->group, asked->member_id, asked->member_epoch, &member);
+	if (ret_group->error_code != GROUP_NONE)
+		return;
 	group_offsets_fetch(slot ? &slot->group : NULL, &world, call->arena, call->version, asked, ret_group);
 }
 
@@ -265,6 +296,34 @@ static const void *describe(struct group_coordinator *coordinator, struct group_
 	return response;
 }
 
+/* ---- ConsumerGroupDescribe ---- */
+
+static const void *describe_consumers(struct group_coordinator *coordinator, struct group_call *call)
+{
+	const struct codec_kafka_consumer_group_describe_request *asked = call->request;
+	struct group_world world = group_world_of(coordinator);
+	RESPONSE(consumer_group_describe);
+	response->groups = codec_arena_alloc(call->arena, asked->group_ids_count, sizeof *response->groups);
+	if (!response->groups)
+		return NULL;
+	response->groups_count = asked->group_ids_count;
+	for (size_t i = 0; i < asked->group_ids_count; i++) {
+		const struct group_slot *slot = group_slot_find(coordinator, asked->group_ids[i]);
+		struct codec_kafka_consumer_group_describe_response_group *told = &response->groups[i];
+		*told = codec_kafka_consumer_group_describe_response_group_default;
+		told->group_id = asked->group_ids[i];
+		if (slot && slot->group.kind == GROUP_CONSUMER) {
+			if (!group_consumers_describe(&slot->group, &world, call->arena, told))
+				return NULL;
+			continue;
+		}
+		told->error_code = GROUP_ID_NOT_FOUND;
+		told->error_message =
+			text(slot ? "the group is not of the consumer protocol" : "there is no group of this id");
+	}
+	return response;
+}
+
 /* ---- ListGroups ---- */
 
 static bool same_word(struct base_bytes word, const char *other)
@@ -302,7 +361,9 @@ static const void *list(struct group_coordinator *coordinator, struct group_call
 			continue;
 		/* Borrowed: encoded before anything changes. */
 		response->groups[response->groups_count++] = (struct codec_kafka_list_groups_response_group){
-			group_bytes(group->id), group_bytes(group->protocol_type), text(state), text(type)};
+			group_bytes(group->id),
+			group->kind == GROUP_CONSUMER ? text("consumer") : group_bytes(group->protocol_type),
+			text(state), text(type)};
 	}
 	return response;
 }
@@ -348,6 +409,9 @@ void group_serve_many(struct group_coordinator *coordinator, struct group_call *
 		break;
 	case CODEC_KAFKA_DESCRIBE_GROUPS:
 		call->answered(call, describe(coordinator, call));
+		break;
+	case CODEC_KAFKA_CONSUMER_GROUP_DESCRIBE:
+		call->answered(call, describe_consumers(coordinator, call));
 		break;
 	case CODEC_KAFKA_LIST_GROUPS:
 		call->answered(call, list(coordinator, call));

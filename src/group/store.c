@@ -4,7 +4,9 @@
  * One batch is on its way at a time. So a snapshot's batch, which takes what is in memory at its moment, never stands
  * behind something newer that it does not know: whatever is queued comes later. A group's records of a snapshot leave
  * together, with nothing in between. When every group was written once, and all of it is durable, what lies before the
- * first of these batches is deleted; a crash at any time leaves either the old records or a whole snapshot, or both. */
+ * first of these batches is deleted; a crash at any time leaves either the old records or a whole snapshot, or both.
+ * Failure modes: a log that is busy is tried again; after any other failure memory may be ahead of what is written, so
+ * whoever waits is told to come again, and the topic is read anew. A log that has stopped is not. */
 #include "codec/batch.h"
 #include "group/coordinator_priv.h"
 
@@ -15,6 +17,7 @@ enum {
 	BATCH_BYTES = 1 << 20, /* no more is begun */
 	BATCH_BYTES_MAX = (GROUP_RECORDS_BYTES_MAX) + (BATCH_BYTES) + (1 << 16),
 	READ_BYTES = 1 << 20,
+	RETRY_US = 10000,
 	INFLATED_BYTES_MAX = 256 << 20,
 };
 
@@ -240,6 +243,15 @@ static void add_records(struct codec_batch_builder *builder, struct base_reader 
 		codec_batch_builder_add(builder, now_ms, key, value, NULL, 0);
 }
 
+/* What waited only for the writes before it: they are durable. */
+static void answer_empty(struct group_coordinator *coordinator)
+{
+	struct base_list answered;
+	base_list_init(&answered);
+	base_list_splice(&answered, &coordinator->flying);
+	answer_writes(coordinator, &answered, pyr_ok());
+}
+
 static void append_queue(struct group_coordinator *coordinator)
 {
 	struct codec_batch_builder builder;
@@ -249,13 +261,17 @@ static void append_queue(struct group_coordinator *coordinator)
 		struct base_list *node = base_list_pop(&coordinator->queue);
 		const struct group_write *write = BASE_CONTAINER(node, struct group_write, node);
 		struct base_bytes key, value;
-		struct base_reader reader = base_reader_init(write->records.buffer->data, write->records.bytes);
+		const uint8_t *data = write->records.bytes > 0 ? write->records.buffer->data : NULL;
+		struct base_reader reader = base_reader_init(data, write->records.bytes);
 		while (group_records_next(&reader, &key, &value))
 			codec_batch_builder_add(&builder, now_ms, key, value, NULL, 0);
 		base_list_append(&coordinator->flying, node);
 	}
 	coordinator->append_is_snapshot = false;
-	append_batch(coordinator, &builder, now_ms);
+	if (builder.record_count > 0)
+		append_batch(coordinator, &builder, now_ms);
+	else
+		answer_empty(coordinator);
 	codec_batch_builder_deinit(&builder);
 }
 
@@ -347,19 +363,61 @@ static bool append_snapshot(struct group_coordinator *coordinator)
 	return any;
 }
 
+static void on_retry(struct os_timer *timer)
+{
+	group_store_kick(BASE_CONTAINER(timer, struct group_coordinator, retry));
+}
+
+void group_store_init(struct group_coordinator *coordinator)
+{
+	coordinator->retry.fire = on_retry;
+}
+
+/* The batch goes again, before what was queued meanwhile. */
+static void try_again(struct group_coordinator *coordinator)
+{
+	base_list_splice(&coordinator->flying, &coordinator->queue);
+	base_list_splice(&coordinator->queue, &coordinator->flying);
+	coordinator->appending = false;
+	os_timer_start(coordinator->loop, &coordinator->retry, RETRY_US);
+}
+
+static void read_anew(struct group_coordinator *coordinator, enum pyr_code code)
+{
+	coordinator->phase = GROUP_LOADING;
+	fail_queue(coordinator, code);
+	group_forget_all(coordinator);
+	coordinator->appending = coordinator->snapshotting = false;
+	base_slice_release(&coordinator->snapshot_records);
+	coordinator->snapshot_at = 0;
+	if (code == PYR_STOPPED)
+		load_failed(coordinator, code);
+	else if (!coordinator->closed)
+		group_store_load(coordinator);
+	group_settle(coordinator);
+}
+
 static void on_appended(struct log_append *append)
 {
 	struct group_coordinator *coordinator = BASE_CONTAINER(append, struct group_coordinator, append);
 	struct base_list answered;
+	bool ok = append->result.code == PYR_OK;
+	if (append->result.code == PYR_BUSY && !coordinator->append_is_snapshot && !coordinator->closed) {
+		try_again(coordinator);
+		return;
+	}
 	base_list_init(&answered);
 	base_list_splice(&answered, &coordinator->flying);
-	bool ok = append->result.code == PYR_OK;
 	if (coordinator->append_is_snapshot && !ok)
 		coordinator->snapshotting = false;
 	if (coordinator->append_is_snapshot && ok && coordinator->snapshot_offset < 0)
 		coordinator->snapshot_offset = append->base_offset;
 	/* Still appending while answers go out, so that the next batch takes all that they lead to. */
 	answer_writes(coordinator, &answered, append->result);
+	if (!ok && !coordinator->append_is_snapshot) {
+		read_anew(coordinator, append->result.code);
+		return;
+	}
 	coordinator->appending = false;
 	group_store_kick(coordinator);
 	group_settle(coordinator);

@@ -3,9 +3,11 @@
  *
  *   sim_group --seconds N | --first S --count N | --seed S | --failures N    as sim_log
  *
- * Members are actors on a loop of their own and speak to the coordinator of a real node on a simulated disk. The leader
- * deals the partitions out. What must hold: in one generation a partition has one owner, whatever was answered to whom
- * and whoever crashed in between; an offset whose commit was acknowledged is never followed by a smaller one.
+ * Members are actors on a loop of their own and speak to the coordinator of a real node on a simulated disk. One group is
+ * classic: the leader deals the partitions out. What must hold: in one generation a partition has one owner, whatever was
+ * answered to whom and whoever crashed in between. The other is of the consumer protocol. What must hold: no two members
+ * that are alive own one partition at a time. In both: an offset whose commit was acknowledged is never followed by a
+ * smaller one.
  */
 #include "codec/kafka/messages.h"
 #include "group/errors.h"
@@ -28,7 +30,8 @@ enum {
 	TICK_US_MAX = 900000,
 };
 
-enum phase { OUT, JOINED, MEMBER, PHASES };
+enum phase { OUT, JOINED, MEMBER };
+enum { CLASSIC, CONSUMER }; /* the groups */
 
 struct run;
 
@@ -43,6 +46,7 @@ struct actor {
 	char members[MEMBERS * 4][ID_BYTES]; /* a leader's: whom to deal to */
 	size_t member_count;
 	unsigned owned; /* bit p: partition p */
+	uint64_t incarnation; /* of a consumer: a part of its id */
 	struct request *request; /* under way; NULL: none */
 };
 
@@ -66,6 +70,7 @@ struct request {
 		struct codec_kafka_leave_group_request leave;
 		struct codec_kafka_offset_commit_request commit;
 		struct codec_kafka_offset_fetch_request fetch;
+		struct codec_kafka_consumer_group_heartbeat_request beat;
 	} message;
 };
 
@@ -81,6 +86,7 @@ struct run {
 	struct request *requests;
 	char owners[GROUPS][GENERATIONS_MAX][PARTITIONS][ID_BYTES];
 	int64_t sent[GROUPS][PARTITIONS], acknowledged[GROUPS][PARTITIONS];
+	uint8_t topic_id[CATALOG_UUID_BYTES];
 	uint64_t commits, generations, snapshots;
 	bool failed;
 };
@@ -217,7 +223,7 @@ static void send_leave(struct actor *actor)
 
 static void send_commit(struct actor *actor, int partition)
 {
-	struct request *request = request_new(actor, CODEC_KAFKA_OFFSET_COMMIT, 7);
+	struct request *request = request_new(actor, CODEC_KAFKA_OFFSET_COMMIT, actor->group == CONSUMER ? 9 : 7);
 	struct codec_kafka_offset_commit_request *commit = &request->message.commit;
 	*commit = codec_kafka_offset_commit_request_default;
 	request->partition = partition;
@@ -251,6 +257,33 @@ static void send_fetch(struct actor *actor, int partition)
 	fetch->topics->indexes_count = 1;
 	fetch->topics->indexes = codec_arena_alloc(&request->arena, 1, sizeof *fetch->topics->indexes);
 	fetch->topics->indexes[0] = partition;
+	send(request);
+}
+
+/* What it owns is told always when something was taken away, and now and then. */
+static void send_beat(struct actor *actor, int32_t epoch)
+{
+	struct request *request = request_new(actor, CODEC_KAFKA_CONSUMER_GROUP_HEARTBEAT, 1);
+	struct codec_kafka_consumer_group_heartbeat_request *beat = &request->message.beat;
+	bool tells_all = epoch == 0 || below(actor->run, 2) == 0;
+	*beat = codec_kafka_consumer_group_heartbeat_request_default;
+	beat->group_id = text(group_names[actor->group]);
+	beat->member_id = text(request->id);
+	beat->member_epoch = epoch;
+	if (tells_all && epoch >= 0) {
+		beat->rebalance_timeout_ms = 60000;
+		beat->topic_names = codec_arena_alloc(&request->arena, 1, sizeof *beat->topic_names);
+		beat->topic_names[0] = text("t");
+		beat->topic_names_count = 1;
+		beat->topic_partitions = codec_arena_alloc(&request->arena, 1, sizeof *beat->topic_partitions);
+		beat->topic_partitions_count = epoch > 0 && actor->owned;
+		beat->topic_partitions->partitions =
+			codec_arena_alloc(&request->arena, PARTITIONS, sizeof *beat->topic_partitions->partitions);
+		memcpy(beat->topic_partitions->topic_id, actor->run->topic_id, CATALOG_UUID_BYTES);
+		for (int32_t p = 0; p < PARTITIONS; p++)
+			if (actor->owned & 1u << p)
+				beat->topic_partitions->partitions[beat->topic_partitions->partitions_count++] = p;
+	}
 	send(request);
 }
 
@@ -312,6 +345,33 @@ static void on_synced(struct actor *actor, const struct codec_kafka_sync_group_r
 		own(actor, response->assignment.data[i]);
 }
 
+static void on_beat(struct actor *actor, const struct codec_kafka_consumer_group_heartbeat_response *response)
+{
+	struct run *run = actor->run;
+	unsigned owned = 0;
+	int16_t error = response->error_code;
+	if (error == GROUP_UNKNOWN_MEMBER || error == GROUP_FENCED_MEMBER_EPOCH)
+		be_out(actor, true);
+	else if (error != GROUP_NONE && error != GROUP_LOAD_IN_PROGRESS && error != GROUP_NOT_AVAILABLE)
+		fail(run, "an error that a member does not deserve", actor->group, error);
+	if (error != GROUP_NONE)
+		return;
+	actor->phase = MEMBER;
+	actor->generation = response->member_epoch;
+	if (response->member_epoch < 0)
+		be_out(actor, true);
+	if (!response->has_assignment)
+		return;
+	run->generations += 1;
+	for (size_t i = 0; i < response->assignment.topic_partitions_count; i++)
+		for (size_t j = 0; j < response->assignment.topic_partitions[i].partitions_count; j++)
+			owned |= 1u << response->assignment.topic_partitions[i].partitions[j];
+	for (size_t i = 0; i < MEMBERS; i++)
+		if (&run->actors[i] != actor && run->actors[i].group == CONSUMER && run->actors[i].owned & owned)
+			fail(run, "two owners at a time", actor->group, (int)(run->actors[i].owned & owned));
+	actor->owned = owned;
+}
+
 static void on_committed(struct request *request, const struct codec_kafka_offset_commit_response *response)
 {
 	struct run *run = request->run;
@@ -346,6 +406,9 @@ static void on_answered(struct group_call *call, const void *response)
 		on_committed(request, response); /* acknowledged, even if the member does not hear it any more */
 	} else if (call->key == CODEC_KAFKA_OFFSET_FETCH) {
 		on_fetched(request, response);
+	} else if (call->key == CODEC_KAFKA_CONSUMER_GROUP_HEARTBEAT) {
+		if (actor)
+			on_beat(actor, response);
 	} else if (actor && call->key == CODEC_KAFKA_JOIN_GROUP) {
 		on_joined(actor, response);
 	} else if (actor && call->key == CODEC_KAFKA_SYNC_GROUP) {
@@ -365,7 +428,9 @@ static void lose_connection(struct actor *actor)
 	struct request *request = actor->request;
 	request->actor = NULL;
 	actor->request = NULL;
-	if (actor->phase != MEMBER)
+	/* One whose leaving was not answered does not come back. */
+	if (actor->phase != MEMBER || request->call.key == CODEC_KAFKA_LEAVE_GROUP ||
+	    (request->call.key == CODEC_KAFKA_CONSUMER_GROUP_HEARTBEAT && request->message.beat.member_epoch < 0))
 		be_out(actor, below(actor->run, 3) == 0);
 	group_coordinator_cancel(node_coordinator(actor->run->node), &request->call);
 }
@@ -374,7 +439,11 @@ static void act_as_member(struct actor *actor)
 {
 	uint64_t choice = below(actor->run, 100);
 	int partition = (int)below(actor->run, PARTITIONS);
-	if (choice < 3)
+	bool is_consumer = actor->group == CONSUMER;
+	if (choice < 3 && is_consumer) {
+		actor->owned = 0; /* given up before it is told */
+		send_beat(actor, -1);
+	} else if (choice < 3)
 		send_leave(actor);
 	else if (choice < 5)
 		be_out(actor, true); /* falls silent */
@@ -382,6 +451,8 @@ static void act_as_member(struct actor *actor)
 		send_commit(actor, partition);
 	else if (choice < 65)
 		send_fetch(actor, partition);
+	else if (is_consumer)
+		send_beat(actor, actor->generation);
 	else
 		send_heartbeat(actor);
 }
@@ -398,12 +469,17 @@ static void on_timer(struct os_timer *timer)
 			lose_connection(actor);
 		return;
 	}
-	if (actor->phase == OUT)
+	if (actor->group == CONSUMER && actor->phase == OUT) {
+		snprintf(actor->id, sizeof actor->id, "%zu-%llu", (size_t)(actor - run->actors),
+		         (unsigned long long)++actor->incarnation);
+		send_beat(actor, 0);
+	} else if (actor->phase == OUT) {
 		send_join(actor);
-	else if (actor->phase == JOINED)
+	} else if (actor->phase == JOINED) {
 		send_sync(actor);
-	else
+	} else {
 		act_as_member(actor);
+	}
 }
 
 /* ---- the node ---- */
@@ -412,6 +488,7 @@ static void on_created(struct catalog_change *change)
 {
 	struct run *run = BASE_CONTAINER(change, struct run, create);
 	run->created = change->result.code == PYR_OK || change->result.code == PYR_TOPIC_EXISTS;
+	memcpy(run->topic_id, change->uuid, sizeof run->topic_id);
 }
 
 static bool open_node(struct run *run)
@@ -470,6 +547,7 @@ static void begin(struct run *run, uint64_t seed)
 	run->options.log.ring_file_bytes = 1 << 18;
 	run->options.log.extent_min_bytes = 1 << 16;
 	run->options.group.initial_delay_ms = (int32_t)below(run, 1000);
+	run->options.group.consumer_session_timeout_ms = 40000;
 	run->options.group.snapshot_bytes_min = 500 + below(run, 5000);
 	for (size_t i = 0; i < MEMBERS; i++) {
 		run->actors[i] = (struct actor){.run = run, .group = i % GROUPS, .timer.fire = on_timer};

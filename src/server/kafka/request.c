@@ -33,6 +33,8 @@ static const struct handler handlers[] = {
 	{CODEC_KAFKA_OFFSET_FOR_LEADER_EPOCH, kafka_offset_for_leader_epoch, ON_ANY},
 	{CODEC_KAFKA_DESCRIBE_CONFIGS, kafka_describe_configs, ON_ANY},
 	{CODEC_KAFKA_DESCRIBE_CLUSTER, kafka_describe_cluster, ON_ANY},
+	{CODEC_KAFKA_CONSUMER_GROUP_HEARTBEAT, kafka_group_request, ON_FIRST},
+	{CODEC_KAFKA_CONSUMER_GROUP_DESCRIBE, kafka_group_request, ON_FIRST},
 	{CODEC_KAFKA_FIND_COORDINATOR, kafka_find_coordinator, ON_ANY},
 	{CODEC_KAFKA_JOIN_GROUP, kafka_group_request, ON_FIRST},
 	{CODEC_KAFKA_SYNC_GROUP, kafka_group_request, ON_FIRST},

@@ -8,6 +8,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from group_member import Member  # noqa: E402
 from waiting import wait_until  # noqa: E402
 
 FLUSH_SECONDS = 30
@@ -90,3 +91,18 @@ def new_client():
     yield make
     for client in made:
         client.close()
+
+
+@pytest.fixture
+def join():
+    """join(node, group, topic, **config): a member that leaves at the end of the test."""
+    members = []
+
+    def make(*arguments, **config):
+        members.append(Member(*arguments, **config))
+        return members[-1]
+
+    yield make
+    for member in members:
+        if member.running.is_set():
+            member.close()

@@ -2,88 +2,13 @@
 import signal
 import subprocess
 import sys
-import threading
 import time
 
 import pytest
-from confluent_kafka import Consumer, ConsumerGroupState, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, KafkaException, TopicPartition
 from confluent_kafka.admin import NewTopic
+from group_member import SECONDS, shared
 from waiting import wait_until
-
-SECONDS = 30
-
-
-class Member:
-    """A subscribed consumer that is polled until it is closed; knows what it has seen and owns."""
-
-    def __init__(self, node, group, topic, **config):
-        settings = {"bootstrap.servers": node.kafka, "group.id": group, "auto.offset.reset": "earliest"}
-        settings |= {"enable.auto.commit": False, "session.timeout.ms": 6000, "heartbeat.interval.ms": 500}
-        self.consumer = Consumer(settings | config)
-        self.owned, self.seen, self.revocations = set(), [], 0
-        self.wanted, self.committed = False, None
-        self.lock = threading.Lock()
-        self.running = threading.Event()
-        self.running.set()
-        self.awake = threading.Event()
-        self.awake.set()
-        self.consumer.subscribe([topic], on_assign=self._assign, on_revoke=self._revoke, on_lost=self._lost)
-        self.thread = threading.Thread(target=self._run, daemon=True)
-        self.thread.start()
-
-    def _assign(self, _, partitions):
-        with self.lock:
-            self.owned |= {one.partition for one in partitions}
-
-    def _revoke(self, _, partitions):
-        with self.lock:
-            self.revocations += len(partitions)
-            self.owned -= {one.partition for one in partitions}
-
-    _lost = _revoke
-
-    def _run(self):
-        while self.running.is_set():
-            self.awake.wait()
-            for message in self.consumer.consume(100, timeout=0.1):
-                if not message.error():
-                    self.seen.append((message.partition(), message.offset(), message.value()))
-            if self.wanted:
-                self.committed = self.consumer.commit(asynchronous=False)
-                self.wanted = False
-
-    def commit(self):
-        """Commits what was seen, on the thread that polls; the client hangs when two threads use it."""
-        self.wanted = True
-        wait_until(lambda: not self.wanted, SECONDS, "the commit")
-        return self.committed
-
-    def close(self):
-        self.running.clear()
-        self.awake.set()
-        self.thread.join(SECONDS)
-        self.consumer.close()
-
-
-@pytest.fixture
-def join(request):
-    """join(node, group, topic, **config): a member that leaves at the end of the test."""
-    members = []
-
-    def make(*arguments, **config):
-        members.append(Member(*arguments, **config))
-        return members[-1]
-
-    yield make
-    for member in members:
-        if member.running.is_set():
-            member.close()
-
-
-def shared(members, count):
-    """Do the members own all partitions, each by one of them, and nobody none?"""
-    owned = [sorted(member.owned) for member in members]
-    return sorted(sum(owned, [])) == list(range(count)) and all(owned)
 
 
 STRATEGIES = ["range", "roundrobin", "cooperative-sticky"]

@@ -114,7 +114,7 @@ const char *const query_engine_setup[] = {
 	"AS "
 	"unnest(generate_series(a, b)), (a, b, c) AS unnest(generate_series(a, b, c))",
 	"CREATE MACRO pyr.series(a, b) AS TABLE SELECT CAST(q.n AS INTEGER) AS generate_series FROM generate_series(a, "
-        "b) "
+	"b) "
 	"q(n)",
 	"CREATE MACRO trim_scale(x) AS CAST(x AS DECIMAL(38,11))",
 	"CREATE MACRO num_nonnulls(x) AS CAST(x IS NOT NULL AS INTEGER), (x, y) AS CAST(x IS NOT NULL AS INTEGER) + "
@@ -177,15 +177,15 @@ const char *const query_engine_setup[] = {
 	"CREATE MACRO pyralog_to_char(x TIMESTAMP WITH TIME ZONE, f) AS pyralog_time_text(epoch_us(x), f, true), "
 	"(x TIMESTAMP, f) AS pyralog_time_text(epoch_us(x), f, false), (x DATE, f) AS "
 	"pyralog_time_text(epoch_us(x), f, false), (x INTERVAL, f) AS pyralog_time_text(CAST(epoch(x) * 1000000 AS "
-        "BIGINT), f, "
+	"BIGINT), f, "
 	"false), (x DOUBLE, f) AS pyralog_number_text(x, f), (x DECIMAL(38,11), f) AS pyralog_number_text(CAST(x AS "
-        "DOUBLE), "
+	"DOUBLE), "
 	"f), (x BIGINT, f) AS pyralog_number_text(CAST(x AS DOUBLE), f), (x TIME, f) AS pyralog_time_text(epoch_us(x), "
-        "f, "
+	"f, "
 	"false)",
 	"CREATE MACRO pyralog_to_date(x, f) AS CAST(pyralog_time_value(x, f) AS DATE)",
 	"CREATE MACRO pyralog_to_timestamp(x) AS to_timestamp(x), (x, f) AS CAST(pyralog_time_value(x, f) AS TIMESTAMP "
-        "WITH "
+	"WITH "
 	"TIME ZONE)",
 	"CREATE MACRO pyralog_extract(f, x) AS CAST(date_part(f, x) AS DECIMAL(38,0))",
 	"CREATE MACRO pyralog_extract_exact(f, x) AS CAST(CASE lower(f) WHEN 'epoch' THEN date_part('epoch', x) ELSE "

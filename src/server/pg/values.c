@@ -70,6 +70,7 @@ static int format_timestamp(char *room, size_t bytes, int64_t us, bool zoned)
 /* One more digit than %g shows where it would not use an exponent, but PostgreSQL does. */
 static int format_large(char *room, size_t bytes, double value, int digits)
 {
+	assert(room && bytes > 32);
 	int used = snprintf(room, bytes, "%.*e", digits - 1, value);
 	char *exponent = strchr(room, 'e'), *end = exponent;
 	if (!exponent || !strchr(room, '.'))

@@ -184,6 +184,39 @@ static pyr_result convert_bytea(struct query_rewrite *rewrite, size_t token, con
 	return pyr_ok();
 }
 
+/* Any start of true, false, yes, no, on, off, and digits. */
+static pyr_result convert_bool(struct query_rewrite *rewrite, size_t token, const char *literal)
+{
+	static const char *const words[][2] = {{"true", "true"}, {"false", "false"}, {"yes", "true"}, {"no", "false"},
+	                                       {"on", "true"},   {"off", "false"},   {"1", "true"},   {"0", "false"}};
+	char word[8] = "";
+	sscanf(literal, " %7s", word);
+	for (size_t i = 0; i < sizeof words / sizeof *words && word[0] && strcasecmp(word, "o") != 0; i++) {
+		if (strncasecmp(words[i][0], word, strlen(word)) != 0)
+			continue;
+		query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, rewrite->parse->tokens[token].at,
+		               rewrite->parse->tokens[token].bytes, "'%s'", words[i][1]);
+		return pyr_ok();
+	}
+	return query_fail(rewrite->error, "22P02", "invalid input syntax for type boolean: \"%s\"", literal);
+}
+
+static bool is_integer_type(const char *type)
+{
+	return is(type, "int2") || is(type, "int4") || is(type, "int8");
+}
+
+static pyr_result check_integer(struct query_rewrite *rewrite, const char *literal, const char *type)
+{
+	const char *digits = literal + strspn(literal, " \t\n");
+	digits += *digits == '-' || *digits == '+';
+	size_t bytes = strspn(digits, "0123456789");
+	const char *name = is(type, "int2") ? "smallint" : is(type, "int4") ? "integer" : "bigint";
+	if (bytes == 0 || digits[bytes + strspn(digits + bytes, " \t\n")])
+		return query_fail(rewrite->error, "22P02", "invalid input syntax for type %s: \"%s\"", name, literal);
+	return pyr_ok();
+}
+
 static pyr_result convert_literal(struct query_rewrite *rewrite, json_t *cast)
 {
 	const char *literal = literal_of(json_object_get(cast, "arg"));
@@ -192,6 +225,10 @@ static pyr_result convert_literal(struct query_rewrite *rewrite, json_t *cast)
 		return pyr_ok();
 	if (json_object_get(json_object_get(cast, "typeName"), "arrayBounds"))
 		return convert_array(rewrite, token, literal);
+	if (is(type_of(cast), "bool"))
+		return convert_bool(rewrite, token, literal);
+	if (is_integer_type(type_of(cast)))
+		return check_integer(rewrite, literal, type_of(cast));
 	return is(type_of(cast), "bytea") ? convert_bytea(rewrite, token, literal) : pyr_ok();
 }
 

@@ -10,8 +10,10 @@
 
 enum { NUMERIC_DIGITS = 16 };
 
+/* The engine aligns states to 8 bytes, which is too little for a number of 16. */
 struct avg_state {
-	__int128 sum; /* of integers; of numerics, times 10^NUMERIC_DIGITS */
+	uint64_t lower; /* the sum: of integers; of numerics, times 10^NUMERIC_DIGITS */
+	int64_t upper;
 	double real;
 	int64_t count;
 	bool overflown;
@@ -29,14 +31,27 @@ static void init(duckdb_function_info info, duckdb_aggregate_state state)
 	memset(state, 0, sizeof(struct avg_state));
 }
 
-static __int128 wide(duckdb_hugeint value)
+static __int128 wide_of(int64_t upper, uint64_t lower)
 {
-	return (__int128)((unsigned __int128)(uint64_t)value.upper << 64 | value.lower);
+	return (__int128)((unsigned __int128)(uint64_t)upper << 64 | lower);
+}
+
+static __int128 sum_of(const struct avg_state *state)
+{
+	return wide_of(state->upper, state->lower);
+}
+
+static void add_sum(struct avg_state *state, __int128 value)
+{
+	__int128 sum;
+	state->overflown |= __builtin_add_overflow(sum_of(state), value, &sum);
+	state->lower = (uint64_t)sum;
+	state->upper = (int64_t)(sum >> 64);
 }
 
 static void add(struct avg_state *state, __int128 value)
 {
-	state->overflown |= __builtin_add_overflow(state->sum, value, &state->sum);
+	add_sum(state, value);
 	state->count += 1;
 }
 
@@ -66,7 +81,7 @@ static void add_real(struct avg_state *state, double value)
 
 static void add_wide(struct avg_state *state, duckdb_hugeint value)
 {
-	add(state, wide(value));
+	add(state, wide_of(value.upper, value.lower));
 }
 
 UPDATE(int2, int16_t, add)
@@ -82,8 +97,8 @@ static void combine(duckdb_function_info info, duckdb_aggregate_state *sources, 
 	for (idx_t i = 0; i < count; i++) {
 		const struct avg_state *source = (const struct avg_state *)(const void *)sources[i];
 		struct avg_state *target = (struct avg_state *)(void *)targets[i];
-		target->overflown |=
-			source->overflown || __builtin_add_overflow(target->sum, source->sum, &target->sum);
+		target->overflown |= source->overflown;
+		add_sum(target, sum_of(source));
 		target->real += source->real;
 		target->count += source->count;
 	}
@@ -105,7 +120,7 @@ static __int128 divide(__int128 sum, int64_t count)
 
 static bool average(const struct avg_state *state, bool scaled, __int128 *ret_value)
 {
-	__int128 factor = 1, whole = state->sum / state->count, rest = state->sum % state->count;
+	__int128 factor = 1, whole = sum_of(state) / state->count, rest = sum_of(state) % state->count;
 	for (int i = 0; i < NUMERIC_DIGITS && !scaled; i++)
 		factor *= 10;
 	__int128 value;

@@ -35,6 +35,9 @@ bool query_engine_register_settings(struct query_engine *engine, duckdb_connecti
 /* engine_avg.c: pyralog_avg. */
 bool query_engine_register_avg(duckdb_connection connection);
 
+/* engine_to_char.c: pyralog_time_text, pyralog_number_text, pyralog_time_value. */
+bool query_engine_register_to_char(duckdb_connection connection);
+
 /* Starts an error of our own functions, before a SQLSTATE, a colon and a sentence. */
 #define QUERY_OWN_ERROR "pyralog:"
 

@@ -94,8 +94,34 @@ const char *const query_engine_setup[] = {
 	"CREATE MACRO _pg_expandarray(list) AS unnest(list_transform(list, lambda v, k: {'x': v, 'n': k}))",
 
 	/* ---- numbers ---- */
-	"CREATE MACRO pyralog_trunc(x) AS trunc(x), (x, n) AS trunc(x * 10 ** n) / 10 ** n",
-	"CREATE MACRO pyralog_round(x) AS round(x), (x DOUBLE) AS round_even(x, 0), (x, n) AS round(x, n)",
+	"CREATE MACRO pyralog_trunc(x DOUBLE) AS trunc(x), (x BIGINT) AS trunc(CAST(x AS DOUBLE)), (x DECIMAL(38,11)) "
+	"AS "
+	"CAST(trunc(x) AS DECIMAL(38,0)), (x DECIMAL(38,11), n BIGINT) AS CAST(trunc(x * 10 ** n) / 10 ** n AS "
+	"DECIMAL(38,11))",
+	"CREATE MACRO pyralog_round(x DOUBLE) AS round_even(x, 0), (x BIGINT) AS CAST(x AS DOUBLE), (x DECIMAL(38,11)) "
+	"AS "
+	"CAST(round(x) AS DECIMAL(38,0)), (x, n) AS round(x, n)",
+	"CREATE MACRO pyralog_sign(x DOUBLE) AS CAST(sign(x) AS DOUBLE), (x BIGINT) AS CAST(sign(x) AS DOUBLE), "
+	"(x DECIMAL(38,11)) AS CAST(sign(x) AS DECIMAL(38,0))",
+	"CREATE MACRO pyralog_gcd(x INTEGER, y INTEGER) AS CAST(gcd(x, y) AS INTEGER), (x BIGINT, y BIGINT) AS "
+	"CAST(gcd(x, y) AS BIGINT)",
+	"CREATE MACRO pyralog_lcm(x INTEGER, y INTEGER) AS CAST(lcm(x, y) AS INTEGER), (x BIGINT, y BIGINT) AS "
+	"CAST(lcm(x, y) AS BIGINT)",
+	"CREATE MACRO pyralog_width_bucket(x, low, high, n) AS CAST(CASE WHEN x < low THEN 0 WHEN x >= high THEN n + 1 "
+	"ELSE "
+	"floor((x - low) * n / (high - low)) + 1 END AS INTEGER)",
+	"CREATE MACRO pyralog_series(a INTEGER, b INTEGER) AS unnest(CAST(generate_series(a, b) AS INTEGER[])), (a, b) "
+	"AS "
+	"unnest(generate_series(a, b)), (a, b, c) AS unnest(generate_series(a, b, c))",
+	"CREATE MACRO pyr.series(a, b) AS TABLE SELECT CAST(q.n AS INTEGER) AS generate_series FROM generate_series(a, "
+	"b) "
+	"q(n)",
+	"CREATE MACRO trim_scale(x) AS CAST(x AS DECIMAL(38,11))",
+	"CREATE MACRO num_nonnulls(x) AS CAST(x IS NOT NULL AS INTEGER), (x, y) AS CAST(x IS NOT NULL AS INTEGER) + "
+	"CAST(y IS NOT NULL AS INTEGER)",
+	"CREATE MACRO num_nulls(x) AS CAST(x IS NULL AS INTEGER), (x, y) AS CAST(x IS NULL AS INTEGER) + CAST(y IS "
+	"NULL AS "
+	"INTEGER)",
 	"CREATE MACRO pyralog_sqrt(x) AS CASE WHEN x < 0 THEN " FAIL(
 		"2201F:cannot take square root of a negative number") " ELSE sqrt(x) END",
 	"CREATE MACRO pyralog_mod(a, b) AS a % pyralog_divisor(b)",
@@ -131,7 +157,10 @@ const char *const query_engine_setup[] = {
 		"22011:negative substring length not allowed") " WHEN f < 1 THEN left(x, greatest(f + n - 1, 0)) ELSE "
 							       "substr(x, f, n) END",
 	"CREATE MACRO pyralog_to_hex(x) AS lower(to_hex(x))",
-	"CREATE MACRO pyralog_position(x, y) AS CAST(position(y IN x) AS INTEGER)",
+	"CREATE MACRO pyralog_position(x, y) AS CAST(strpos(x, y) AS INTEGER)",
+	"CREATE MACRO pyralog_position_in(y, x) AS CAST(strpos(x, y) AS INTEGER)",
+	"CREATE MACRO pyralog_length(x VARCHAR) AS CAST(length(x) AS INTEGER), (x BLOB) AS CAST(octet_length(x) AS "
+	"INTEGER)",
 	"CREATE MACRO pyralog_ascii(x) AS CASE WHEN x = '' THEN 0 ELSE CAST(unicode(x) AS INTEGER) END",
 	"CREATE MACRO pyralog_to_number(x, f) AS CAST(replace(x, ',', '') AS DECIMAL(38,11))",
 	"CREATE MACRO pyralog_typeof(x) AS CASE typeof(x) WHEN 'INTEGER' THEN 'integer' WHEN 'BIGINT' THEN 'bigint' "
@@ -144,7 +173,29 @@ const char *const query_engine_setup[] = {
 	"ELSE "
 	"CASE WHEN typeof(x) LIKE 'DECIMAL%' THEN 'numeric' ELSE lower(typeof(x)) END END",
 
+	/* ---- time ---- */
+	"CREATE MACRO pyralog_to_char(x TIMESTAMP WITH TIME ZONE, f) AS pyralog_time_text(epoch_us(x), f, true), "
+	"(x TIMESTAMP, f) AS pyralog_time_text(epoch_us(x), f, false), (x DATE, f) AS "
+	"pyralog_time_text(epoch_us(x), f, false), (x INTERVAL, f) AS pyralog_time_text(CAST(epoch(x) * 1000000 AS "
+	"BIGINT), f, "
+	"false), (x DOUBLE, f) AS pyralog_number_text(x, f), (x DECIMAL(38,11), f) AS pyralog_number_text(CAST(x AS "
+	"DOUBLE), "
+	"f), (x BIGINT, f) AS pyralog_number_text(CAST(x AS DOUBLE), f), (x TIME, f) AS pyralog_time_text(epoch_us(x), "
+	"f, "
+	"false)",
+	"CREATE MACRO pyralog_to_date(x, f) AS CAST(pyralog_time_value(x, f) AS DATE)",
+	"CREATE MACRO pyralog_to_timestamp(x) AS to_timestamp(x), (x, f) AS CAST(pyralog_time_value(x, f) AS TIMESTAMP "
+	"WITH "
+	"TIME ZONE)",
+	"CREATE MACRO pyralog_extract(f, x) AS CAST(date_part(f, x) AS DECIMAL(38,0))",
+	"CREATE MACRO pyralog_extract_exact(f, x) AS CAST(CASE lower(f) WHEN 'epoch' THEN date_part('epoch', x) ELSE "
+	"date_part('microseconds', x) / 1000000 END AS DECIMAL(38,6))",
+	"CREATE MACRO pyralog_date_part(f, x) AS CAST(CASE WHEN lower(f) IN ('second', 'seconds') THEN "
+	"date_part('microseconds', x) / 1000000.0 ELSE date_part(f, x) END AS DOUBLE)",
+	"CREATE MACRO pyralog_date_bin(i, t, o) AS time_bucket(CAST(i AS INTERVAL), t, o)",
+
 	/* ---- arrays ---- */
+	"CREATE MACRO pyralog_array_position(x, y) AS CAST(list_position(x, y) AS INTEGER)",
 	"CREATE MACRO pyralog_array_upper(x, n) AS CASE WHEN n = 1 AND len(x) > 0 THEN CAST(len(x) AS INTEGER) END",
 	"CREATE MACRO pyralog_array_lower(x, n) AS CASE WHEN n = 1 AND len(x) > 0 THEN 1 END",
 	"CREATE MACRO pyralog_array_ndims(x) AS CASE WHEN len(x) > 0 THEN 1 END",
@@ -160,6 +211,7 @@ const char *const query_engine_setup[] = {
 	"(x, d, n) AS list_transform(string_to_array(x, d), lambda e: nullif(e, n))",
 
 	/* ---- JSON ---- */
+	"CREATE MACRO pyralog_json_length(x) AS CAST(json_array_length(x) AS INTEGER)",
 	"CREATE MACRO pyralog_json_typeof(x) AS CASE json_type(x) WHEN 'VARCHAR' THEN 'string' WHEN 'OBJECT' THEN "
 	"'object' "
 	"WHEN 'ARRAY' THEN 'array' WHEN 'BOOLEAN' THEN 'boolean' WHEN 'NULL' THEN 'null' ELSE 'number' END",

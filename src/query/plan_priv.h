@@ -33,6 +33,7 @@ struct query_rewrite {
 	const struct query_scope *scope; /* of the block being walked; means nothing after an error */
 	bool bytes_wanted; /* key_bytes or value_bytes is named somewhere */
 	size_t from, to; /* the statement in the text */
+	bool ordinality; /* of the function in FROM at hand */
 	int numeric_scale; /* of the numeric that is being cast to; -1: not known */
 };
 
@@ -59,6 +60,11 @@ pyr_result query_rewrite_node(struct query_rewrite *rewrite, json_t *node, json_
 /* calls.c: names of functions, and words that are calls. */
 void query_rewrite_call(struct query_rewrite *rewrite, json_t *body, const char *name);
 void query_rewrite_value(struct query_rewrite *rewrite, json_t *body);
+/* syntax.c: a call in SQL's own grammar (true: it is one), and operators with a pattern or a path. */
+bool query_rewrite_syntax_call(struct query_rewrite *rewrite, json_t *body, const char *name);
+void query_rewrite_like(struct query_rewrite *rewrite, json_t *body);
+void query_rewrite_similar(struct query_rewrite *rewrite, json_t *body);
+bool query_rewrite_path(struct query_rewrite *rewrite, json_t *body, const char *name);
 /* casts.c: a cast, and all in it; shown: it is a column of the result. The name of a type. */
 pyr_result query_rewrite_cast(struct query_rewrite *rewrite, json_t *body, bool shown);
 void query_rewrite_type(struct query_rewrite *rewrite, json_t *type);

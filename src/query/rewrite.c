@@ -159,6 +159,33 @@ static void type_sum(struct query_rewrite *rewrite, json_t *body)
 	               width == 4 ? "BIGINT" : "DECIMAL(38,0)");
 }
 
+/* An int4 that is written down, or a parameter declared as one. */
+static bool is_int4(struct query_rewrite *rewrite, json_t *node)
+{
+	json_t *cast = json_object_get(node, "TypeCast"), *constant = json_object_get(node, "A_Const");
+	json_t *sign = json_object_get(node, "A_Expr");
+	if (sign && !json_object_get(sign, "lexpr"))
+		return is_int4(rewrite, json_object_get(sign, "rexpr"));
+	if (cast)
+		return query_integer_width(rewrite->scope, node) == 4 &&
+		       (json_object_get(json_object_get(cast, "arg"), "ParamRef") ||
+		        json_object_get(json_object_get(cast, "arg"), "A_Const"));
+	return json_object_get(constant, "ival") != NULL;
+}
+
+/* generate_series in FROM gives int4 for int4: the engine's gives int8 always. */
+static const char *table_name(struct query_rewrite *rewrite, json_t *body, const char *name)
+{
+	json_t *node;
+	size_t i;
+	if (!is(name, "generate_series"))
+		return name;
+	if (rewrite->ordinality || json_array_size(json_object_get(body, "args")) != 2)
+		return "";
+	json_array_foreach(json_object_get(body, "args"), i, node) if (!is_int4(rewrite, node)) return "";
+	return "generate_series/int4";
+}
+
 static pyr_result on_call(struct query_rewrite *rewrite, json_t *body, bool as_table)
 {
 	json_t *names = json_object_get(body, "funcname");
@@ -171,7 +198,9 @@ static pyr_result on_call(struct query_rewrite *rewrite, json_t *body, bool as_t
 	PYR_TRY(fail_at(rewrite, body, query_function_check(name, as_table, rewrite->error)));
 	if (is(name, "sum"))
 		type_sum(rewrite, body);
-	query_rewrite_call(rewrite, body, name);
+	if (query_rewrite_syntax_call(rewrite, body, name))
+		return walk(rewrite, body);
+	query_rewrite_call(rewrite, body, as_table ? table_name(rewrite, body, name) : name);
 	return walk(rewrite, body);
 }
 
@@ -318,12 +347,21 @@ static pyr_result on_expression(struct query_rewrite *rewrite, json_t *body)
 	}
 	if (is(name, "=") || is(name, "<>"))
 		convert_braces(rewrite, json_object_get(body, "rexpr"));
+	if (is(kind, "AEXPR_LIKE") || is(kind, "AEXPR_ILIKE"))
+		query_rewrite_like(rewrite, body);
+	if (is(kind, "AEXPR_SIMILAR"))
+		query_rewrite_similar(rewrite, body);
 	if (is(kind, "AEXPR_OP")) {
 		if (is(name, "->") || is(name, "->>"))
 			wrap_operator(rewrite, body, "(", NULL, ")");
 		else if (is(name, "/") || is(name, "%"))
 			guard_divisor(rewrite, body);
-		else if (is(name, "~"))
+		else if (is(name, "#>") || is(name, "#>>")) {
+			wrap_operator(rewrite, body, "(", NULL, ")");
+			query_rewrite_path(rewrite, body, name);
+		} else if (is(name, "#"))
+			wrap_operator(rewrite, body, "xor(", ",", ")");
+		else if (is(name, "~") && json_object_get(body, "lexpr"))
 			wrap_operator(rewrite, body, "regexp_matches(", ",", ")");
 		else if (is(name, "!~"))
 			wrap_operator(rewrite, body, "(NOT regexp_matches(", ",", "))");
@@ -370,7 +408,7 @@ static size_t targets_end(const struct query_rewrite *rewrite, size_t token)
 			return i;
 		for (size_t k = 0; k < sizeof stops / sizeof *stops && parse->tokens[i].kind == QUERY_TOKEN_WORD; k++)
 			if (query_is_word(rewrite, i, stops[k]) && !query_is_word(rewrite, previous, "distinct") &&
-			    !query_is_mark(rewrite, previous, '.'))
+			    !query_is_word(rewrite, previous, "within") && !query_is_mark(rewrite, previous, '.'))
 				return i;
 		previous = i;
 		if (query_is_mark(rewrite, i, '(') || query_is_mark(rewrite, i, '['))
@@ -566,6 +604,7 @@ static pyr_result on_range_function(struct query_rewrite *rewrite, json_t *body)
 		json_t *function = json_object_get(call, "FuncCall");
 		if (!function)
 			return query_fail(rewrite->error, "0A000", "this expression can't stand in FROM");
+		rewrite->ordinality = json_is_true(json_object_get(body, "ordinality"));
 		name_series(rewrite, body, function);
 		PYR_TRY(on_call(rewrite, function, true));
 	}

@@ -2,6 +2,7 @@
  *
  * What is not there is refused with a sentence that says what to do instead. Runs on a query's thread.
  */
+#include "base/cursor.h"
 #include "query/plan_priv.h"
 
 #include <assert.h>
@@ -31,8 +32,35 @@ pyr_result query_plan_select(struct query_rewrite *rewrite, json_t *body, size_t
 	return query_plan_apply(rewrite, from, rewrite->to, "", "");
 }
 
+/* VALUES by itself: its columns are column1, column2. */
+static pyr_result plan_values(struct query_rewrite *rewrite, json_t *body, size_t columns)
+{
+	struct base_writer writer;
+	struct base_slice names = {0};
+	char part[32];
+	PYR_TRY(query_rewrite_select(rewrite, body));
+	base_writer_init(&writer, QUERY_TEXT_MAX);
+	base_write_bytes(&writer, "\n) AS v(", 8);
+	for (size_t i = 0; i < columns; i++)
+		base_write_bytes(&writer, part,
+		                 (size_t)snprintf(part, sizeof part, "%scolumn%zu", i > 0 ? ", " : "", i + 1));
+	base_write_bytes(&writer, ")", 2);
+	if (base_writer_take(&writer, &names).code != PYR_OK)
+		return base_writer_deinit(&writer), query_fail_memory(rewrite->error);
+	pyr_result result =
+		query_plan_apply(rewrite, rewrite->from, rewrite->to, "SELECT * FROM (", (const char *)names.data);
+	base_slice_release(&names);
+	return result;
+}
+
 static pyr_result plan_select(struct query_rewrite *rewrite, json_t *body)
 {
+	json_t *row = json_object_get(json_array_get(json_object_get(body, "valuesLists"), 0), "List");
+	rewrite->plan->kind = QUERY_KIND_ROWS;
+	rewrite->plan->tag = "SELECT";
+	if (row && !json_object_get(body, "withClause") &&
+	    query_is_word(rewrite, query_parse_token_at(rewrite->parse, rewrite->from), "values"))
+		return plan_values(rewrite, body, json_array_size(json_object_get(row, "items")));
 	return query_plan_select(rewrite, body, rewrite->from);
 }
 

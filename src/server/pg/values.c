@@ -70,7 +70,7 @@ static int format_timestamp(char *room, size_t bytes, int64_t us, bool zoned)
 /* One more digit than %g shows where it would not use an exponent, but PostgreSQL does. */
 static int format_large(char *room, size_t bytes, double value, int digits)
 {
-	assert(room);
+	assert(room && bytes > 32);
 	int used = snprintf(room, bytes, "%.*e", digits - 1, value);
 	char *exponent = strchr(room, 'e'), *end = exponent;
 	if (!exponent || !strchr(room, '.'))
@@ -183,6 +183,8 @@ int pg_cell_format(char room[PG_CELL_TEXT_MAX], const struct query_cell *cell)
 	case QUERY_CELL_DECIMAL:
 		return format_decimal(room, cell);
 	case QUERY_CELL_DATE: {
+		if (cell->integer == INT32_MAX || cell->integer == -INT32_MAX)
+			return snprintf(room, PG_CELL_TEXT_MAX, cell->integer > 0 ? "infinity" : "-infinity");
 		int used = format_date(room, PG_CELL_TEXT_MAX, cell->integer);
 		bool before = date_of_days(cell->integer).year <= 0;
 		return used + snprintf(room + used, PG_CELL_TEXT_MAX - (size_t)used, before ? " BC" : "");

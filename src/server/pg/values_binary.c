@@ -170,7 +170,9 @@ pyr_result pg_value_write_binary(struct base_writer *writer, const struct query_
 		write_numeric(writer, cell);
 		return pyr_ok();
 	case QUERY_CELL_DATE:
-		write_u32(writer, (uint32_t)(cell->integer - PG_EPOCH_DAYS));
+		write_u32(writer, cell->integer == INT32_MAX    ? INT32_MAX
+		                  : cell->integer == -INT32_MAX ? (uint32_t)INT32_MIN
+		                                                : (uint32_t)(cell->integer - PG_EPOCH_DAYS));
 		return pyr_ok();
 	case QUERY_CELL_TIME:
 		write_u64(writer, (uint64_t)cell->integer);

@@ -264,6 +264,8 @@ struct log {
 	uint32_t last_group_crc;
 	struct os_timer idle_timer; /* confirms the last group */
 	struct os_timer sync_timer; /* durability=interval */
+	struct os_timer hold_timer; /* the next group waits for sealing */
+	uint64_t hold_until_us; /* 0: it does not */
 
 	struct log_cached *cached;
 	size_t cached_head, cached_count, cached_capacity;

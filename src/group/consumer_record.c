@@ -271,6 +271,8 @@ pyr_result group_consumers_restore(struct group *group, int16_t type, struct bas
 		return pyr_result_of(PYR_CORRUPT);
 	if (!value.data && !group->consumers)
 		return pyr_ok();
+	if (group->members.count > 0) /* a group is of one protocol or the other */
+		return pyr_result_of(PYR_CORRUPT);
 	if (!group_consumers_begin(group))
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	if (of_member)

@@ -257,6 +257,8 @@ static pyr_result restore_metadata(struct group *group, struct base_bytes value,
 	int version = value_version(&reader, 4);
 	PYR_TRY(base_reader_check(&reader, PYR_CORRUPT));
 	PYR_TRY(codec_kafka_group_metadata_value_decode(&reader, version, arena, &stored));
+	if (group->consumers) /* a group is of one protocol or the other */
+		return pyr_result_of(PYR_CORRUPT);
 	group->stored = true;
 	group->generation = stored.generation;
 	group->state_ms = stored.current_state_ms;

@@ -10,7 +10,7 @@ SECONDS ?= 600
 PYTHON := .deps/venv/bin/python
 sources = $(shell git ls-files --cached --others --exclude-standard -- '*.c' '*.h')
 
-.PHONY: help deps build demo run test bench fuzz soak format lint install clean
+.PHONY: help deps build demo run test test-clients bench fuzz soak format lint install clean
 
 help:
 	@echo "make deps      install what is missing (Debian packages, DuckDB, a Python environment, the demo's data)"
@@ -18,6 +18,7 @@ help:
 	@echo "make demo      the tour: start a node, replay real flights, query them meanwhile, kill it, lose nothing"
 	@echo "make run       a server on ./pyralog-data and the usual ports, until Ctrl-C"
 	@echo "make test      every suite of tests/suites.toml (SUITE=name for one, V=1 to see its output)"
+	@echo "make test-clients   drivers of other languages: Java, Node.js, Go and Rust fetch and build them"
 	@echo "make bench     measure beside Apache Kafka, as docs/PERFORMANCE.md tells: 15 minutes; LONG=1 all of it;"
 	@echo "               CASES=100x5000,fetch only those, no documents written; DATA=DIR the disk to measure on"
 	@echo "make fuzz      the fuzz targets, SECONDS=$(SECONDS) each"
@@ -41,6 +42,10 @@ run: build
 
 test: deps
 	@$(PYTHON) tests/run $(if $(V),--verbose) $(SUITE)
+
+test-clients: deps
+	@tools/deps.sh clients
+	@$(PYTHON) tests/run $(if $(V),--verbose) clients
 
 bench: build
 	@tools/deps.sh bench

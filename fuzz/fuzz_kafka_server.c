@@ -40,7 +40,7 @@ static void world_open(void)
 	/* The default sizes cost the simulator more than all the rest. */
 	node.log.ring_file_bytes = 1 << 20;
 	node.log.extent_min_bytes = 1 << 18;
-	must(node_open(world.loop, world.disk, &node, &world.node, NULL));
+	must(node_open(&(struct node_place){world.loop, world.disk}, 1, &node, &world.node, NULL));
 	struct kafka_shard shard = {world.loop, world.net, node_catalog(world.node, 0), node_log(world.node, 0)};
 	options.shards = &shard;
 	options.shard_count = 1;

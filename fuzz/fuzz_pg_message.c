@@ -33,7 +33,7 @@ static void decode_startup(struct base_bytes body)
 static void write_parameter(struct base_bytes value, uint8_t pick, bool binary)
 {
 	static const uint32_t types[] = {
-#define X(name, oid, wire, engine) oid,
+#define X(name, oid, wire, engine, array) oid, array,
 		QUERY_TYPES(X)
 #undef X
 	};
@@ -53,7 +53,7 @@ static void decode_bind(struct base_bytes body)
 		check_inside(body, bind->statement);
 		for (size_t i = 0; i < bind->parameter_count; i++)
 			if (bind->parameters[i].value.data)
-				for (uint8_t pick = 0; pick < 20; pick++)
+				for (uint8_t pick = 0; pick < 44; pick++)
 					write_parameter(bind->parameters[i].value, pick, bind->parameters[i].binary);
 		for (size_t i = 0; i < 8; i++)
 			(void)pg_format_is_binary(bind->formats, bind->format_count, i);

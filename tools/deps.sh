@@ -4,6 +4,7 @@
 # Two parts: Debian packages, machine-wide (root or sudo, only for what is missing), and .deps/ in this checkout:
 # DuckDB (tools/duckdb.pin), a Python environment (tools/requirements.txt) and the demo's data (tools/flights.pin),
 # each checked against its pin. Does nothing, in a few hundredths of a second, when .deps/stamp is current.
+# `tools/deps.sh clients` also installs what only `make test-clients` needs.
 # `tools/deps.sh bench` also fetches what only `make bench` needs: Apache Kafka, by Maven (bench/kafka/pom.xml).
 # Environment: none needed. What the package clients say is in .deps/deps.log.
 set -euo pipefail
@@ -16,7 +17,7 @@ packages=(
 	libpcre2-dev libpg-query-dev libprotobuf-c-dev librust-blake3-dev
 	libcmocka-dev valgrind
 	python3 python3-venv python3-pip unzip ca-certificates
-	postgresql-client kcat
+	postgresql postgresql-client kcat
 )
 pins=(tools/deps.sh tools/duckdb.pin tools/flights.pin tools/requirements.txt)
 log=.deps/deps.log
@@ -155,6 +156,15 @@ fetch_kafka() {
 	echo "$pin" >.deps/kafka/pin
 }
 
+# What builds the clients of tests/integration/clients; a Go or Rust from elsewhere is as good, Debian's may be too old.
+install_client_tools() {
+	local pair wanted=()
+	for pair in mvn:maven javac:default-jdk-headless node:nodejs go:golang-go cargo:cargo; do
+		command -v "${pair%%:*}" >/dev/null || wanted+=("${pair##*:}")
+	done
+	[ "${#wanted[@]}" = 0 ] || install_packages "${wanted[@]}"
+}
+
 is_current() {
 	[ "$(cat .deps/stamp 2>/dev/null)" = "$stamp" ] && [ -z "$(missing_packages)" ] && [ -x .deps/venv/bin/python ] &&
 		[ -f .deps/duckdb/lib/libduckdb.so ] && [ -f .deps/data/flights.csv ]
@@ -184,4 +194,6 @@ main() {
 main
 if [ "${1:-}" = bench ]; then
 	fetch_kafka
+elif [ "${1:-}" = clients ]; then
+	install_client_tools
 fi

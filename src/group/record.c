@@ -265,7 +265,8 @@ static pyr_result restore_metadata(struct group *group, struct base_bytes value,
 	if (!group_keep(&group->protocol_type, stored.protocol_type) ||
 	    !group_keep(&group->protocol, stored.protocol) || !group_keep(&group->leader, stored.leader))
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
-	if (stored.members_count > 0 && (!stored.protocol.data || !stored.leader.data))
+	if (stored.members_count > 0 &&
+	    (stored.protocol_type.bytes == 0 || !stored.protocol.data || !stored.leader.data))
 		return pyr_result_of(PYR_CORRUPT);
 	for (size_t i = 0; i < stored.members_count; i++)
 		PYR_TRY(restore_member(group, stored.protocol, &stored.members[i]));

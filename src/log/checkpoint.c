@@ -1,7 +1,10 @@
 /* The checkpoint: what is only on the ring goes into segments, then a manifest makes that count, then the ring is free.
  *
- *   start (between two groups): capture state and tails  --steps in the background-->  segment files
+ *   start (between two groups): capture state, and how far each tail goes  --steps-->  segment files
  *   --last step-->  manifest  --log's thread-->  parts replace tail entries, ring files are released
+ *
+ * A step: the log's thread hands out the next PORTION entries of the tails, the background writes them. So nothing that the
+ * log's thread does takes longer with more entries, but for moving those that came meanwhile.
  *
  * All partitions' small runs share one segment file; a partition that filled extents gets them completed, with its small
  * runs copied behind. A crash anywhere leaves the manifest before, whose ring is still there. A failure (a full disk)
@@ -16,6 +19,7 @@
 
 enum {
 	STEP_BYTES = 256 << 10,
+	PORTION = 512,
 	MANIFEST_BYTES_MAX = 1 << 30,
 	RETRY_US = 1000000,
 	PACE_MIN_BYTES_PER_S = 32 << 20,
@@ -25,9 +29,10 @@ enum {
 /* What one partition gives to one segment file. */
 struct sealed_run {
 	uint32_t partition;
-	struct log_tail_entry *entries; /* with references of their own */
-	size_t count;
-	size_t done;
+	int64_t next_offset; /* handed out below */
+	int64_t end_offset;
+	size_t sealed; /* batches that could be read */
+	bool handed_out; /* all of it */
 	struct log_segment *segment; /* held */
 	bool extent;
 	uint64_t extent_filled;
@@ -35,6 +40,12 @@ struct sealed_run {
 	struct log_part part; /* the outcome; no blocks: nothing of the run could be read */
 	struct log_damage *damages; /* what could not */
 	size_t damage_count;
+};
+
+/* An entry with references of its own, and whose it is. */
+struct handed {
+	struct log_tail_entry entry;
+	size_t run;
 };
 
 struct log_checkpoint {
@@ -47,9 +58,15 @@ struct log_checkpoint {
 	struct sealed_run *runs; /* those of the shared segment first */
 	size_t run_count, run_capacity;
 	size_t shared_count;
-	size_t next_run;
+	size_t hand_run; /* the next to hand out entries of */
+	size_t next_run; /* the next to write */
+	struct handed portion[PORTION];
+	size_t portion_count, portion_done;
+	struct log_tail *released; /* what the segments replaced: given back in the background */
+	size_t released_count;
 	struct log_segment_writer writer;
 	struct log_ring_file *unsynced; /* the file to sync first */
+	struct log_cold_ring cold;
 	bool warmed;
 	bool writer_open;
 	bool part_open;
@@ -64,12 +81,6 @@ static struct log_checkpoint *checkpoint_of(struct os_job *job)
 
 static void release_run(struct sealed_run *run)
 {
-	for (size_t i = 0; i < run->count; i++) {
-		os_pool_file_unref(run->entries[i].file);
-		base_slice_release(&run->entries[i].slice);
-		base_buffer_unref(run->entries[i].digest);
-	}
-	free(run->entries);
 	free(run->damages);
 	base_slice_release(&run->producers);
 	log_segment_drop(run->segment);
@@ -79,6 +90,12 @@ void log_checkpoint_free(struct log_checkpoint *checkpoint)
 {
 	if (!checkpoint)
 		return;
+	for (size_t i = 0; i < checkpoint->portion_count; i++)
+		log_tail_entry_release(&checkpoint->portion[i].entry);
+	for (size_t i = 0; i < checkpoint->released_count; i++)
+		log_tail_release(&checkpoint->released[i]);
+	free(checkpoint->released);
+	log_cold_ring_release(&checkpoint->cold);
 	for (size_t i = 0; i < checkpoint->run_count; i++)
 		release_run(&checkpoint->runs[i]);
 	if (checkpoint->shared)
@@ -104,21 +121,12 @@ static struct sealed_run *add_run(struct log_checkpoint *checkpoint, const struc
 	return run;
 }
 
-/* Copies the tail's entries [from, to), with references. */
+/* The tail's entries [from, to): where they begin and end. */
 static pyr_result capture_entries(struct sealed_run *run, const struct log_partition *partition, size_t from, size_t to)
 {
 	struct base_writer writer;
-	run->entries = malloc((to - from) * sizeof *run->entries);
-	if (!run->entries)
-		return pyr_result_of(PYR_OUT_OF_MEMORY);
-	for (size_t i = from; i < to; i++) {
-		struct log_tail_entry *entry = &run->entries[run->count++];
-		*entry = *log_tail_at(&partition->tail, i);
-		os_pool_file_ref(entry->file);
-		entry->slice = base_slice_ref(entry->slice);
-		if (entry->digest)
-			base_buffer_ref(entry->digest);
-	}
+	run->next_offset = log_tail_at(&partition->tail, from)->base_offset;
+	run->end_offset = log_tail_at(&partition->tail, to - 1)->last_offset + 1;
 	base_writer_init(&writer, MANIFEST_BYTES_MAX);
 	log_producers_encode(&partition->producers, &writer);
 	pyr_result taken = base_writer_take(&writer, &run->producers);
@@ -199,6 +207,7 @@ static pyr_result capture(struct log_checkpoint *checkpoint)
 	checkpoint->shared_count = checkpoint->run_count;
 	PYR_TRY(capture_partitions(checkpoint, true));
 	bool advance = all_committed(log);
+	log_cold_ring_find(log, &checkpoint->cold);
 	checkpoint->head = (struct log_manifest_head){
 		.number = log->manifest_number + 1,
 		.group = advance ? log->last_group : log->replay_group,
@@ -207,6 +216,9 @@ static pyr_result capture(struct log_checkpoint *checkpoint)
 		.next_segment_id = log->next_segment_id,
 		.last_hlc = log->last_hlc,
 	};
+	checkpoint->released = calloc(checkpoint->run_count + 1, sizeof *checkpoint->released);
+	if (!checkpoint->released)
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	base_writer_init(&checkpoint->body, MANIFEST_BYTES_MAX);
 	return log_manifest_encode(log, &checkpoint->body);
 }
@@ -229,12 +241,15 @@ static pyr_result seal_entry(struct log_checkpoint *checkpoint, struct sealed_ru
 	struct base_slice batch;
 	bool in_place = run->extent && entry->file == &run->segment->file;
 	const struct log_digest *digest = in_place ? log_digest_get(entry->digest) : NULL;
-	if (digest)
+	if (digest) {
+		run->sealed += 1;
 		return log_segment_writer_digest(&checkpoint->writer, digest, entry);
+	}
 	pyr_result read = log_tail_entry_read(entry, &batch);
 	if (read.code == PYR_CORRUPT)
 		return note_damage(run, entry);
 	PYR_TRY(read);
+	run->sealed += 1;
 	pyr_result result =
 		log_segment_writer_batch(&checkpoint->writer, (struct base_bytes){batch.data, batch.bytes},
 	                                 entry->index, in_place ? entry->position : 0, entry->min_timestamp_ms);
@@ -242,25 +257,11 @@ static pyr_result seal_entry(struct log_checkpoint *checkpoint, struct sealed_ru
 	return result;
 }
 
-/* As many entries of the run as a step allows; true in *ret_done: the run is complete. */
-static pyr_result seal_run(struct log_checkpoint *checkpoint, struct sealed_run *run, bool *ret_done)
+static pyr_result end_run(struct log_checkpoint *checkpoint, struct sealed_run *run)
 {
-	if (!checkpoint->writer_open) {
-		checkpoint->writer_open = true;
-		PYR_TRY(log_segment_writer_begin(&checkpoint->writer, checkpoint->log->disk, run->segment->id,
-		                                 run->extent, run->extent_filled));
-	}
-	if (!checkpoint->part_open)
-		log_segment_writer_part(&checkpoint->writer, run->partition);
-	checkpoint->part_open = true;
-	while (run->done < run->count && checkpoint->writer.written_bytes < STEP_BYTES)
-		PYR_TRY(seal_entry(checkpoint, run, &run->entries[run->done++]));
-	*ret_done = run->done == run->count;
-	if (!*ret_done)
-		return pyr_ok();
-	checkpoint->part_open = false;
 	struct base_bytes producers = {run->producers.data, run->producers.bytes};
-	if (run->damage_count < run->count)
+	checkpoint->part_open = false;
+	if (run->sealed > 0)
 		PYR_TRY(log_segment_writer_part_end(&checkpoint->writer, producers, &run->part));
 	bool last_of_file = run->extent || (size_t)(run - checkpoint->runs) + 1 == checkpoint->shared_count;
 	if (last_of_file) {
@@ -268,6 +269,41 @@ static pyr_result seal_run(struct log_checkpoint *checkpoint, struct sealed_run 
 		checkpoint->writer_open = false;
 	}
 	return pyr_ok();
+}
+
+static pyr_result begin_run(struct log_checkpoint *checkpoint, struct sealed_run *run)
+{
+	if (checkpoint->part_open)
+		return pyr_ok();
+	if (!checkpoint->writer_open) {
+		checkpoint->writer_open = true;
+		PYR_TRY(log_segment_writer_begin(&checkpoint->writer, checkpoint->log->disk, run->segment->id,
+		                                 run->extent, run->extent_filled));
+	}
+	log_segment_writer_part(&checkpoint->writer, run->partition);
+	checkpoint->part_open = true;
+	return pyr_ok();
+}
+
+static struct handed *next_handed(struct log_checkpoint *checkpoint)
+{
+	struct handed *next = &checkpoint->portion[checkpoint->portion_done];
+	bool any = checkpoint->portion_done < checkpoint->portion_count && next->run == checkpoint->next_run;
+	return any ? next : NULL;
+}
+
+/* As many entries of the next run as a step allows; true in *ret_done: the run is complete. */
+static pyr_result seal_run(struct log_checkpoint *checkpoint, bool *ret_done)
+{
+	struct sealed_run *run = &checkpoint->runs[checkpoint->next_run];
+	struct handed *handed;
+	PYR_TRY(begin_run(checkpoint, run));
+	while ((handed = next_handed(checkpoint)) && checkpoint->writer.written_bytes < STEP_BYTES) {
+		checkpoint->portion_done += 1;
+		PYR_TRY(seal_entry(checkpoint, run, &handed->entry));
+	}
+	*ret_done = !handed && run->handed_out;
+	return *ret_done ? end_run(checkpoint, run) : pyr_ok();
 }
 
 static void encode_damages(const struct sealed_run *run, struct base_writer *body)
@@ -300,61 +336,15 @@ static pyr_result write_manifest(struct log_checkpoint *checkpoint)
 	return log_manifest_write(checkpoint->log->disk, &checkpoint->head, bytes);
 }
 
-/* ---- what the tail cache let go ---- */
-
-enum { WARM_FILES_MAX = 8, WARM_MISSES_MIN = 64, WARM_PIECE_BYTES = 1 << 20 };
-
-struct cold_file {
-	struct os_pool_file *file;
-	uint64_t from, to; /* where batches to seal lie */
-	size_t misses;
-};
-
-static void note_cold(struct cold_file *files, const struct log_tail_entry *entry)
-{
-	size_t i = 0;
-	while (i < WARM_FILES_MAX && files[i].file && files[i].file != entry->file)
-		i += 1;
-	if (i == WARM_FILES_MAX)
-		return;
-	if (!files[i].file)
-		files[i] = (struct cold_file){.file = entry->file, .from = entry->position};
-	if (entry->position < files[i].from)
-		files[i].from = entry->position;
-	if (entry->position + entry->bytes > files[i].to)
-		files[i].to = entry->position + entry->bytes;
-	files[i].misses += 1;
-}
-
-/* Small batches that are not in memory any more are sealed by partition, but lie by time: read once in the ring's order they
- * come from the page cache then. A failure shows when they are read one by one. */
-static void warm_ring(const struct log_checkpoint *checkpoint)
-{
-	struct cold_file files[WARM_FILES_MAX] = {0};
-	for (size_t i = 0; i < checkpoint->run_count; i++)
-		for (size_t k = 0; k < checkpoint->runs[i].count; k++)
-			if (!checkpoint->runs[i].entries[k].slice.data && !checkpoint->runs[i].entries[k].digest)
-				note_cold(files, &checkpoint->runs[i].entries[k]);
-	uint8_t *piece = malloc(WARM_PIECE_BYTES);
-	for (size_t i = 0; piece && i < WARM_FILES_MAX; i++)
-		for (uint64_t at = files[i].from; files[i].misses >= WARM_MISSES_MIN && at < files[i].to;
-		     at += WARM_PIECE_BYTES) {
-			uint64_t left = files[i].to - at;
-			size_t bytes = left < WARM_PIECE_BYTES ? (size_t)left : WARM_PIECE_BYTES;
-			pyr_ignore(os_pool_file_read(files[i].file, at, piece, bytes));
-		}
-	free(piece);
-}
-
 static pyr_result step(struct log_checkpoint *checkpoint)
 {
 	checkpoint->writer.written_bytes = 0;
 	if (!checkpoint->warmed)
-		warm_ring(checkpoint);
+		log_cold_ring_read(&checkpoint->cold);
 	checkpoint->warmed = true;
 	while (checkpoint->next_run < checkpoint->run_count) {
 		bool done = false;
-		PYR_TRY(seal_run(checkpoint, &checkpoint->runs[checkpoint->next_run], &done));
+		PYR_TRY(seal_run(checkpoint, &done));
 		if (!done)
 			return pyr_ok();
 		checkpoint->next_run += 1;
@@ -365,7 +355,43 @@ static pyr_result step(struct log_checkpoint *checkpoint)
 
 static void run_step(struct os_job *job)
 {
-	checkpoint_of(job)->result = step(checkpoint_of(job));
+	struct log_checkpoint *checkpoint = checkpoint_of(job);
+	checkpoint->result = step(checkpoint);
+	if (checkpoint->portion_done < checkpoint->portion_count)
+		return;
+	for (size_t i = 0; i < checkpoint->portion_count; i++)
+		log_tail_entry_release(&checkpoint->portion[i].entry);
+	checkpoint->portion_count = checkpoint->portion_done = 0;
+}
+
+/* The next entries of a run, on the log's thread. Those that were deleted meanwhile are passed over. */
+static void hand_out_run(struct log_checkpoint *checkpoint, struct sealed_run *run)
+{
+	const struct log_partition *partition = log_partition_find(checkpoint->log, run->partition);
+	size_t count = partition ? partition->tail.count : 0;
+	size_t i = partition ? log_tail_search(&partition->tail, run->next_offset) : 0;
+	for (; i < count && checkpoint->portion_count < PORTION; i++) {
+		const struct log_tail_entry *entry = log_tail_at(&partition->tail, i);
+		if (entry->base_offset >= run->end_offset)
+			break;
+		checkpoint->portion[checkpoint->portion_count++] =
+			(struct handed){log_tail_entry_ref(entry), checkpoint->hand_run};
+		run->next_offset = entry->last_offset + 1;
+	}
+	run->handed_out = i == count || log_tail_at(&partition->tail, i)->base_offset >= run->end_offset;
+}
+
+static void hand_out(struct log_checkpoint *checkpoint)
+{
+	if (checkpoint->portion_count > 0)
+		return;
+	for (size_t looked = 0; looked < PORTION && checkpoint->hand_run < checkpoint->run_count; looked++) {
+		struct sealed_run *run = &checkpoint->runs[checkpoint->hand_run];
+		hand_out_run(checkpoint, run);
+		if (!run->handed_out)
+			break;
+		checkpoint->hand_run += 1;
+	}
 }
 
 static void step_done(struct os_job *job);
@@ -373,6 +399,7 @@ static void step_done(struct os_job *job);
 static void submit_step(struct os_timer *timer)
 {
 	struct log_checkpoint *checkpoint = BASE_CONTAINER(timer, struct log_checkpoint, timer);
+	hand_out(checkpoint);
 	checkpoint->job.run = run_step;
 	checkpoint->job.done = step_done;
 	log_job_begin(checkpoint->log);
@@ -393,8 +420,21 @@ static void free_sealed_extent(struct log_partition *partition, const struct sea
 	}
 }
 
-static void adopt_run(struct log *log, struct sealed_run *run)
+/* The tail's entries that the segment holds now; they are released later. */
+static pyr_result take_sealed(struct log_checkpoint *checkpoint, struct log_partition *partition,
+                              const struct sealed_run *run)
 {
+	size_t sealed = log_tail_search(&partition->tail, run->end_offset);
+	for (size_t i = 0; i < sealed; i++)
+		partition->tail_bytes -= log_tail_at(&partition->tail, i)->bytes;
+	PYR_TRY(log_tail_take_front(&partition->tail, sealed, &checkpoint->released[checkpoint->released_count]));
+	checkpoint->released_count += 1;
+	return pyr_ok();
+}
+
+static void adopt_run(struct log_checkpoint *checkpoint, struct sealed_run *run)
+{
+	struct log *log = checkpoint->log;
 	struct log_partition *partition = log_partition_find(log, run->partition);
 	run->segment->sealed = true;
 	if (!partition)
@@ -402,15 +442,13 @@ static void adopt_run(struct log *log, struct sealed_run *run)
 	pyr_result adopted = run->part.block_count > 0 ? log_parts_push(log, partition, &run->part) : pyr_ok();
 	for (size_t i = 0; i < run->damage_count && adopted.code == PYR_OK; i++)
 		adopted = log_partition_damage(partition, run->damages[i].base_offset, run->damages[i].end_offset);
+	if (adopted.code == PYR_OK)
+		adopted = take_sealed(checkpoint, partition, run);
 	if (adopted.code != PYR_OK) {
 		log_stop(log); /* the manifest knows more than memory does */
 		return;
 	}
 	log->metrics.corrupt_reads += run->damage_count;
-	size_t sealed = log_tail_search(&partition->tail, run->entries[run->count - 1].last_offset + 1);
-	for (size_t i = 0; i < sealed; i++)
-		partition->tail_bytes -= log_tail_at(&partition->tail, i)->bytes;
-	log_tail_drop_front(&partition->tail, sealed);
 	log_parts_trim(log, partition);
 	free_sealed_extent(partition, run);
 }
@@ -419,7 +457,7 @@ static void adopt(struct log_checkpoint *checkpoint)
 {
 	struct log *log = checkpoint->log;
 	for (size_t i = 0; i < checkpoint->run_count; i++) {
-		adopt_run(log, &checkpoint->runs[i]);
+		adopt_run(checkpoint, &checkpoint->runs[i]);
 		log->metrics.sealed_bytes += checkpoint->runs[i].part.bytes;
 	}
 	log->manifest_number = checkpoint->head.number;
@@ -431,6 +469,35 @@ static void adopt(struct log_checkpoint *checkpoint)
 	log_merge_if_due(log);
 }
 
+static void run_release(struct os_job *job)
+{
+	struct log_checkpoint *checkpoint = checkpoint_of(job);
+	for (size_t i = 0; i < checkpoint->released_count; i++)
+		log_tail_release(&checkpoint->released[i]);
+	checkpoint->released_count = 0;
+}
+
+static void release_done(struct os_job *job)
+{
+	struct log_checkpoint *checkpoint = checkpoint_of(job);
+	struct log *log = checkpoint->log;
+	log->checkpoint_released = NULL;
+	log_checkpoint_free(checkpoint);
+	log_job_end(log);
+}
+
+/* The background thread keeps its order: what the checkpoint before released is gone when this one's steps run. */
+static void submit_release(struct log_checkpoint *checkpoint)
+{
+	struct log *log = checkpoint->log;
+	assert(!log->checkpoint_released);
+	log->checkpoint_released = checkpoint;
+	checkpoint->job.run = run_release;
+	checkpoint->job.done = release_done;
+	log_job_begin(log);
+	os_submit(log->background_thread, &checkpoint->job);
+}
+
 /* A failure is tried again, but not at once: a full disk would be asked at every group. */
 static void finish(struct log_checkpoint *checkpoint)
 {
@@ -440,10 +507,11 @@ static void finish(struct log_checkpoint *checkpoint)
 		log_stop(log);
 	if (checkpoint->result.code == PYR_OK && checkpoint->finished) {
 		adopt(checkpoint);
-	} else {
-		log->since_checkpoint_bytes += log->options.checkpoint_bytes;
-		log->checkpoint_retry_us = os_now_us(log->loop) + RETRY_US;
+		submit_release(checkpoint);
+		return;
 	}
+	log->since_checkpoint_bytes += log->options.checkpoint_bytes;
+	log->checkpoint_retry_us = os_now_us(log->loop) + RETRY_US;
 	log_checkpoint_free(checkpoint);
 }
 

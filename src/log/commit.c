@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { IDLE_CONFIRM_US = 50000 };
+enum { IDLE_CONFIRM_US = 50000, HOLD_US_MAX = 50000 };
 
 /* ---- answers ---- */
 
@@ -215,9 +215,45 @@ static void assemble(struct log *log)
 		submit_group(log);
 }
 
+/* ---- holding back ---- */
+
+static uint64_t backlog_bytes(const struct log *log)
+{
+	return (log->ring.current->id - log->replay_file_id) * log->options.ring_file_bytes;
+}
+
+/* The farther sealing lags behind, the longer the next group waits, and gathers: memory and disk for what is not sealed stay
+ * bounded, and clients feel it as latency. */
+static void hold_back(struct log *log)
+{
+	uint64_t limit = log->options.backlog_bytes, backlog = backlog_bytes(log);
+	log->hold_until_us = 0;
+	if (backlog <= limit)
+		return;
+	uint64_t hold_us = (backlog - limit) / (limit / HOLD_US_MAX + 1);
+	log->hold_until_us = os_now_us(log->loop) + (hold_us < HOLD_US_MAX ? hold_us : HOLD_US_MAX);
+	log->metrics.held_groups += 1;
+}
+
+static void on_hold_over(struct os_timer *timer)
+{
+	log_commit_kick(BASE_CONTAINER(timer, struct log, hold_timer));
+}
+
+static bool is_held(struct log *log)
+{
+	uint64_t now_us = log->hold_until_us > 0 ? os_now_us(log->loop) : 0;
+	if (now_us >= log->hold_until_us)
+		return false;
+	log->hold_timer.fire = on_hold_over;
+	if (log->hold_timer.slot == 0)
+		os_timer_start(log->loop, &log->hold_timer, log->hold_until_us - now_us);
+	return true;
+}
+
 void log_commit_kick(struct log *log)
 {
-	if (!log->group_busy && !log->stopped && !base_list_empty(&log->queue))
+	if (!log->group_busy && !log->stopped && !base_list_empty(&log->queue) && !is_held(log))
 		assemble(log);
 }
 
@@ -463,6 +499,7 @@ static void commit_group(struct os_job *job)
 	log->metrics.ring_bytes += group->header.bytes;
 	log->since_checkpoint_bytes += group->header.bytes;
 	commit_appends(log);
+	hold_back(log);
 	if (!log->stopped)
 		after_commit(log, had_content);
 }

@@ -14,6 +14,7 @@ struct log_options log_options_default(void)
 	return (struct log_options){
 		.ring_file_bytes = 64 << 20,
 		.checkpoint_bytes = 128 << 20,
+		.backlog_bytes = 1 << 30,
 		.tail_cache_bytes = 128 << 20,
 		.read_cache_bytes = 64 << 20,
 		.extent_min_bytes = 1 << 20,
@@ -168,6 +169,7 @@ static void log_free(struct log *log)
 		os_file_pool_silence(log->files);
 	os_timer_stop(log->loop, &log->idle_timer);
 	os_timer_stop(log->loop, &log->sync_timer);
+	os_timer_stop(log->loop, &log->hold_timer);
 	os_timer_stop(log->loop, &log->housekeeping_timer);
 	os_timer_stop(log->loop, &log->scrub_timer);
 	if (log->merge)
@@ -176,6 +178,7 @@ static void log_free(struct log *log)
 	log_removal_cancel(log);
 	log_checkpoint_cancel(log);
 	log_checkpoint_free(log->checkpoint);
+	log_checkpoint_free(log->checkpoint_released);
 	log_digests_free(log);
 	log_merge_abandon(log);
 	log_scrub_abandon(log);

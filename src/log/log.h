@@ -42,6 +42,7 @@ struct log_partition_config {
 struct log_options {
 	uint64_t ring_file_bytes; /* size of a ring file; the very first one is smaller */
 	uint64_t checkpoint_bytes; /* seal at the latest after so many bytes of ring */
+	uint64_t backlog_bytes; /* of ring not yet sealed: beyond it groups are held back, so that sealing keeps up */
 	uint64_t tail_cache_bytes; /* memory for batches that were just written */
 	uint64_t read_cache_bytes; /* memory for what cold reads brought in */
 	uint64_t extent_min_bytes; /* a run of one partition this large goes to an extent, not to the ring */
@@ -230,6 +231,7 @@ struct log_metrics {
 	uint64_t scrubbed_bytes;
 	uint64_t corrupt_reads;
 	uint64_t checkpoints;
+	uint64_t held_groups; /* by backlog_bytes */
 	uint32_t ring_files;
 	uint32_t segment_files;
 	uint32_t partitions;

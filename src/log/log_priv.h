@@ -10,6 +10,7 @@
  *   merge.c       small segments into large ones       scrub.c       reading everything again, slowly
  *   digest.c      leaves of what is still in memory    removal.c     files that nobody refers to
  *   time.c        the first record of a time           verified.c    what cold reads brought in
+ *   warm.c        the ring read in order before sealing
  */
 #ifndef PYRALOG_LOG_LOG_PRIV_H
 #define PYRALOG_LOG_LOG_PRIV_H
@@ -263,6 +264,8 @@ struct log {
 	uint32_t last_group_crc;
 	struct os_timer idle_timer; /* confirms the last group */
 	struct os_timer sync_timer; /* durability=interval */
+	struct os_timer hold_timer; /* the next group waits for sealing */
+	uint64_t hold_until_us; /* 0: it does not */
 
 	struct log_cached *cached;
 	size_t cached_head, cached_count, cached_capacity;
@@ -277,6 +280,7 @@ struct log {
 	} removal;
 	struct log_digests digests;
 	struct log_checkpoint *checkpoint; /* under way */
+	struct log_checkpoint *checkpoint_released; /* the one before, giving back what its segments replaced */
 	uint64_t manifest_number; /* of the newest snapshot on disk */
 	uint64_t replay_group; /* as that snapshot says */
 	uint64_t replay_file_id;
@@ -319,6 +323,12 @@ struct log_tail_entry *log_tail_at(const struct log_tail *tail, size_t i);
 /* The entry that holds `offset`, or the first one after it; tail->count: none. */
 size_t log_tail_search(const struct log_tail *tail, int64_t offset);
 pyr_result log_tail_push(struct log_tail *tail, const struct log_tail_entry *entry);
+/* Takes the first `count` entries out, to be released by log_tail_release(), on any thread. */
+pyr_result log_tail_take_front(struct log_tail *tail, size_t count, struct log_tail *ret_front);
+void log_tail_release(struct log_tail *tail);
+/* A copy with references of its own, and the end of one. */
+struct log_tail_entry log_tail_entry_ref(const struct log_tail_entry *entry);
+void log_tail_entry_release(struct log_tail_entry *entry);
 /* Drops the first `count` entries, or those from `from` on. */
 void log_tail_drop_front(struct log_tail *tail, size_t count);
 void log_tail_drop_back(struct log_tail *tail, size_t from);
@@ -494,6 +504,29 @@ pyr_result log_segment_writer_part_end(struct log_segment_writer *writer, struct
 /* Directory, trailer, sync of file, leaves and names. */
 pyr_result log_segment_writer_end(struct log_segment_writer *writer);
 void log_segment_writer_abort(struct log_segment_writer *writer);
+
+/* ---- warm.c ---- */
+
+enum { LOG_COLD_SPANS_MAX = 64 };
+
+struct log_cold_place {
+	struct log_ring_file *file;
+	uint64_t position;
+};
+
+/* The part of the ring that holds batches to be sealed which are not in memory. */
+struct log_cold_ring {
+	struct log_cold_place from, to;
+	struct log_cold_span {
+		struct os_pool_file *file; /* a reference */
+		uint64_t from, to;
+	} spans[LOG_COLD_SPANS_MAX];
+	size_t span_count;
+};
+
+void log_cold_ring_find(const struct log *log, struct log_cold_ring *ret_cold);
+void log_cold_ring_read(const struct log_cold_ring *cold); /* in the background; blocks */
+void log_cold_ring_release(struct log_cold_ring *cold);
 
 /* ---- checkpoint.c, manifest.c ---- */
 

@@ -89,18 +89,54 @@ pyr_result log_tail_push(struct log_tail *tail, const struct log_tail_entry *ent
 	return pyr_ok();
 }
 
-static void drop_entry(struct log_tail_entry *entry)
+struct log_tail_entry log_tail_entry_ref(const struct log_tail_entry *entry)
+{
+	struct log_tail_entry copy = *entry;
+	os_pool_file_ref(copy.file);
+	copy.slice = base_slice_ref(copy.slice);
+	if (copy.digest)
+		base_buffer_ref(copy.digest);
+	return copy;
+}
+
+void log_tail_entry_release(struct log_tail_entry *entry)
 {
 	os_pool_file_unref(entry->file);
 	base_slice_release(&entry->slice);
 	base_buffer_unref(entry->digest);
 }
 
+/* The entries that stay are moved: they are fewer than those that go, which may be many. */
+pyr_result log_tail_take_front(struct log_tail *tail, size_t count, struct log_tail *ret_front)
+{
+	struct log_tail rest = {0};
+	assert(count <= tail->count);
+	for (size_t i = count; i < tail->count; i++) {
+		pyr_result pushed = log_tail_push(&rest, log_tail_at(tail, i));
+		if (pushed.code != PYR_OK) {
+			free(rest.entries);
+			return pushed;
+		}
+	}
+	*ret_front = *tail;
+	ret_front->count = count;
+	*tail = rest;
+	return pyr_ok();
+}
+
+void log_tail_release(struct log_tail *tail)
+{
+	for (size_t i = 0; i < tail->count; i++)
+		log_tail_entry_release(log_tail_at(tail, i));
+	free(tail->entries);
+	*tail = (struct log_tail){0};
+}
+
 void log_tail_drop_front(struct log_tail *tail, size_t count)
 {
 	assert(count <= tail->count);
 	for (size_t i = 0; i < count; i++)
-		drop_entry(log_tail_at(tail, i));
+		log_tail_entry_release(log_tail_at(tail, i));
 	tail->count -= count;
 	tail->head = tail->count > 0 ? (tail->head + count) & (tail->capacity - 1) : 0;
 	if (tail->count == 0) { /* an idle partition costs no tail */
@@ -112,7 +148,7 @@ void log_tail_drop_front(struct log_tail *tail, size_t count)
 void log_tail_drop_back(struct log_tail *tail, size_t from)
 {
 	while (tail->count > from) {
-		drop_entry(log_tail_at(tail, tail->count - 1));
+		log_tail_entry_release(log_tail_at(tail, tail->count - 1));
 		tail->count -= 1;
 	}
 }

@@ -8,6 +8,7 @@
 
 #include "base/table.h"
 #include "column/log_scan.h"
+#include "node/append.h"
 #include "os/thread.h"
 
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 struct node_source {
 	struct query_source base;
 	const struct node *node;
+	atomic_uint turn; /* of records without a key */
 };
 
 /* One call, on the query thread's stack. */
@@ -90,6 +92,7 @@ static void copy_topic(const struct catalog_topic *topic, struct query_topic *re
 {
 	memcpy(ret_topic->name, topic->name, sizeof topic->name);
 	ret_topic->partition_count = topic->partition_count;
+	ret_topic->id = topic->first_partition;
 }
 
 static pyr_result answer_list(struct source_call *call, size_t shard, struct pyr_error *error)
@@ -244,10 +247,19 @@ static pyr_result scan_open(struct query_source *source, const struct catalog_pr
 	return result;
 }
 
+static pyr_result append(struct query_source *base, const struct catalog_principal *principal,
+                         struct query_record *records, size_t record_count, struct pyr_error *error)
+{
+	struct node_source *source = (struct node_source *)base;
+	struct node_append append = {source->node, principal, &source->turn};
+	return node_append_records(&append, records, record_count, error);
+}
+
 static const struct query_source_ops source_ops = {
 	.topic_list = topic_list,
 	.topic_find = topic_find,
 	.scan_open = scan_open,
+	.append = append,
 };
 
 struct query_source *node_source_new(const struct node *node)
@@ -255,7 +267,7 @@ struct query_source *node_source_new(const struct node *node)
 	struct node_source *source = calloc(1, sizeof *source);
 	if (!source)
 		return NULL;
-	*source = (struct node_source){{&source_ops}, node};
+	*source = (struct node_source){{&source_ops}, node, 0};
 	return &source->base;
 }
 

@@ -19,6 +19,9 @@ enum query_cell_kind {
 	QUERY_CELL_TIME, /* integer: microseconds */
 	QUERY_CELL_TIMESTAMP, /* integer: microseconds since 1970 */
 	QUERY_CELL_TIMESTAMPTZ,
+	QUERY_CELL_INTERVAL, /* integer: microseconds; months, days */
+	QUERY_CELL_UUID, /* integer: the upper half, lower */
+	QUERY_CELL_LIST, /* see query_cell_element() */
 };
 
 struct query_cell {
@@ -26,8 +29,18 @@ struct query_cell {
 	uint8_t scale;
 	int64_t integer; /* BOOL too; DECIMAL: upper */
 	uint64_t lower;
-	double real;
+	union {
+		double real;
+		struct {
+			int32_t months, days; /* INTERVAL */
+		};
+	};
 	struct base_bytes bytes; /* lives as long as its chunk */
+	const struct query_column_data *elements; /* LIST: where they lie, from `first` on; as long as its chunk */
+	size_t first, count;
 };
+
+/* Of a LIST, i < count. */
+struct query_cell query_cell_element(const struct query_cell *list, size_t i);
 
 #endif

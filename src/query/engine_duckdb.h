@@ -15,10 +15,28 @@ struct query_engine {
 	uint64_t next_handle;
 };
 
+struct query_prepared {
+	const struct query_run *run;
+	duckdb_prepared_statement duckdb;
+};
+
+/* engine_setup.c: run when the engine is opened, before it is sealed off. */
+extern const char *const query_engine_setup[];
+extern const size_t query_engine_setup_count;
+
 /* engine_scan.c: registers pyralog_scan and pyralog_topics on the engine's first connection. */
 bool query_engine_register_functions(struct query_engine *engine, duckdb_connection connection);
 /* The run of that handle, or NULL. */
 struct query_run *query_engine_find_run(struct query_engine *engine, uint64_t handle);
+
+/* engine_settings.c: pyralog_setting, pyralog_set_setting, pyralog_user, pyralog_settings. */
+bool query_engine_register_settings(struct query_engine *engine, duckdb_connection connection);
+
+/* engine_avg.c: pyralog_avg. */
+bool query_engine_register_avg(duckdb_connection connection);
+
+/* engine_to_char.c: pyralog_time_text, pyralog_number_text, pyralog_time_value. */
+bool query_engine_register_to_char(duckdb_connection connection);
 
 /* Starts an error of our own functions, before a SQLSTATE, a colon and a sentence. */
 #define QUERY_OWN_ERROR "pyralog:"

@@ -45,6 +45,38 @@ static const char *sqlstate_of(const char *message, const char **ret_text)
 	return "XX000";
 }
 
+/* What the words tell more of than the class. */
+static const struct {
+	const char *part, *sqlstate;
+} parts[] = {
+	{"date field value out of range", "22008"},
+	{"timestamp field value out of range", "22008"},
+	{"time field value out of range", "22008"},
+	{"invalid date field format", "22007"},
+	{"invalid timestamp field format", "22007"},
+	{"invalid time field format", "22007"},
+	{"is out of range for the destination type", "22003"},
+	{"value is out of range", "22003"},
+	{"More than one row returned by a subquery", "21000"},
+	{"cannot take logarithm", "2201E"},
+};
+
+/* Digits that are too many are out of range; anything else is no number. */
+static bool is_number_out_of_range(const char *text)
+{
+	char number[64], type[16];
+	return sscanf(text, "Could not convert string '%63[0-9+-]' to %15[A-Z]", number, type) == 2 &&
+	       strcmp(type, "INT") == 0;
+}
+
+static const char *refine_value(const char *sqlstate, const char *text)
+{
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+		if (strstr(text, parts[i].part))
+			return parts[i].sqlstate;
+	return is_number_out_of_range(text) ? "22003" : sqlstate;
+}
+
 /* Class 42 for what the words tell more of than the engine's class. */
 static const char *refine(const char *sqlstate, const char *text)
 {
@@ -93,7 +125,7 @@ pyr_result query_fail_engine(struct query_error *error, const char *message)
 	if (!message)
 		return query_fail(error, "XX000", "the engine failed without a reason");
 	const char *sqlstate = sqlstate_of(message, &text);
-	sqlstate = refine(sqlstate, text);
+	sqlstate = strncmp(sqlstate, "22", 2) == 0 ? refine_value(sqlstate, text) : refine(sqlstate, text);
 	if (strcmp(sqlstate, "57014") == 0)
 		return query_fail(error, sqlstate, "canceling statement due to user request");
 	if (strcmp(sqlstate, "42703") == 0)

@@ -11,6 +11,7 @@
 #include "query/cell.h"
 #include "query/engine.h"
 #include "query/error.h"
+#include "query/settings.h"
 #include "query/source.h"
 #include "query/types.h"
 
@@ -26,7 +27,12 @@ struct query_run {
 	const struct catalog_principal *principal;
 	struct query_scan_request *scans; /* of the statement that runs; NULL: none does */
 	size_t scan_count;
+	struct query_settings *settings;
+	const char *user;
+	uint32_t pid; /* the client's name for the session, for cancelling */
+	bool in_block; /* a transaction's; of the statement that runs */
 	atomic_bool cancelled; /* the statement that runs */
+	atomic_bool timed_out; /* that is why */
 	atomic_bool stopped; /* the session, for good */
 };
 
@@ -50,6 +56,7 @@ pyr_result query_prepared_new(struct query_connection *connection, const char *s
                               struct query_prepared **ret_prepared, struct query_error *error);
 void query_prepared_free(struct query_prepared *prepared);
 uint32_t query_prepared_parameter_type(struct query_prepared *prepared, size_t number); /* 0: anything; from 1 */
+bool query_prepared_is_resolved(struct query_prepared *prepared); /* are its columns known? */
 size_t query_prepared_column_count(struct query_prepared *prepared);
 /* For the caller to free(); NULL: memory is out. */
 char *query_prepared_column_name(struct query_prepared *prepared, size_t column);

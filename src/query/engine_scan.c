@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHOWN_COLUMNS = 6, ALL_COLUMNS = 8, HEADERS_TEXT_MAX = 64 << 20 };
+enum { SHOWN_COLUMNS = 6, ALL_COLUMNS = 8, HEADERS_TEXT_MAX = 64 << 20, FIRST_TOPIC_OID = 16384 };
 
 static const struct {
 	const char *name;
@@ -318,6 +318,7 @@ static void topics_bind(duckdb_bind_info info)
 	duckdb_bind_set_bind_data(info, handle, free);
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		add_column(info, names[i], DUCKDB_TYPE_VARCHAR);
+	add_column(info, "oid", DUCKDB_TYPE_UINTEGER);
 }
 
 static void topics_free(void *data)
@@ -352,6 +353,9 @@ static void topics_rows(duckdb_function_info info, duckdb_data_chunk chunk)
 		const char *const cells[] = {"pyralog", "public", state->topics[state->next].name, "BASE TABLE"};
 		for (size_t i = 0; i < sizeof cells / sizeof *cells; i++)
 			duckdb_vector_assign_string_element(duckdb_data_chunk_get_vector(chunk, i), row, cells[i]);
+		uint32_t *oids =
+			duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, sizeof cells / sizeof *cells));
+		oids[row] = FIRST_TOPIC_OID + state->topics[state->next].id;
 	}
 	duckdb_data_chunk_set_size(chunk, row);
 }
@@ -400,5 +404,7 @@ static bool register_topics(struct query_engine *engine, duckdb_connection conne
 
 bool query_engine_register_functions(struct query_engine *engine, duckdb_connection connection)
 {
-	return register_scan(engine, connection) && register_topics(engine, connection);
+	return register_scan(engine, connection) && register_topics(engine, connection) &&
+	       query_engine_register_settings(engine, connection) && query_engine_register_avg(connection) &&
+	       query_engine_register_to_char(connection);
 }

@@ -163,6 +163,8 @@ static size_t pass_operand(const struct query_parse *parse, size_t token)
 			end = pass_type(parse, end + 1);
 		else if (is_opening(parse, end))
 			end = query_bracket_end(parse, end);
+		else if (is_word(parse, end, "collate"))
+			end += 2;
 		else
 			break;
 	}
@@ -191,6 +193,44 @@ static struct query_extent extent_of(const struct query_parse *parse, size_t fir
 	return (struct query_extent){parse->tokens[first].at, last->at + last->bytes};
 }
 
+size_t query_operator_end(const struct query_parse *parse, size_t at)
+{
+	return is_word(parse, at, "operator") && is_mark(parse, at + 1, '(') ? query_bracket_end(parse, at + 1)
+	                                                                     : at + 1;
+}
+
+static struct query_cast_extent extent_of_word(const struct query_parse *parse, size_t cast, size_t type)
+{
+	struct query_cast_extent none = {0};
+	size_t close = query_bracket_end(parse, cast + 1);
+	if (!is_mark(parse, cast + 1, '(') || close > parse->token_count || type <= cast + 2 || type >= close)
+		return none;
+	const struct query_token *as = &parse->tokens[type - 1], *last = &parse->tokens[close - 1];
+	return (struct query_cast_extent){parse->tokens[cast].at, parse->tokens[cast + 2].at, as->at,
+	                                  last->at + last->bytes, last->at + last->bytes,     true};
+}
+
+struct query_cast_extent query_cast_extent(const struct query_parse *parse, json_t *cast)
+{
+	struct query_cast_extent none = {0};
+	size_t sign = query_parse_token_at(parse, (size_t)query_node_location(cast));
+	size_t type = query_parse_token_at(parse, (size_t)query_node_location(json_object_get(cast, "typeName")));
+	struct range operand = {SIZE_MAX, 0};
+	if (is_word(parse, sign, "cast"))
+		return extent_of_word(parse, sign, type);
+	widen(parse, json_object_get(cast, "arg"), &operand);
+	if (!is_cast(parse, sign) || operand.first >= sign)
+		return none;
+	size_t first = balance_left(parse, operand.first, sign), end = pass_type(parse, type);
+	while (is_mark(parse, end, '['))
+		end = query_bracket_end(parse, end);
+	if (end > parse->token_count)
+		return none;
+	const struct query_token *last = &parse->tokens[end - 1];
+	size_t from = parse->tokens[first].at, to = last->at + last->bytes;
+	return (struct query_cast_extent){from, from, parse->tokens[sign].at, to, to, false};
+}
+
 struct query_extent query_operator_extent(const struct query_parse *parse, json_t *expression)
 {
 	size_t operator_at = query_parse_token_at(parse, (size_t)query_node_location(expression));
@@ -200,8 +240,9 @@ struct query_extent query_operator_extent(const struct query_parse *parse, json_
 	if (left.first >= operator_at || right.first == SIZE_MAX || right.last <= operator_at)
 		return (struct query_extent){0};
 	size_t first = balance_left(parse, left.first, operator_at);
-	size_t end = pass_right(parse, operator_at, right.last);
-	end = balance_right(parse, operator_at + 1, end);
+	size_t operand = query_operator_end(parse, operator_at);
+	size_t end = pass_right(parse, operand - 1, right.last);
+	end = balance_right(parse, operand, end);
 	return extent_of(parse, first, end);
 }
 

@@ -74,6 +74,18 @@ static pyr_result parse_tree(struct query_parse *parse, struct query_error *erro
 	return pyr_ok();
 }
 
+/* Names without quotes are folded, as PostgreSQL does: the engine would keep their case in the columns' names. */
+static void fold_words(struct query_parse *parse)
+{
+	for (size_t i = 0; i < parse->token_count; i++) {
+		const struct query_token *token = &parse->tokens[i];
+		for (size_t k = 0; token->kind == QUERY_TOKEN_WORD && k < token->bytes; k++) {
+			char *c = &parse->text[token->at + k];
+			*c = (char)(*c >= 'A' && *c <= 'Z' ? *c + 'a' - 'A' : *c);
+		}
+	}
+}
+
 pyr_result query_parse_init(struct query_parse *parse, const char *text, size_t bytes, struct query_error *error)
 {
 	*parse = (struct query_parse){0};
@@ -89,6 +101,8 @@ pyr_result query_parse_init(struct query_parse *parse, const char *text, size_t 
 	pyr_result result = check_tokens(parse, error);
 	if (result.code == PYR_OK)
 		result = parse_tree(parse, error);
+	if (result.code == PYR_OK)
+		fold_words(parse);
 	if (result.code != PYR_OK)
 		query_parse_deinit(parse);
 	return result;

@@ -20,12 +20,64 @@ enum {
 enum query_kind {
 	QUERY_KIND_ROWS, /* SELECT, VALUES, SHOW */
 	QUERY_KIND_EXPLAIN,
+	QUERY_KIND_INSERT,
 	QUERY_KIND_BEGIN,
 	QUERY_KIND_COMMIT,
 	QUERY_KIND_ROLLBACK,
+	QUERY_KIND_SAVEPOINT, /* called `name` */
+	QUERY_KIND_RELEASE,
+	QUERY_KIND_ROLLBACK_TO,
+	QUERY_KIND_SET, /* `name`, to `value` */
+	QUERY_KIND_RESET_ALL,
+	QUERY_KIND_DECLARE, /* a cursor `name` over the rows */
+	QUERY_KIND_FETCH, /* and MOVE */
+	QUERY_KIND_CLOSE, /* a cursor `name`, or all */
+	QUERY_KIND_COPY_OUT,
+	QUERY_KIND_COPY_IN,
 	QUERY_KIND_DEALLOCATE, /* of `name`, or of all */
 	QUERY_KIND_DISCARD, /* whatever the session keeps */
-	QUERY_KIND_COMMAND, /* anything else that does nothing: SET */
+	QUERY_KIND_COMMAND, /* anything else that does nothing */
+};
+
+/* Columns of a topic that can be written. */
+enum query_write_column {
+	QUERY_WRITE_KEY,
+	QUERY_WRITE_VALUE,
+	QUERY_WRITE_HEADERS,
+	QUERY_WRITE_TIMESTAMP,
+	QUERY_WRITE_PARTITION,
+	QUERY_WRITE_KEY_BYTES,
+	QUERY_WRITE_VALUE_BYTES,
+	QUERY_WRITE_COLUMNS,
+};
+
+/* What RETURNING may name. */
+enum query_return_column {
+	QUERY_RETURN_OFFSET,
+	QUERY_RETURN_PARTITION,
+	QUERY_RETURN_TIMESTAMP,
+	QUERY_RETURN_KEY,
+	QUERY_RETURN_VALUE,
+	QUERY_RETURN_COLUMNS,
+};
+
+struct query_insert {
+	char topic[CATALOG_NAME_MAX + 1];
+	enum query_write_column columns[QUERY_WRITE_COLUMNS];
+	size_t column_count;
+	enum query_return_column returning[QUERY_RETURN_COLUMNS * 2];
+	char return_names[QUERY_RETURN_COLUMNS * 2][64];
+	size_t return_count;
+};
+
+enum query_copy_format { QUERY_COPY_TEXT, QUERY_COPY_CSV, QUERY_COPY_BINARY };
+
+struct query_copy {
+	enum query_copy_format format;
+	bool header;
+	char delimiter, quote, escape;
+	char null_text[64];
+	bool force_quote; /* all columns */
 };
 
 enum query_bound_column { QUERY_BOUND_OFFSET, QUERY_BOUND_PARTITION, QUERY_BOUND_TIMESTAMP };
@@ -48,7 +100,14 @@ struct query_plan {
 	enum query_kind kind;
 	const char *tag; /* of the command: static */
 	char *sql; /* for the engine; NULL when it has nothing to do */
-	const char *name; /* DEALLOCATE: borrowed from the parse; NULL: all */
+	const char *name; /* borrowed from the parse; NULL: all */
+	char *value; /* SET; NULL: the default */
+	bool local; /* SET LOCAL */
+	bool hold; /* DECLARE WITH HOLD */
+	bool moves, backward; /* FETCH: MOVE; anything but forward */
+	int64_t row_count; /* FETCH: at most */
+	struct query_insert insert; /* INSERT and COPY_IN */
+	struct query_copy copy;
 	struct query_scan scans[QUERY_TOPICS_MAX];
 	size_t scan_count;
 	struct query_bound bounds[QUERY_BOUNDS_MAX];
@@ -63,6 +122,7 @@ struct query_plan_options {
 	uint64_t handle; /* by which the engine's table function finds the statement's scans */
 	const uint32_t *parameter_types; /* object ids; 0: not declared */
 	size_t parameter_type_count;
+	bool null_parameters; /* nulls stand for them: to learn the columns */
 };
 
 /* Of the parse's statement `i`. The parse must outlive the plan. Writes and whatever else is not there yet: 0A000;

@@ -5,6 +5,8 @@
 #include "query/edits.h"
 #include "query/plan.h"
 
+#include <string.h>
+
 enum { QUERY_NAMES_MAX = 256, QUERY_ITEMS_MAX = 128 };
 
 /* A FROM item of the query block at hand. */
@@ -31,7 +33,50 @@ struct query_rewrite {
 	const struct query_scope *scope; /* of the block being walked; means nothing after an error */
 	bool bytes_wanted; /* key_bytes or value_bytes is named somewhere */
 	size_t from, to; /* the statement in the text */
+	bool ordinality; /* of the function in FROM at hand */
+	int numeric_scale; /* of the numeric that is being cast to; -1: not known */
 };
+
+static inline bool is(const char *name, const char *wanted)
+{
+	return name && strcmp(name, wanted) == 0;
+}
+
+/* rewrite.c: a query and all in it; then query_edits_apply(). */
+pyr_result query_rewrite_select(struct query_rewrite *rewrite, json_t *body);
+bool query_names_bytes(json_t *node); /* does it name key_bytes or value_bytes? */
+pyr_result query_fail_unknown(struct query_rewrite *rewrite, const char *schema, const char *name); /* 42P01 */
+/* Tokens of the statement's text. Where a node begins; the byte behind a token. */
+size_t query_token_of(const struct query_rewrite *rewrite, json_t *body);
+size_t query_token_end(const struct query_rewrite *rewrite, size_t token);
+bool query_is_mark(const struct query_rewrite *rewrite, size_t token, char mark);
+bool query_is_word(const struct query_rewrite *rewrite, size_t token, const char *word);
+/* "a""b" for a"b, into a buffer cut at its end. */
+const char *query_quote_name(const char *name, char *room, size_t bytes);
+
+/* rewrite.c: a node that stands for an expression; `dropped` is a cast around it that goes away with its tokens. */
+pyr_result query_rewrite_node(struct query_rewrite *rewrite, json_t *node, json_t *dropped);
+
+/* calls.c: names of functions, and words that are calls. */
+void query_rewrite_call(struct query_rewrite *rewrite, json_t *body, const char *name);
+void query_rewrite_value(struct query_rewrite *rewrite, json_t *body);
+/* syntax.c: a call in SQL's own grammar (true: it is one), and operators with a pattern or a path. */
+bool query_rewrite_syntax_call(struct query_rewrite *rewrite, json_t *body, const char *name);
+void query_rewrite_like(struct query_rewrite *rewrite, json_t *body);
+void query_rewrite_similar(struct query_rewrite *rewrite, json_t *body);
+bool query_rewrite_path(struct query_rewrite *rewrite, json_t *body, const char *name);
+/* casts.c: a cast, and all in it; shown: it is a column of the result. The name of a type. */
+pyr_result query_rewrite_cast(struct query_rewrite *rewrite, json_t *body, bool shown);
+void query_rewrite_type(struct query_rewrite *rewrite, json_t *type);
+
+/* statements.c: the rewritten text from token `from` on becomes the plan's, behind `before` and in front of `after`. */
+pyr_result query_plan_apply(struct query_rewrite *rewrite, size_t from, size_t to, const char *before,
+                            const char *after);
+/* plan_session.c: SET, SHOW, cursors, transactions. plan_write.c: INSERT and COPY. NULL: another kind of statement. */
+typedef pyr_result query_planner(struct query_rewrite *rewrite, json_t *body);
+query_planner *query_plan_session(const char *kind);
+query_planner *query_plan_write(const char *kind);
+pyr_result query_plan_select(struct query_rewrite *rewrite, json_t *body, size_t from);
 
 /* operators.c: where the operands of the operator at token `at` begin and end, in bytes of the text. */
 struct query_extent {
@@ -39,6 +84,16 @@ struct query_extent {
 };
 
 struct query_extent query_operator_extent(const struct query_parse *parse, json_t *expression);
+/* A cast, x::type or CAST(x AS type), in bytes of the text: where it starts, where x does, what goes from behind x to the
+ * end. `to` 0: it is written otherwise. */
+struct query_cast_extent {
+	size_t from, operand, sign, to, end;
+	bool is_word; /* CAST: `to` is in front of its closing bracket, `end` behind it */
+};
+
+struct query_cast_extent query_cast_extent(const struct query_parse *parse, json_t *cast);
+/* Behind the last token of the operator at token `at`: OPERATOR(pg_catalog.~) has several. */
+size_t query_operator_end(const struct query_parse *parse, size_t at);
 /* The whole call that starts at token `at`: name, brackets, FILTER, OVER, WITHIN GROUP. */
 struct query_extent query_call_extent(const struct query_parse *parse, size_t at);
 /* Token behind the bracket that matches the one at token `at`. */
@@ -60,9 +115,5 @@ enum { QUERY_VIEW_BYTES = 1024 };
 
 /* system.c: is this a relation of the system? Then what stands for it in FROM; "": itself. schema may be NULL. */
 bool query_system_relation(const char *schema, const char *name, uint64_t handle, char *room, size_t room_bytes);
-
-/* settings.c: SHOW and SET. NULL: no such setting. */
-const char *query_setting_show(const char *name);
-pyr_result query_setting_check(json_t *set_statement, struct query_error *error);
 
 #endif

@@ -15,11 +15,6 @@
 
 static pyr_result walk(struct query_rewrite *rewrite, json_t *node);
 
-static bool is(const char *name, const char *wanted)
-{
-	return name && strcmp(name, wanted) == 0;
-}
-
 static pyr_result fail_at(struct query_rewrite *rewrite, json_t *body, pyr_result result)
 {
 	long at = query_node_location(body);
@@ -28,33 +23,33 @@ static pyr_result fail_at(struct query_rewrite *rewrite, json_t *body, pyr_resul
 	return result;
 }
 
-static size_t token_of(const struct query_rewrite *rewrite, json_t *body)
+size_t query_token_of(const struct query_rewrite *rewrite, json_t *body)
 {
 	long at = query_node_location(body);
 	return at < 0 ? rewrite->parse->token_count : query_parse_token_at(rewrite->parse, (size_t)at);
 }
 
-static size_t token_end(const struct query_rewrite *rewrite, size_t token)
+size_t query_token_end(const struct query_rewrite *rewrite, size_t token)
 {
 	const struct query_token *at = &rewrite->parse->tokens[token];
 	return at->at + at->bytes;
 }
 
-static bool is_mark(const struct query_rewrite *rewrite, size_t token, char mark)
+bool query_is_mark(const struct query_rewrite *rewrite, size_t token, char mark)
 {
 	const struct query_token *at = &rewrite->parse->tokens[token];
 	return token < rewrite->parse->token_count && at->kind == QUERY_TOKEN_MARK &&
 	       rewrite->parse->text[at->at] == mark;
 }
 
-static bool is_word(const struct query_rewrite *rewrite, size_t token, const char *word)
+bool query_is_word(const struct query_rewrite *rewrite, size_t token, const char *word)
 {
 	return token < rewrite->parse->token_count &&
 	       query_token_is(rewrite->parse->text, &rewrite->parse->tokens[token], word);
 }
 
 /* "a""b" for a"b, into a buffer cut at its end. */
-static const char *quote_name(const char *name, char *room, size_t bytes)
+const char *query_quote_name(const char *name, char *room, size_t bytes)
 {
 	size_t used = 0;
 	room[used++] = '"';
@@ -82,15 +77,15 @@ static bool is_with_name(const struct query_rewrite *rewrite, const char *name)
 static void replace_relation(struct query_rewrite *rewrite, json_t *body, const char *call)
 {
 	char quoted[300];
-	size_t first = token_of(rewrite, body), last = first;
-	while (is_mark(rewrite, last + 1, '.'))
+	size_t first = query_token_of(rewrite, body), last = first;
+	while (query_is_mark(rewrite, last + 1, '.'))
 		last += 2;
 	if (last >= rewrite->parse->token_count)
 		return;
 	size_t at = rewrite->parse->tokens[first].at;
 	bool has_alias = json_object_get(body, "alias") != NULL;
-	const char *name = quote_name(query_node_string(body, "relname"), quoted, sizeof quoted);
-	query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, at, token_end(rewrite, last) - at, "%s%s%s", call,
+	const char *name = query_quote_name(query_node_string(body, "relname"), quoted, sizeof quoted);
+	query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, at, query_token_end(rewrite, last) - at, "%s%s%s", call,
 	               has_alias ? "" : " AS ", has_alias ? "" : name);
 }
 
@@ -108,7 +103,7 @@ static pyr_result add_scan(struct query_rewrite *rewrite, json_t *body, const st
 	return pyr_ok();
 }
 
-static pyr_result fail_unknown(struct query_rewrite *rewrite, const char *schema, const char *name)
+pyr_result query_fail_unknown(struct query_rewrite *rewrite, const char *schema, const char *name)
 {
 	pyr_result result = query_fail(rewrite->error, "42P01", "relation \"%s%s%s\" does not exist",
 	                               schema ? schema : "", schema ? "." : "", name);
@@ -138,7 +133,7 @@ static pyr_result resolve_relation(struct query_rewrite *rewrite, json_t *body)
 	}
 	char view[QUERY_VIEW_BYTES];
 	if (!query_system_relation(schema, name, options->handle, view, sizeof view))
-		return fail_unknown(rewrite, schema, name);
+		return query_fail_unknown(rewrite, schema, name);
 	if (view[0])
 		replace_relation(rewrite, body, view);
 	return pyr_ok();
@@ -156,7 +151,7 @@ static void type_sum(struct query_rewrite *rewrite, json_t *body)
 	json_t *arguments = json_object_get(body, "args");
 	int width =
 		json_array_size(arguments) == 1 ? query_integer_width(rewrite->scope, json_array_get(arguments, 0)) : 0;
-	struct query_extent call = query_call_extent(rewrite->parse, token_of(rewrite, body));
+	struct query_extent call = query_call_extent(rewrite->parse, query_token_of(rewrite, body));
 	if (width == 0 || call.to == 0)
 		return;
 	query_edit_add(&rewrite->edits, QUERY_EDIT_OPEN, call.from, 0, "CAST(");
@@ -164,15 +159,31 @@ static void type_sum(struct query_rewrite *rewrite, json_t *body)
 	               width == 4 ? "BIGINT" : "DECIMAL(38,0)");
 }
 
-/* The engine keeps its functions elsewhere: pg_catalog.version() is version(). */
-static void drop_schema(struct query_rewrite *rewrite, json_t *body, json_t *names)
+/* An int4 that is written down, or a parameter declared as one. */
+static bool is_int4(struct query_rewrite *rewrite, json_t *node)
 {
-	size_t first = token_of(rewrite, body);
-	if (json_array_size(names) != 2 || !is(query_node_name(names, 0), "pg_catalog") ||
-	    !is_mark(rewrite, first + 1, '.'))
-		return;
-	size_t at = rewrite->parse->tokens[first].at;
-	query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, at, token_end(rewrite, first + 1) - at, "%s", "");
+	json_t *cast = json_object_get(node, "TypeCast"), *constant = json_object_get(node, "A_Const");
+	json_t *sign = json_object_get(node, "A_Expr");
+	if (sign && !json_object_get(sign, "lexpr"))
+		return is_int4(rewrite, json_object_get(sign, "rexpr"));
+	if (cast)
+		return query_integer_width(rewrite->scope, node) == 4 &&
+		       (json_object_get(json_object_get(cast, "arg"), "ParamRef") ||
+		        json_object_get(json_object_get(cast, "arg"), "A_Const"));
+	return json_object_get(constant, "ival") != NULL;
+}
+
+/* generate_series in FROM gives int4 for int4: the engine's gives int8 always. */
+static const char *table_name(struct query_rewrite *rewrite, json_t *body, const char *name)
+{
+	json_t *node;
+	size_t i;
+	if (!is(name, "generate_series"))
+		return name;
+	if (rewrite->ordinality || json_array_size(json_object_get(body, "args")) != 2)
+		return "";
+	json_array_foreach(json_object_get(body, "args"), i, node) if (!is_int4(rewrite, node)) return "";
+	return "generate_series/int4";
 }
 
 static pyr_result on_call(struct query_rewrite *rewrite, json_t *body, bool as_table)
@@ -180,35 +191,44 @@ static pyr_result on_call(struct query_rewrite *rewrite, json_t *body, bool as_t
 	json_t *names = json_object_get(body, "funcname");
 	size_t count = json_array_size(names);
 	const char *name = query_node_name(names, count - 1);
-	if (!name || count > 2 || (count == 2 && !is(query_node_name(names, 0), "pg_catalog")))
+	const char *schema = count == 2 ? query_node_name(names, 0) : NULL;
+	if (!name || count > 2 || (schema && !is(schema, "pg_catalog") && !is(schema, "information_schema")))
 		return fail_at(rewrite, body,
 		               query_fail(rewrite->error, "42883", "functions have no schema but pg_catalog"));
 	PYR_TRY(fail_at(rewrite, body, query_function_check(name, as_table, rewrite->error)));
 	if (is(name, "sum"))
 		type_sum(rewrite, body);
-	drop_schema(rewrite, body, names);
+	if (query_rewrite_syntax_call(rewrite, body, name))
+		return walk(rewrite, body);
+	query_rewrite_call(rewrite, body, as_table ? table_name(rewrite, body, name) : name);
 	return walk(rewrite, body);
+}
+
+/* The operator at a token; OPERATOR(pg_catalog.~) has more of them. */
+static void replace_operator(struct query_rewrite *rewrite, size_t at, const char *text)
+{
+	size_t from = rewrite->parse->tokens[at].at, end = query_operator_end(rewrite->parse, at);
+	query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, from, query_token_end(rewrite, end - 1) - from, "%s", text);
 }
 
 static void wrap_operator(struct query_rewrite *rewrite, json_t *body, const char *open, const char *between,
                           const char *close)
 {
 	struct query_extent extent = query_operator_extent(rewrite->parse, body);
-	size_t at = token_of(rewrite, body);
+	size_t at = query_token_of(rewrite, body);
 	if (extent.to == 0 || at >= rewrite->parse->token_count)
 		return;
 	query_edit_add(&rewrite->edits, QUERY_EDIT_OPEN, extent.from, 0, "%s", open);
 	query_edit_add(&rewrite->edits, QUERY_EDIT_CLOSE, extent.to, 0, "%s", close);
 	if (between)
-		query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, rewrite->parse->tokens[at].at,
-		               rewrite->parse->tokens[at].bytes, "%s", between);
+		replace_operator(rewrite, at, between);
 }
 
 /* A literal that says itself that it is not zero. */
 static bool is_nonzero(const struct query_rewrite *rewrite, json_t *node)
 {
 	json_t *constant = json_object_get(node, "A_Const");
-	size_t token = constant ? token_of(rewrite, constant) : rewrite->parse->token_count;
+	size_t token = constant ? query_token_of(rewrite, constant) : rewrite->parse->token_count;
 	if (token >= rewrite->parse->token_count || rewrite->parse->tokens[token].kind != QUERY_TOKEN_NUMBER)
 		return false;
 	const struct query_token *number = &rewrite->parse->tokens[token];
@@ -219,7 +239,7 @@ static bool is_nonzero(const struct query_rewrite *rewrite, json_t *node)
 static void guard_divisor(struct query_rewrite *rewrite, json_t *body)
 {
 	struct query_extent extent = query_operator_extent(rewrite->parse, body);
-	size_t at = token_of(rewrite, body) + 1;
+	size_t at = query_token_of(rewrite, body) + 1;
 	if (extent.to == 0 || at >= rewrite->parse->token_count || is_nonzero(rewrite, json_object_get(body, "rexpr")))
 		return;
 	query_edit_add(&rewrite->edits, QUERY_EDIT_OPEN, rewrite->parse->tokens[at].at, 0, "pyralog_divisor(");
@@ -240,14 +260,78 @@ static void hint_array(struct query_rewrite *rewrite, json_t *body)
 /* x = ANY (array) and x <> ALL (array), which the engine makes a join that it can't always do. */
 static void rewrite_array_test(struct query_rewrite *rewrite, json_t *body, bool all)
 {
-	size_t at = token_of(rewrite, body);
+	size_t at = query_token_of(rewrite, body);
 	const char *name = query_node_name(json_object_get(body, "name"), 0);
-	if (!is(name, all ? "<>" : "=") || !is_mark(rewrite, at + 2, '('))
+	if (!is(name, all ? "<>" : "=") || !query_is_mark(rewrite, at + 2, '('))
 		return;
 	hint_array(rewrite, body);
 	wrap_operator(rewrite, body, all ? "(NOT pyralog_any(" : "pyralog_any(", ",", all ? "))" : ")");
 	query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, rewrite->parse->tokens[at + 1].at,
 	               rewrite->parse->tokens[at + 1].bytes, "%s", "");
+}
+
+/* A literal like '{0}' that is compared is an array's: the engine would read it as something else. */
+static void convert_braces(struct query_rewrite *rewrite, json_t *node)
+{
+	json_t *constant = json_object_get(node, "A_Const");
+	const char *text = query_node_string(json_object_get(constant, "sval"), "sval");
+	size_t bytes = text ? strlen(text) : 0, token = constant ? query_token_of(rewrite, constant) : 0;
+	if (bytes < 3 || text[0] != '{' || text[bytes - 1] != '}' || strspn(text + 1, "0123456789,") != bytes - 2)
+		return;
+	if (token < rewrite->parse->token_count)
+		query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, rewrite->parse->tokens[token].at,
+		               rewrite->parse->tokens[token].bytes, "'[%.*s]'", (int)bytes - 2, text + 1);
+}
+
+/* COLLATE "C" and "default" are what the engine does anyway. */
+static pyr_result on_collation(struct query_rewrite *rewrite, json_t *body)
+{
+	json_t *names = json_object_get(body, "collname");
+	const char *name = query_node_name(names, json_array_size(names) - 1);
+	size_t first = query_token_of(rewrite, body), last = first + 1;
+	if (!is(name, "default") && !is(name, "C") && !is(name, "POSIX") && !is(name, "C.UTF-8") &&
+	    !is(name, "ucs_basic"))
+		return query_fail(rewrite->error, "42704", "collation \"%s\" does not exist: there are C and default",
+		                  name ? name : "");
+	while (query_is_mark(rewrite, last + 1, '.'))
+		last += 2;
+	if (last < rewrite->parse->token_count) {
+		size_t from = rewrite->parse->tokens[first].at;
+		query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, from, query_token_end(rewrite, last) - from, "%s",
+		               "");
+	}
+	return walk(rewrite, json_object_get(body, "arg"));
+}
+
+/* Columns that every relation of PostgreSQL has without showing them say nothing here. */
+static bool is_hidden(const char *name)
+{
+	static const char *const names[] = {"tableoid", "xmin", "xmax", "cmin", "cmax", "ctid"};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (is(name, names[i]))
+			return true;
+	return false;
+}
+
+/* pg_catalog.pg_class.relname: the relation stands for itself. */
+static void on_column(struct query_rewrite *rewrite, json_t *body)
+{
+	json_t *fields = json_object_get(body, "fields");
+	const char *schema = query_node_name(fields, 0);
+	size_t first = query_token_of(rewrite, body), last = first;
+	while (query_is_mark(rewrite, last + 1, '.'))
+		last += 2;
+	if (is_hidden(query_node_name(fields, json_array_size(fields) - 1)) && last < rewrite->parse->token_count) {
+		size_t from = rewrite->parse->tokens[first].at;
+		query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, from, query_token_end(rewrite, last) - from,
+		               "CAST(0 AS UINTEGER)");
+		return;
+	}
+	if (json_array_size(fields) != 3 || !query_is_mark(rewrite, first + 1, '.') ||
+	    (!is(schema, "pg_catalog") && !is(schema, "information_schema") && !is(schema, "public")))
+		return;
+	size_t at = rewrite->parse->tokens[first].at;
+	query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, at, query_token_end(rewrite, first + 1) - at, "%s", "");
 }
 
 static pyr_result on_expression(struct query_rewrite *rewrite, json_t *body)
@@ -256,12 +340,28 @@ static pyr_result on_expression(struct query_rewrite *rewrite, json_t *body)
 	const char *name = query_node_name(names, 0), *kind = query_node_string(body, "kind");
 	if (is(kind, "AEXPR_OP_ANY") || is(kind, "AEXPR_OP_ALL"))
 		rewrite_array_test(rewrite, body, is(kind, "AEXPR_OP_ALL"));
-	if (json_array_size(names) == 1 && is(kind, "AEXPR_OP")) {
+	if (json_array_size(names) == 2 && is(query_node_name(names, 0), "pg_catalog") && is(kind, "AEXPR_OP")) {
+		name = query_node_name(names, 1);
+		if (!strchr(name, '~') || strchr(name, '~') != strrchr(name, '~'))
+			replace_operator(rewrite, query_token_of(rewrite, body), name);
+	}
+	if (is(name, "=") || is(name, "<>"))
+		convert_braces(rewrite, json_object_get(body, "rexpr"));
+	if (is(kind, "AEXPR_LIKE") || is(kind, "AEXPR_ILIKE"))
+		query_rewrite_like(rewrite, body);
+	if (is(kind, "AEXPR_SIMILAR"))
+		query_rewrite_similar(rewrite, body);
+	if (is(kind, "AEXPR_OP")) {
 		if (is(name, "->") || is(name, "->>"))
 			wrap_operator(rewrite, body, "(", NULL, ")");
 		else if (is(name, "/") || is(name, "%"))
 			guard_divisor(rewrite, body);
-		else if (is(name, "~"))
+		else if (is(name, "#>") || is(name, "#>>")) {
+			wrap_operator(rewrite, body, "(", NULL, ")");
+			query_rewrite_path(rewrite, body, name);
+		} else if (is(name, "#"))
+			wrap_operator(rewrite, body, "xor(", ",", ")");
+		else if (is(name, "~") && json_object_get(body, "lexpr"))
 			wrap_operator(rewrite, body, "regexp_matches(", ",", ")");
 		else if (is(name, "!~"))
 			wrap_operator(rewrite, body, "(NOT regexp_matches(", ",", "))");
@@ -284,20 +384,14 @@ static pyr_result on_parameter(struct query_rewrite *rewrite, json_t *body)
 		rewrite->plan->parameter_count = number;
 	uint32_t oid = number <= options->parameter_type_count ? options->parameter_types[number - 1] : 0;
 	const char *type = query_type_engine_name(oid ? oid : rewrite->plan->hints[number - 1]);
-	size_t token = token_of(rewrite, body);
-	if (type && token < rewrite->parse->token_count)
+	size_t token = query_token_of(rewrite, body);
+	if (type && token < rewrite->parse->token_count && options->null_parameters)
+		query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, rewrite->parse->tokens[token].at,
+		               rewrite->parse->tokens[token].bytes, "CAST(NULL AS %s)", type);
+	else if (type && token < rewrite->parse->token_count)
 		query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, rewrite->parse->tokens[token].at,
 		               rewrite->parse->tokens[token].bytes, "CAST(CAST($%zu AS VARCHAR) AS %s)", number, type);
 	return pyr_ok();
-}
-
-static void on_type(struct query_rewrite *rewrite, json_t *type)
-{
-	json_t *names = json_object_get(type, "names");
-	size_t token = token_of(rewrite, type);
-	if (is(query_node_name(names, json_array_size(names) - 1), "jsonb") && token < rewrite->parse->token_count)
-		query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, rewrite->parse->tokens[token].at,
-		               rewrite->parse->tokens[token].bytes, "json");
 }
 
 /* ---- query blocks ---- */
@@ -310,14 +404,14 @@ static size_t targets_end(const struct query_rewrite *rewrite, size_t token)
 	const struct query_parse *parse = rewrite->parse;
 	size_t previous = token;
 	for (size_t i = token; i < parse->token_count && parse->tokens[i].at < rewrite->to; i++) {
-		if (is_mark(rewrite, i, ')') || is_mark(rewrite, i, ']') || is_mark(rewrite, i, ';'))
+		if (query_is_mark(rewrite, i, ')') || query_is_mark(rewrite, i, ']') || query_is_mark(rewrite, i, ';'))
 			return i;
 		for (size_t k = 0; k < sizeof stops / sizeof *stops && parse->tokens[i].kind == QUERY_TOKEN_WORD; k++)
-			if (is_word(rewrite, i, stops[k]) && !is_word(rewrite, previous, "distinct") &&
-			    !is_mark(rewrite, previous, '.'))
+			if (query_is_word(rewrite, i, stops[k]) && !query_is_word(rewrite, previous, "distinct") &&
+			    !query_is_word(rewrite, previous, "within") && !query_is_mark(rewrite, previous, '.'))
 				return i;
 		previous = i;
-		if (is_mark(rewrite, i, '(') || is_mark(rewrite, i, '['))
+		if (query_is_mark(rewrite, i, '(') || query_is_mark(rewrite, i, '['))
 			i = query_bracket_end(parse, i) - 1;
 	}
 	size_t end = token;
@@ -331,10 +425,10 @@ static size_t target_end(const struct query_rewrite *rewrite, json_t *targets, s
 {
 	json_t *next = json_object_get(json_array_get(targets, i + 1), "ResTarget");
 	if (next) {
-		size_t token = token_of(rewrite, next);
+		size_t token = query_token_of(rewrite, next);
 		return token > 0 ? token - 1 : 0;
 	}
-	return targets_end(rewrite, token_of(rewrite, json_object_get(json_array_get(targets, i), "ResTarget")));
+	return targets_end(rewrite, query_token_of(rewrite, json_object_get(json_array_get(targets, i), "ResTarget")));
 }
 
 static void name_targets(struct query_rewrite *rewrite, json_t *targets)
@@ -350,8 +444,8 @@ static void name_targets(struct query_rewrite *rewrite, json_t *targets)
 		size_t end = name ? target_end(rewrite, targets, i) : 0;
 		if (end == 0)
 			continue;
-		query_edit_add(&rewrite->edits, QUERY_EDIT_AFTER, token_end(rewrite, end - 1), 0, " AS %s",
-		               quote_name(name, quoted, sizeof quoted));
+		query_edit_add(&rewrite->edits, QUERY_EDIT_AFTER, query_token_end(rewrite, end - 1), 0, " AS %s",
+		               query_quote_name(name, quoted, sizeof quoted));
 	}
 }
 
@@ -378,7 +472,7 @@ static void narrow_stars(struct query_rewrite *rewrite, json_t *targets, const s
 			continue;
 		size_t end = target_end(rewrite, targets, i);
 		if (end > 0)
-			query_edit_add(&rewrite->edits, QUERY_EDIT_AFTER, token_end(rewrite, end - 1), 0,
+			query_edit_add(&rewrite->edits, QUERY_EDIT_AFTER, query_token_end(rewrite, end - 1), 0,
 			               " EXCLUDE (key_bytes, value_bytes)");
 	}
 }
@@ -455,7 +549,7 @@ static pyr_result walk_block(struct query_rewrite *rewrite, json_t *body)
 	return pyr_ok();
 }
 
-static pyr_result on_select(struct query_rewrite *rewrite, json_t *body)
+pyr_result query_rewrite_select(struct query_rewrite *rewrite, json_t *body)
 {
 	size_t names = rewrite->name_count;
 	struct query_scope scope = {body, rewrite->scope};
@@ -469,13 +563,35 @@ static pyr_result on_select(struct query_rewrite *rewrite, json_t *body)
 	if (json_object_get(body, "withClause"))
 		PYR_TRY(walk_with(rewrite, json_object_get(body, "withClause")));
 	if (json_object_get(body, "larg")) {
-		PYR_TRY(on_select(rewrite, json_object_get(body, "larg")));
-		PYR_TRY(on_select(rewrite, json_object_get(body, "rarg")));
+		PYR_TRY(query_rewrite_select(rewrite, json_object_get(body, "larg")));
+		PYR_TRY(query_rewrite_select(rewrite, json_object_get(body, "rarg")));
 	}
 	PYR_TRY(walk_block(rewrite, body));
 	rewrite->name_count = names;
 	rewrite->scope = scope.outer;
 	return pyr_ok();
+}
+
+/* generate_series(1, 3) s has a column s: the engine calls it otherwise. */
+static void name_series(struct query_rewrite *rewrite, json_t *body, json_t *function)
+{
+	json_t *alias = json_object_get(body, "alias");
+	const char *name = query_node_string(alias, "aliasname");
+	char quoted[300];
+	json_t *names = json_object_get(function, "funcname");
+	const char *called = query_node_name(names, json_array_size(names) - 1);
+	bool ordinal = json_is_true(json_object_get(body, "ordinality"));
+	if (!name || json_object_get(alias, "colnames") || strncmp(called, "json_each", 9) == 0 ||
+	    is(called, "json_tree") || is(called, "pg_get_keywords"))
+		return;
+	size_t token = query_token_of(rewrite, function);
+	while (token < rewrite->parse->token_count && !query_is_mark(rewrite, token, '('))
+		token += 1;
+	token = query_bracket_end(rewrite->parse, token) + (ordinal ? 2 : 0);
+	token += query_is_word(rewrite, token, "as");
+	if (token < rewrite->parse->token_count)
+		query_edit_add(&rewrite->edits, QUERY_EDIT_AFTER, query_token_end(rewrite, token), 0, "(%s%s)",
+		               query_quote_name(name, quoted, sizeof quoted), ordinal ? ", ordinality" : "");
 }
 
 static pyr_result on_range_function(struct query_rewrite *rewrite, json_t *body)
@@ -488,6 +604,8 @@ static pyr_result on_range_function(struct query_rewrite *rewrite, json_t *body)
 		json_t *function = json_object_get(call, "FuncCall");
 		if (!function)
 			return query_fail(rewrite->error, "0A000", "this expression can't stand in FROM");
+		rewrite->ordinality = json_is_true(json_object_get(body, "ordinality"));
+		name_series(rewrite, body, function);
 		PYR_TRY(on_call(rewrite, function, true));
 	}
 	return pyr_ok();
@@ -498,7 +616,7 @@ static pyr_result on_range_function(struct query_rewrite *rewrite, json_t *body)
 static pyr_result visit(struct query_rewrite *rewrite, const char *kind, json_t *body)
 {
 	if (is(kind, "SelectStmt"))
-		return on_select(rewrite, body);
+		return query_rewrite_select(rewrite, body);
 	if (is(kind, "RangeVar"))
 		return on_relation(rewrite, body);
 	if (is(kind, "RangeFunction"))
@@ -512,11 +630,37 @@ static pyr_result visit(struct query_rewrite *rewrite, const char *kind, json_t 
 	if (is(kind, "BoolExpr") && json_array_size(json_object_get(body, "args")) > QUERY_CONDITIONS_MAX)
 		return query_fail(rewrite->error, "54001", "more than %d conditions in one chain: use IN, or fewer",
 		                  QUERY_CONDITIONS_MAX);
-	if (is(kind, "typeName"))
-		on_type(rewrite, body);
+	if (is(kind, "TypeCast"))
+		return query_rewrite_cast(rewrite, body, false);
+	if (is(kind, "CollateClause"))
+		return on_collation(rewrite, body);
+	if (is(kind, "ResTarget")) {
+		json_t *cast = json_object_get(json_object_get(body, "val"), "TypeCast");
+		return cast ? query_rewrite_cast(rewrite, cast, true) : walk(rewrite, body);
+	}
+	if (is(kind, "SQLValueFunction"))
+		query_rewrite_value(rewrite, body);
+	if (is(kind, "ColumnRef"))
+		on_column(rewrite, body);
+	if (is(kind, "typeName") || is(kind, "TypeName"))
+		query_rewrite_type(rewrite, body);
 	if (is(kind, "InsertStmt") || is(kind, "UpdateStmt") || is(kind, "DeleteStmt") || is(kind, "MergeStmt"))
-		return query_fail(rewrite->error, "0A000", "writing by SQL is not supported yet: produce to the topic");
+		return query_fail(rewrite->error, "0A000", "a query can't write: INSERT is a statement of its own");
 	return walk(rewrite, body);
+}
+
+pyr_result query_rewrite_node(struct query_rewrite *rewrite, json_t *node, json_t *dropped)
+{
+	/* The tokens of the cast that goes away: "::regclass", in front of what the outer one takes away. */
+	struct query_cast_extent extent =
+		dropped ? query_cast_extent(rewrite->parse, dropped) : (struct query_cast_extent){0};
+	if (extent.to > 0 && !extent.is_word)
+		query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, extent.sign, extent.to - extent.sign, "%s", "");
+	else if (extent.to > 0) {
+		query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, extent.from, extent.operand - extent.from, "(");
+		query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, extent.sign, extent.to - extent.sign, ")");
+	}
+	return walk(rewrite, node);
 }
 
 static pyr_result walk(struct query_rewrite *rewrite, json_t *node)
@@ -533,13 +677,13 @@ static pyr_result walk(struct query_rewrite *rewrite, json_t *node)
 	return pyr_ok();
 }
 
-static bool names_bytes(json_t *node)
+bool query_names_bytes(json_t *node)
 {
 	const char *key;
 	json_t *value;
 	size_t i;
 	if (json_is_array(node)) {
-		json_array_foreach(node, i, value) if (names_bytes(value)) return true;
+		json_array_foreach(node, i, value) if (query_names_bytes(value)) return true;
 		return false;
 	}
 	json_object_foreach(node, key, value)
@@ -549,205 +693,9 @@ static bool names_bytes(json_t *node)
 			const char *name = query_node_name(fields, json_array_size(fields) - 1);
 			if (is(name, "key_bytes") || is(name, "value_bytes"))
 				return true;
-		} else if (names_bytes(value)) {
+		} else if (query_names_bytes(value)) {
 			return true;
 		}
 	}
 	return false;
-}
-
-/* ---- statements ---- */
-
-static pyr_result apply(struct query_rewrite *rewrite, size_t from, const char *before)
-{
-	char *edited = query_edits_apply(&rewrite->edits, rewrite->parse->text, from, rewrite->to);
-	if (!edited || asprintf(&rewrite->plan->sql, "%s%s", before, edited) < 0) {
-		rewrite->plan->sql = NULL;
-		free(edited);
-		return query_fail_memory(rewrite->error);
-	}
-	free(edited);
-	return pyr_ok();
-}
-
-static pyr_result plan_select(struct query_rewrite *rewrite, json_t *body)
-{
-	rewrite->plan->kind = QUERY_KIND_ROWS;
-	rewrite->plan->tag = "SELECT";
-	rewrite->bytes_wanted = names_bytes(body);
-	PYR_TRY(on_select(rewrite, body));
-	return apply(rewrite, rewrite->from, "");
-}
-
-static bool is_analyze(json_t *options)
-{
-	json_t *option;
-	size_t i;
-	json_array_foreach(options, i, option)
-	{
-		json_t *body = json_object_get(option, "DefElem");
-		if (is(query_node_string(body, "defname"), "analyze"))
-			return !is(query_node_string(json_object_get(json_object_get(body, "arg"), "String"), "sval"),
-			           "off");
-	}
-	return false;
-}
-
-static pyr_result plan_explain(struct query_rewrite *rewrite, json_t *body)
-{
-	json_t *select = json_object_get(json_object_get(body, "query"), "SelectStmt");
-	if (!select)
-		return query_fail(rewrite->error, "0A000", "only queries can be explained");
-	PYR_TRY(plan_select(rewrite, select));
-	free(rewrite->plan->sql);
-	rewrite->plan->sql = NULL;
-	rewrite->plan->kind = QUERY_KIND_EXPLAIN;
-	rewrite->plan->tag = "EXPLAIN";
-	size_t token = query_parse_token_at(rewrite->parse, rewrite->from) + 1;
-	while (is_word(rewrite, token, "analyze") || is_word(rewrite, token, "verbose"))
-		token += 1;
-	/* A bracket after EXPLAIN holds options, unless a query stands in it. */
-	if (is_mark(rewrite, token, '(') && json_object_get(body, "options") && !is_mark(rewrite, token + 1, '(') &&
-	    !is_word(rewrite, token + 1, "select") && !is_word(rewrite, token + 1, "with") &&
-	    !is_word(rewrite, token + 1, "values"))
-		token = query_bracket_end(rewrite->parse, token);
-	if (token >= rewrite->parse->token_count)
-		return query_fail(rewrite->error, "42601", "syntax error at end of input");
-	return apply(rewrite, rewrite->parse->tokens[token].at,
-	             is_analyze(json_object_get(body, "options")) ? "EXPLAIN ANALYZE " : "EXPLAIN ");
-}
-
-static pyr_result plan_show(struct query_rewrite *rewrite, json_t *body)
-{
-	const char *name = query_node_string(body, "name");
-	const char *value = name ? query_setting_show(name) : NULL;
-	char quoted[300];
-	if (!value)
-		return query_fail(rewrite->error, "42704", "unrecognized configuration parameter \"%s\"",
-		                  name ? name : "");
-	rewrite->plan->kind = QUERY_KIND_ROWS;
-	rewrite->plan->tag = "SHOW";
-	if (asprintf(&rewrite->plan->sql, "SELECT '%s' AS %s", value, quote_name(name, quoted, sizeof quoted)) < 0) {
-		rewrite->plan->sql = NULL;
-		return query_fail_memory(rewrite->error);
-	}
-	return pyr_ok();
-}
-
-static pyr_result plan_transaction(struct query_rewrite *rewrite, json_t *body)
-{
-	static const struct {
-		const char *name, *tag;
-		enum query_kind kind;
-	} rows[] = {
-		{"TRANS_STMT_BEGIN", "BEGIN", QUERY_KIND_BEGIN},
-		{"TRANS_STMT_START", "START TRANSACTION", QUERY_KIND_BEGIN},
-		{"TRANS_STMT_COMMIT", "COMMIT", QUERY_KIND_COMMIT},
-		{"TRANS_STMT_ROLLBACK", "ROLLBACK", QUERY_KIND_ROLLBACK},
-	};
-	const char *kind = query_node_string(body, "kind");
-	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-		if (is(kind, rows[i].name)) {
-			rewrite->plan->kind = rows[i].kind;
-			rewrite->plan->tag = rows[i].tag;
-			return pyr_ok();
-		}
-	}
-	return query_fail(rewrite->error, "0A000", "savepoints and two-phase commit are not supported yet");
-}
-
-static pyr_result plan_command(struct query_rewrite *rewrite, enum query_kind kind, const char *tag)
-{
-	rewrite->plan->kind = kind;
-	rewrite->plan->tag = tag;
-	return pyr_ok();
-}
-
-static pyr_result plan_set(struct query_rewrite *rewrite, json_t *body)
-{
-	const char *kind = query_node_string(body, "kind");
-	PYR_TRY(query_setting_check(body, rewrite->error));
-	return plan_command(rewrite, QUERY_KIND_COMMAND,
-	                    is(kind, "VAR_RESET") || is(kind, "VAR_RESET_ALL") ? "RESET" : "SET");
-}
-
-static pyr_result plan_deallocate(struct query_rewrite *rewrite, json_t *body)
-{
-	rewrite->plan->name = query_node_string(body, "name");
-	return plan_command(rewrite, QUERY_KIND_DEALLOCATE, rewrite->plan->name ? "DEALLOCATE" : "DEALLOCATE ALL");
-}
-
-static pyr_result plan_statement(struct query_rewrite *rewrite, json_t *statement)
-{
-	json_t *body = NULL;
-	const char *kind = query_node_kind(statement, &body);
-	if (is(kind, "SelectStmt"))
-		return plan_select(rewrite, body);
-	if (is(kind, "ExplainStmt"))
-		return plan_explain(rewrite, body);
-	if (is(kind, "VariableShowStmt"))
-		return plan_show(rewrite, body);
-	if (is(kind, "VariableSetStmt"))
-		return plan_set(rewrite, body);
-	if (is(kind, "TransactionStmt"))
-		return plan_transaction(rewrite, body);
-	if (is(kind, "DeallocateStmt"))
-		return plan_deallocate(rewrite, body);
-	if (is(kind, "DiscardStmt"))
-		return plan_command(rewrite, QUERY_KIND_DISCARD, "DISCARD ALL");
-	if (is(kind, "ClosePortalStmt") && !query_node_string(body, "portalname"))
-		return plan_command(rewrite, QUERY_KIND_COMMAND, "CLOSE CURSOR ALL");
-	if (is(kind, "UnlistenStmt"))
-		return plan_command(rewrite, QUERY_KIND_COMMAND, "UNLISTEN");
-	if (is(kind, "InsertStmt") || is(kind, "UpdateStmt") || is(kind, "DeleteStmt") || is(kind, "MergeStmt"))
-		return query_fail(rewrite->error, "0A000",
-		                  "writing by SQL is not supported yet: produce to the topic with a Kafka client");
-	if (is(kind, "CopyStmt"))
-		return query_fail(rewrite->error, "42501",
-		                  "COPY is not allowed here: use SELECT, or \\copy is not there yet");
-	if (is(kind, "LoadStmt"))
-		return query_fail(rewrite->error, "42501", "permission denied to load a library");
-	return query_fail(
-		rewrite->error, "0A000",
-		"this kind of statement is not supported yet: there are SELECT, VALUES, EXPLAIN, SHOW and SET");
-}
-
-static void place(struct query_rewrite *rewrite, json_t *row)
-{
-	json_t *length = json_object_get(row, "stmt_len");
-	size_t from = (size_t)json_integer_value(json_object_get(row, "stmt_location"));
-	rewrite->from = from;
-	rewrite->to = length ? from + (size_t)json_integer_value(length) : rewrite->parse->bytes;
-	assert(rewrite->from <= rewrite->to && rewrite->to <= rewrite->parse->bytes);
-	/* Skip comments before it, so that the first token is the statement's. */
-	size_t token = query_parse_token_at(rewrite->parse, from);
-	if (token < rewrite->parse->token_count && rewrite->parse->tokens[token].at < rewrite->to)
-		rewrite->from = rewrite->parse->tokens[token].at;
-}
-
-pyr_result query_plan_new(const struct query_parse *parse, size_t i, const struct query_plan_options *options,
-                          struct query_plan **ret_plan, struct query_error *error)
-{
-	struct query_rewrite rewrite = {.parse = parse, .options = options, .error = error};
-	json_t *row = json_array_get(parse->statements, i);
-	assert(row);
-	rewrite.plan = calloc(1, sizeof *rewrite.plan);
-	if (!rewrite.plan)
-		return query_fail_memory(error);
-	place(&rewrite, row);
-	pyr_result result = plan_statement(&rewrite, json_object_get(row, "stmt"));
-	query_edits_deinit(&rewrite.edits);
-	if (result.code != PYR_OK)
-		query_plan_free(rewrite.plan);
-	else
-		*ret_plan = rewrite.plan;
-	return result;
-}
-
-void query_plan_free(struct query_plan *plan)
-{
-	if (!plan)
-		return;
-	free(plan->sql);
-	free(plan);
 }

@@ -12,21 +12,58 @@
 #include <stdlib.h>
 #include <string.h>
 
-pyr_result query_session_new(struct query_engine *engine, struct query_source *source,
-                             const struct catalog_principal *principal, struct query_session **ret_session)
+static struct query_session *session_new(struct query_engine *engine, struct query_source *source,
+                                         const char *principal)
 {
 	struct query_session *session = calloc(1, sizeof *session);
-	char *name = strdup(principal->name);
-	if (!session || !name) {
+	char *name = strdup(principal), *user = strdup("pyralog");
+	if (!session || !name || !user) {
 		free(session);
 		free(name);
-		return pyr_result_of(PYR_OUT_OF_MEMORY);
+		free(user);
+		return NULL;
 	}
 	session->engine = engine;
 	session->principal_name = name;
 	session->principal.name = name;
 	session->run.source = source;
 	session->run.principal = &session->principal;
+	session->run.user = user;
+	os_mutex_init(&session->lock);
+	base_list_init(&session->children);
+	base_list_init(&session->node);
+	return session;
+}
+
+pyr_result query_session_new(struct query_engine *engine, struct query_source *source,
+                             const struct catalog_principal *principal, struct query_session **ret_session)
+{
+	struct query_session *session = session_new(engine, source, principal->name);
+	if (!session)
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	session->settings = session->run.settings = query_settings_new();
+	if (!session->settings) {
+		query_session_free(session);
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	}
+	*ret_session = session;
+	return pyr_ok();
+}
+
+pyr_result query_session_new_beside(struct query_session *parent, struct query_session **ret_session)
+{
+	struct query_session *session = session_new(parent->engine, parent->run.source, parent->principal.name);
+	if (!session || query_session_set_user(session, parent->run.user).code != PYR_OK) {
+		query_session_free(session);
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	}
+	session->settings = session->run.settings = parent->settings;
+	session->parent = parent;
+	session->run.pid = parent->run.pid;
+	os_mutex_lock(&parent->lock);
+	base_list_append(&parent->children, &session->node);
+	atomic_store(&session->run.stopped, atomic_load(&parent->run.stopped));
+	os_mutex_unlock(&parent->lock);
 	*ret_session = session;
 	return pyr_ok();
 }
@@ -35,24 +72,76 @@ void query_session_free(struct query_session *session)
 {
 	if (!session)
 		return;
-	assert(!session->running);
+	assert(!session->running && base_list_empty(&session->children));
+	if (session->parent) {
+		os_mutex_lock(&session->parent->lock);
+		base_list_remove(&session->node);
+		os_mutex_unlock(&session->parent->lock);
+	} else {
+		query_settings_free(session->settings);
+	}
 	query_connection_free(session->connection);
+	query_writes_deinit(&session->writes);
+	os_mutex_deinit(&session->lock);
 	free(session->principal_name);
+	free((void *)(uintptr_t)session->run.user);
 	free(session);
 }
 
-void query_session_cancel(struct query_session *session)
+pyr_result query_session_set_user(struct query_session *session, const char *user)
 {
+	char *copy = strdup(user);
+	if (!copy)
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	free((void *)(uintptr_t)session->run.user);
+	session->run.user = copy;
+	return pyr_ok();
+}
+
+void query_session_set_pid(struct query_session *session, uint32_t pid)
+{
+	session->run.pid = pid;
+}
+
+struct query_settings *query_session_settings(struct query_session *session)
+{
+	return session->settings;
+}
+
+static void interrupt(struct query_session *session, bool late, bool stop)
+{
+	if (stop)
+		atomic_store(&session->run.stopped, true);
+	if (late)
+		atomic_store(&session->run.timed_out, true);
 	atomic_store(&session->run.cancelled, true);
 	struct query_connection *connection = atomic_load(&session->connection);
 	if (connection)
 		query_connection_interrupt(connection);
 }
 
+static void interrupt_all(struct query_session *session, bool late, bool stop)
+{
+	interrupt(session, late, stop);
+	os_mutex_lock(&session->lock);
+	for (struct base_list *node = session->children.next; node != &session->children; node = node->next)
+		interrupt(BASE_CONTAINER(node, struct query_session, node), late, stop);
+	os_mutex_unlock(&session->lock);
+}
+
+void query_session_cancel(struct query_session *session)
+{
+	interrupt_all(session, false, false);
+}
+
+void query_session_time_out(struct query_session *session)
+{
+	interrupt_all(session, true, false);
+}
+
 void query_session_stop(struct query_session *session)
 {
-	atomic_store(&session->run.stopped, true);
-	query_session_cancel(session);
+	interrupt_all(session, false, true);
 }
 
 /* A cancellation concerns what runs: a new statement forgets an old one. Clearing comes before the look at `stopped`,
@@ -62,9 +151,18 @@ static pyr_result begin(struct query_session *session, struct query_error *error
 	if (session->running)
 		query_statement_stop(session->running);
 	atomic_store(&session->run.cancelled, false);
+	atomic_store(&session->run.timed_out, false);
 	if (atomic_load(&session->run.stopped))
 		return query_fail(error, "57P01", "terminating connection due to administrator command");
 	return pyr_ok();
+}
+
+/* An interruption has one SQLSTATE, and two reasons. */
+static pyr_result explain(const struct query_session *session, pyr_result result, struct query_error *error)
+{
+	if (result.code != PYR_OK && atomic_load(&session->run.timed_out) && strcmp(error->sqlstate, "57014") == 0)
+		return query_fail(error, "57014", "canceling statement due to statement timeout");
+	return result;
 }
 
 struct query_statistics query_session_statistics(const struct query_session *session)
@@ -116,7 +214,8 @@ bool query_script_ends_transaction(const struct query_script *script, size_t i)
 {
 	json_t *statement = json_object_get(json_array_get(script->parse.statements, i), "stmt");
 	const char *kind = query_node_string(json_object_get(statement, "TransactionStmt"), "kind");
-	return kind && (strcmp(kind, "TRANS_STMT_COMMIT") == 0 || strcmp(kind, "TRANS_STMT_ROLLBACK") == 0);
+	return kind && (strcmp(kind, "TRANS_STMT_COMMIT") == 0 || strcmp(kind, "TRANS_STMT_ROLLBACK") == 0 ||
+	                strcmp(kind, "TRANS_STMT_ROLLBACK_TO") == 0);
 }
 
 /* ---- preparing ---- */
@@ -176,9 +275,36 @@ static pyr_result resolve_parameters(struct query_statement *statement, size_t i
 	return prepare(statement, statement->plan->sql, error);
 }
 
+/* Some of the engine's functions tell no columns while a parameter has no value: the same statement with nulls does. */
+static pyr_result find_shape(struct query_statement *statement, struct query_error *error)
+{
+	struct query_session *session = statement->session;
+	struct query_plan_options options = {
+		.source = session->run.source,
+		.principal = &session->principal,
+		.handle = session->run.handle,
+		.parameter_types = statement->parameter_types,
+		.parameter_type_count = statement->plan->parameter_count,
+		.null_parameters = true,
+	};
+	struct query_plan *plan = NULL;
+	statement->shape = NULL;
+	if (statement->plan->parameter_count == 0 || query_prepared_is_resolved(statement->prepared))
+		return pyr_ok();
+	PYR_TRY(query_plan_new(&statement->script->parse, statement->index, &options, &plan, error));
+	pyr_result result = query_prepared_new(session->connection, plan->sql, &statement->shape, error);
+	query_plan_free(plan);
+	return result;
+}
+
+static struct query_prepared *shape_of(const struct query_statement *statement)
+{
+	return statement->shape ? statement->shape : statement->prepared;
+}
+
 static pyr_result describe(struct query_statement *statement, struct query_error *error)
 {
-	size_t all = query_prepared_column_count(statement->prepared);
+	size_t all = query_prepared_column_count(shape_of(statement));
 	statement->first_column = statement->plan->kind == QUERY_KIND_EXPLAIN && all > 1 ? 1 : 0;
 	size_t count = all - statement->first_column;
 	statement->columns = calloc(count > 0 ? count : 1, sizeof *statement->columns);
@@ -188,8 +314,8 @@ static pyr_result describe(struct query_statement *statement, struct query_error
 	for (size_t i = 0; i < count; i++) {
 		struct query_column *column = &statement->columns[i];
 		column->name = statement->first_column > 0 ? strdup("QUERY PLAN")
-		                                           : query_prepared_column_name(statement->prepared, i);
-		column->type = query_prepared_column_type(statement->prepared, i + statement->first_column);
+		                                           : query_prepared_column_name(shape_of(statement), i);
+		column->type = query_prepared_column_type(shape_of(statement), i + statement->first_column);
 		column->modifier = -1;
 		if (!column->name)
 			return query_fail_memory(error);
@@ -197,33 +323,46 @@ static pyr_result describe(struct query_statement *statement, struct query_error
 	return pyr_ok();
 }
 
+/* What a column has to be cast to before it can be read; NULL: it is read as it is. */
+static const char *cast_of(const struct query_statement *statement, size_t i)
+{
+	if (statement->plan->kind == QUERY_KIND_INSERT)
+		return query_insert_cast(statement, i, query_prepared_column_readable(shape_of(statement), i));
+	return query_prepared_column_readable(shape_of(statement), i + statement->first_column) ? NULL : "VARCHAR";
+}
+
 static bool is_readable(const struct query_statement *statement)
 {
 	for (size_t i = 0; i < statement->column_count; i++)
-		if (!query_prepared_column_readable(statement->prepared, i + statement->first_column))
+		if (cast_of(statement, i))
 			return false;
 	return true;
 }
 
-/* SELECT c0, CAST(c1 AS VARCHAR) FROM (the statement) AS t(c0, c1): what can't be read is read as text. */
+static void write_part(struct base_writer *writer, const char *format, size_t i, const char *type)
+{
+	char part[96];
+	base_write_bytes(writer, part, (size_t)snprintf(part, sizeof part, format, i, type));
+}
+
+/* SELECT c0, CAST(c1 AS VARCHAR) FROM (the statement) AS t(c0, c1): what can't be read is read as something else. */
 static pyr_result make_readable(struct query_statement *statement, struct query_error *error)
 {
 	struct base_writer writer;
 	struct base_slice sql;
-	char part[64];
 	base_writer_init(&writer, QUERY_TEXT_MAX * 64);
+	base_write_bytes(&writer, "SELECT ", 7);
 	for (size_t i = 0; i < statement->column_count; i++) {
-		bool readable = query_prepared_column_readable(statement->prepared, i);
-		int bytes = snprintf(part, sizeof part, readable ? "%s c%zu" : "%s CAST(c%zu AS VARCHAR)",
-		                     i == 0 ? "SELECT" : ",", i);
-		base_write_bytes(&writer, part, (size_t)bytes);
+		const char *type = cast_of(statement, i);
+		base_write_bytes(&writer, ",", i > 0);
+		write_part(&writer, type ? "CAST(c%zu AS %s)" : "c%zu", i, type);
 	}
 	base_write_bytes(&writer, " FROM (", 7);
 	base_write_bytes(&writer, statement->plan->sql, strlen(statement->plan->sql));
-	base_write_bytes(&writer, "\n) AS t", 7);
+	base_write_bytes(&writer, "\n) AS t(", 8);
 	for (size_t i = 0; i < statement->column_count; i++) {
-		int bytes = snprintf(part, sizeof part, "%cc%zu", i == 0 ? '(' : ',', i);
-		base_write_bytes(&writer, part, (size_t)bytes);
+		base_write_bytes(&writer, ",", i > 0);
+		write_part(&writer, "c%zu", i, NULL);
 	}
 	base_write_bytes(&writer, ")", 2);
 	if (base_writer_take(&writer, &sql).code != PYR_OK)
@@ -246,8 +385,17 @@ static pyr_result build(struct query_statement *statement, size_t i, const uint3
 	}
 	PYR_TRY(prepare(statement, statement->plan->sql, error));
 	PYR_TRY(resolve_parameters(statement, i, types, type_count, error));
+	PYR_TRY(find_shape(statement, error));
 	PYR_TRY(describe(statement, error));
-	return is_readable(statement) ? pyr_ok() : make_readable(statement, error);
+	if (statement->plan->kind == QUERY_KIND_INSERT &&
+	    statement->column_count != statement->plan->insert.column_count)
+		return query_fail(error, "42601", "INSERT has %s",
+		                  statement->column_count < statement->plan->insert.column_count
+		                          ? "more target columns than expressions"
+		                          : "more expressions than target columns");
+	if (!is_readable(statement))
+		PYR_TRY(make_readable(statement, error));
+	return statement->plan->kind == QUERY_KIND_INSERT ? query_insert_describe(statement, error) : pyr_ok();
 }
 
 pyr_result query_statement_new(struct query_session *session, struct query_script *script, size_t i,
@@ -260,6 +408,7 @@ pyr_result query_statement_new(struct query_session *session, struct query_scrip
 	if (!statement)
 		return query_fail_memory(error);
 	statement->session = session;
+	statement->index = i;
 	statement->script = script;
 	script->references += 1;
 	pyr_result result = build(statement, i, types, type_count, error);
@@ -270,12 +419,21 @@ pyr_result query_statement_new(struct query_session *session, struct query_scrip
 	return result;
 }
 
+pyr_result query_statement_copy(struct query_session *session, const struct query_statement *statement,
+                                struct query_statement **ret_statement, struct query_error *error)
+{
+	return query_statement_new(session, statement->script, statement->index, statement->parameter_types,
+	                           statement->plan->parameter_count, ret_statement, error);
+}
+
 void query_statement_free(struct query_statement *statement)
 {
 	if (!statement)
 		return;
 	query_statement_stop(statement);
+	query_writes_deinit(&statement->returned);
 	query_prepared_free(statement->prepared);
+	query_prepared_free(statement->shape);
 	query_plan_free(statement->plan);
 	for (size_t i = 0; i < statement->column_count; i++)
 		free(statement->columns[i].name);
@@ -295,9 +453,14 @@ const char *query_statement_tag(const struct query_statement *statement)
 	return statement->plan->tag;
 }
 
-const char *query_statement_name(const struct query_statement *statement)
+const struct query_plan *query_statement_plan(const struct query_statement *statement)
 {
-	return statement->plan->name;
+	return statement->plan;
+}
+
+uint64_t query_statement_affected(const struct query_statement *statement)
+{
+	return statement->affected;
 }
 
 size_t query_statement_parameter_count(const struct query_statement *statement)
@@ -366,14 +529,30 @@ static pyr_result bind_all(struct query_statement *statement, const struct base_
 	return pyr_ok();
 }
 
+/* What needs no engine. */
+static pyr_result carry_out(struct query_statement *statement, struct query_error *error)
+{
+	const struct query_plan *plan = statement->plan;
+	struct query_session *session = statement->session;
+	if (plan->kind == QUERY_KIND_SET)
+		return query_settings_set(session->settings, plan->name, plan->value, plan->local,
+		                          session->block != QUERY_BLOCK_NONE, error);
+	if (plan->kind == QUERY_KIND_RESET_ALL || plan->kind == QUERY_KIND_DISCARD)
+		query_settings_reset(session->settings);
+	return pyr_ok();
+}
+
 static pyr_result start(struct query_statement *statement, const struct base_bytes *parameters, size_t count,
                         struct query_error *error)
 {
+	statement->affected = 0;
+	statement->session->run.in_block = statement->session->block != QUERY_BLOCK_NONE;
 	if (!statement->prepared)
-		return pyr_ok();
+		return carry_out(statement, error);
 	PYR_TRY(bind_all(statement, parameters, count, error));
 	PYR_TRY(open_scans(statement, parameters, count, error));
-	return query_result_new(statement->prepared, &statement->result, error);
+	PYR_TRY(query_result_new(statement->prepared, &statement->result, error));
+	return statement->plan->kind == QUERY_KIND_INSERT ? query_insert_run(statement, error) : pyr_ok();
 }
 
 pyr_result query_statement_start(struct query_statement *statement, const struct base_bytes *parameters,
@@ -384,19 +563,14 @@ pyr_result query_statement_start(struct query_statement *statement, const struct
 	session->running = statement;
 	statement->drained = false;
 	session->statistics.statements += 1;
-	pyr_result result = start(statement, parameters, parameter_count, error);
+	pyr_result result = explain(session, start(statement, parameters, parameter_count, error), error);
 	if (result.code != PYR_OK)
 		query_statement_stop(statement);
 	return result;
 }
 
-pyr_result query_statement_next(struct query_statement *statement, size_t *ret_rows, struct query_error *error)
+static pyr_result next(struct query_statement *statement, size_t *ret_rows, struct query_error *error)
 {
-	if (statement->session->running != statement)
-		return query_fail(error, "55000", "the result is gone: another statement of this session has started");
-	*ret_rows = 0;
-	if (!statement->result)
-		return pyr_ok();
 	if (atomic_load(&statement->session->run.cancelled))
 		return query_fail(error, "57014", "canceling statement due to user request");
 	PYR_TRY(query_result_next(statement->result, ret_rows, error));
@@ -405,8 +579,24 @@ pyr_result query_statement_next(struct query_statement *statement, size_t *ret_r
 	return pyr_ok();
 }
 
+pyr_result query_statement_next(struct query_statement *statement, size_t *ret_rows, struct query_error *error)
+{
+	if (statement->session->running != statement)
+		return query_fail(error, "55000", "the result is gone: another statement of this session has started");
+	*ret_rows = 0;
+	if (statement->result)
+		return explain(statement->session, next(statement, ret_rows, error), error);
+	if (statement->plan->kind == QUERY_KIND_INSERT) {
+		*ret_rows = statement->returned.count - statement->returned_at;
+		statement->returned_at = statement->returned.count;
+	}
+	return pyr_ok();
+}
+
 struct query_cell query_statement_cell(const struct query_statement *statement, size_t row, size_t column)
 {
+	if (statement->plan->kind == QUERY_KIND_INSERT)
+		return query_insert_cell(statement, row, column);
 	return query_result_cell(statement->result, row, column + statement->first_column);
 }
 

@@ -12,8 +12,10 @@
 #include "query/error.h"
 #include "query/parse.h"
 #include "query/plan.h"
+#include "query/settings.h"
 #include "query/source.h"
 #include "query/types.h"
+#include "query/writes.h"
 
 struct query_session;
 struct query_statement;
@@ -21,9 +23,14 @@ struct query_statement;
 /* `principal` is copied. PYR_OUT_OF_MEMORY. */
 pyr_result query_session_new(struct query_engine *engine, struct query_source *source,
                              const struct catalog_principal *principal, struct query_session **ret_session);
+/* One more, for a cursor whose rows come beside other statements': it shares settings and cancellation with `parent`,
+ * which must outlive it. */
+pyr_result query_session_new_beside(struct query_session *parent, struct query_session **ret_session);
 void query_session_free(struct query_session *session); /* its statements must be gone; NULL is fine */
 /* Ends the statement that runs, if one does, with 57014. Any thread. */
 void query_session_cancel(struct query_session *session);
+/* The same, and says that it took too long. */
+void query_session_time_out(struct query_session *session);
 /* The same, and every later statement fails with 57P01. Any thread. */
 void query_session_stop(struct query_session *session);
 
@@ -36,6 +43,27 @@ struct query_statistics {
 };
 
 struct query_statistics query_session_statistics(const struct query_session *session);
+
+/* Who current_user is; "pyralog" unless set. PYR_OUT_OF_MEMORY. */
+pyr_result query_session_set_user(struct query_session *session, const char *user);
+void query_session_set_pid(struct query_session *session, uint32_t pid); /* what pg_backend_pid() tells */
+struct query_settings *query_session_settings(struct query_session *session);
+
+/* ---- transactions: what was written in a block is appended when it commits ---- */
+
+enum query_block {
+	QUERY_BLOCK_NONE,
+	QUERY_BLOCK_IMPLICIT, /* several statements at once, without BEGIN */
+	QUERY_BLOCK_EXPLICIT,
+};
+
+void query_session_begin(struct query_session *session, enum query_block block);
+/* Whatever comes of it, the block is over. */
+pyr_result query_session_commit(struct query_session *session, struct query_error *error);
+void query_session_rollback(struct query_session *session);
+/* SAVEPOINT, RELEASE, ROLLBACK TO: as the statement says. 25P01 out of a block, 3B001. */
+pyr_result query_session_savepoint(struct query_session *session, const struct query_statement *statement,
+                                   struct query_error *error);
 
 /* ---- statements ---- */
 
@@ -59,10 +87,14 @@ struct query_column {
 pyr_result query_statement_new(struct query_session *session, struct query_script *script, size_t i,
                                const uint32_t *types, size_t type_count, struct query_statement **ret_statement,
                                struct query_error *error);
+/* The same statement on another session. */
+pyr_result query_statement_copy(struct query_session *session, const struct query_statement *statement,
+                                struct query_statement **ret_statement, struct query_error *error);
 void query_statement_free(struct query_statement *statement); /* ends its run; NULL is fine */
 enum query_kind query_statement_kind(const struct query_statement *statement);
 const char *query_statement_tag(const struct query_statement *statement); /* "SELECT", "SET" */
-const char *query_statement_name(const struct query_statement *statement); /* DEALLOCATE: of what; NULL: all */
+const struct query_plan *query_statement_plan(const struct query_statement *statement);
+uint64_t query_statement_affected(const struct query_statement *statement); /* INSERT, COPY FROM: rows written */
 size_t query_statement_parameter_count(const struct query_statement *statement);
 uint32_t query_statement_parameter_type(const struct query_statement *statement, size_t i); /* from 0 */
 size_t query_statement_column_count(const struct query_statement *statement); /* 0: it gives no rows */
@@ -77,6 +109,11 @@ pyr_result query_statement_start(struct query_statement *statement, const struct
 pyr_result query_statement_next(struct query_statement *statement, size_t *ret_rows, struct query_error *error);
 /* A cell of those rows; what it points to lives until the next call. */
 struct query_cell query_statement_cell(const struct query_statement *statement, size_t row, size_t column);
+/* COPY FROM, between start and end: a row of as many fields as it names columns. */
+pyr_result query_statement_add_row(struct query_statement *statement, const struct query_field *fields,
+                                   struct query_error *error);
+void query_statement_drop_rows(struct query_statement *statement);
+pyr_result query_statement_end_rows(struct query_statement *statement, struct query_error *error);
 void query_statement_stop(struct query_statement *statement);
 
 #endif

@@ -2,8 +2,10 @@
 #ifndef PYRALOG_QUERY_SESSION_PRIV_H
 #define PYRALOG_QUERY_SESSION_PRIV_H
 
+#include "base/list.h"
 #include "query/engine_priv.h"
 #include "query/session.h"
+#include "query/writes.h"
 
 struct query_script {
 	struct query_parse parse;
@@ -13,12 +15,19 @@ struct query_script {
 struct query_statement {
 	struct query_session *session;
 	struct query_script *script;
+	size_t index; /* in the script */
 	struct query_plan *plan;
 	struct query_prepared *prepared; /* NULL: nothing for the engine */
+	struct query_prepared *shape; /* what tells the columns, if `prepared` can't */
 	struct query_column *columns;
 	size_t column_count;
 	size_t first_column; /* of the engine's that is shown */
 	uint32_t *parameter_types;
+
+	struct query_writes returned; /* INSERT: what RETURNING shows */
+	size_t returned_from; /* the first of them */
+	size_t returned_at; /* how far they were read */
+	uint64_t affected; /* rows written */
 
 	struct query_result *result; /* while it runs */
 	bool drained; /* read to its end */
@@ -33,7 +42,24 @@ struct query_session {
 	_Atomic(struct query_connection *) connection; /* opened late; read by query_session_cancel() */
 	struct query_statement *running;
 	struct query_statistics statistics;
+	struct query_settings *settings; /* its parent's, if it has one */
+	struct query_writes writes;
+	enum query_block block;
+
+	struct query_session *parent; /* NULL: it is the first of its connection */
+	struct os_mutex lock; /* of the list below, which whoever cancels walks */
+	struct base_list children;
+	struct base_list node; /* in its parent's */
 };
+
+/* insert.c: the rows of an INSERT that runs, or of a COPY, become writes; out of a block they are appended at once. */
+pyr_result query_insert_run(struct query_statement *statement, struct query_error *error);
+pyr_result query_insert_finish(struct query_statement *statement, struct query_error *error);
+struct query_cell query_insert_cell(const struct query_statement *statement, size_t row, size_t column);
+pyr_result query_insert_describe(struct query_statement *statement, struct query_error *error);
+const char *query_insert_cast(const struct query_statement *statement, size_t column,
+                              bool readable); /* NULL: none needed */
+pyr_result query_writes_flush(struct query_session *session, struct query_error *error);
 
 /* operands.c: the bounds of each scan, as the parameters make them. Bounds that can't be had are left open. */
 void query_operands_apply(struct query_statement *statement, const struct base_bytes *parameters,

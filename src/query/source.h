@@ -7,6 +7,7 @@
 #define PYRALOG_QUERY_SOURCE_H
 
 #include "catalog/catalog.h"
+#include "codec/batch.h"
 #include "column/scan.h"
 
 struct query_source;
@@ -14,6 +15,7 @@ struct query_source;
 struct query_topic {
 	char name[CATALOG_NAME_MAX + 1];
 	uint32_t partition_count;
+	uint32_t id; /* its own as long as it lives */
 };
 
 /* One topic of one statement. A topic named twice is two requests, with bounds of their own. */
@@ -21,6 +23,17 @@ struct query_scan_request {
 	const char *topic;
 	struct column_bounds bounds;
 	struct column_scan *scan; /* result: the caller's to free */
+};
+
+/* A record to append. */
+struct query_record {
+	const char *topic; /* exactly its name */
+	struct base_bytes key, value; /* data NULL: null */
+	const struct codec_header *headers;
+	size_t header_count;
+	int64_t timestamp_ms; /* -1: now; becomes what the record got */
+	int32_t partition; /* -1: by the key, as Kafka's clients do; without one, in turn; becomes the one it got */
+	int64_t offset; /* result */
 };
 
 struct query_source_ops {
@@ -35,6 +48,11 @@ struct query_source_ops {
 	 * no scan is left behind. */
 	pyr_result (*scan_open)(struct query_source *source, const struct catalog_principal *principal,
 	                        struct query_scan_request *requests, size_t request_count, struct pyr_error *error);
+	/* Answered when all of them are durable, as their topics' settings say. Records of one partition keep their
+	 * order and, as far as they fit, are one batch. A failure may leave a part of several batches appended.
+	 * PYR_NOT_AUTHORIZED, PYR_UNKNOWN_PARTITION, PYR_TOO_LARGE (one record), the log's. */
+	pyr_result (*append)(struct query_source *source, const struct catalog_principal *principal,
+	                     struct query_record *records, size_t record_count, struct pyr_error *error);
 };
 
 struct query_source {

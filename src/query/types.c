@@ -7,9 +7,11 @@ struct type_row {
 	uint32_t oid;
 	int bytes;
 	const char *engine;
+	uint32_t array; /* 0: it is one itself */
+	uint32_t element; /* of an array; else 0 */
 };
 
-#define X(name, oid, bytes, engine) {oid, bytes, engine},
+#define X(name, oid, bytes, engine, array) {oid, bytes, engine, array, 0}, {array, -1, engine "[]", 0, oid},
 static const struct type_row type_rows[] = {QUERY_TYPES(X)};
 #undef X
 
@@ -31,4 +33,16 @@ int query_type_bytes(uint32_t oid)
 {
 	const struct type_row *row = row_of(oid);
 	return row ? row->bytes : -1;
+}
+
+uint32_t query_type_array_of(uint32_t element)
+{
+	const struct type_row *row = row_of(element);
+	return row ? row->array : 0;
+}
+
+uint32_t query_type_element_of(uint32_t array)
+{
+	const struct type_row *row = row_of(array);
+	return row ? row->element : 0;
 }

@@ -18,11 +18,6 @@ struct lookup {
 
 static int width_of(struct lookup lookup, json_t *node);
 
-static bool is(const char *text, const char *expected)
-{
-	return text && strcmp(text, expected) == 0;
-}
-
 /* The wider of two; 0 if one is not known. */
 static int wider(int a, int b)
 {

@@ -56,6 +56,10 @@ PLANTS = [
            "(void)position;\n\t(void)bytes;\n\tpyr_result result = pyr_ok();")),
     Plant("names that recovery sees are not synced",
           ("src/log/log.c", "\t\tPYR_TRY(os_directory_sync(log->disk, folders[i]));\n", "")),
+    Plant("a change is answered before every shard has it",
+          ("src/catalog/follow.c", "\tif (is_followed(leader, change->version))\n\t\tanswer(leader, change);\n\telse", "\tif (true)\n\t\tanswer(leader, change);\n\telse")),
+    Plant("an event does not reach the other shards",
+          ("src/catalog/follow.c", "\tfeed->result = catalog_event_apply(feed->follower->catalog, &feed->event);", "\tfeed->result = pyr_ok();")),
     # A file is used again only when the manifest begins behind it: its old groups' numbers alone give them away.
     Plant("file id and incarnation of a group are not checked, its number is",
           ("src/log/recovery.c", """.code == PYR_OK &&

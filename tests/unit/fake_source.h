@@ -33,6 +33,7 @@ struct fake_source {
 	struct fake_topic topics[FAKE_TOPICS_MAX];
 	size_t topic_count;
 	atomic_uint opens; /* calls of scan_open */
+	atomic_uint appended; /* records */
 	atomic_int live_scans;
 	atomic_bool stall; /* readers give rows without end */
 };
@@ -254,9 +255,24 @@ static inline void fake_source_add(struct fake_source *source, const char *name,
 }
 
 /* flights: 4 partitions of 1,000 rows; user-events: 1 of 10; odd: 4 rows that are not all text; empty: none. */
+/* Records of the topic "empty" are counted and get offsets in turn; others are refused. */
+static inline pyr_result fake_append(struct query_source *base, const struct catalog_principal *principal,
+                                     struct query_record *records, size_t record_count, struct pyr_error *error)
+{
+	struct fake_source *source = (struct fake_source *)base;
+	(void)principal;
+	for (size_t i = 0; i < record_count; i++) {
+		if (strcmp(records[i].topic, "empty") != 0)
+			return pyr_fail(error, PYR_BUSY, "only empty takes rows");
+		records[i].offset = (int64_t)atomic_fetch_add(&source->appended, 1);
+		records[i].partition = records[i].partition < 0 ? 0 : records[i].partition;
+	}
+	return pyr_ok();
+}
+
 static inline void fake_source_init(struct fake_source *source)
 {
-	static const struct query_source_ops ops = {fake_topic_list, fake_topic_find, fake_scan_open};
+	static const struct query_source_ops ops = {fake_topic_list, fake_topic_find, fake_scan_open, fake_append};
 	memset(source, 0, sizeof *source);
 	source->base.ops = &ops;
 	fake_source_add(source, "flights", 4, 1000, fake_flight);

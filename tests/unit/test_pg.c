@@ -8,11 +8,15 @@
 // clang-format on
 
 #include "query/edits.h"
+#include "query/to_char.h"
 #include "query/tokens.h"
 #include "query/types.h"
+#include "query/writes.h"
+#include "server/pg/copy.h"
 #include "server/pg/message.h"
 #include "server/pg/values.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,6 +60,14 @@ static struct query_cell real(enum query_cell_kind kind, double value)
 	return (struct query_cell){.kind = kind, .real = value};
 }
 
+static struct query_cell interval(int32_t months, int32_t days, int64_t us)
+{
+	struct query_cell cell = integer(QUERY_CELL_INTERVAL, us);
+	cell.months = months;
+	cell.days = days;
+	return cell;
+}
+
 static void texts_are_postgresqls(void **state)
 {
 	(void)state;
@@ -77,6 +89,13 @@ static void texts_are_postgresqls(void **state)
 	check_text(integer(QUERY_CELL_TIMESTAMP, -1), "1969-12-31 23:59:59.999999");
 	check_text(integer(QUERY_CELL_TIMESTAMPTZ, 1356998400500000), "2013-01-01 00:00:00.5+00");
 	check_text(integer(QUERY_CELL_TIMESTAMPTZ, INT64_MAX), "infinity");
+	check_text(integer(QUERY_CELL_DATE, INT32_MAX), "infinity");
+	check_text(real(QUERY_CELL_FLOAT8, 12345678901234568), "1.2345678901234568e+16");
+	check_text(interval(14, -3, 14706700000), "1 year 2 mons -3 days +04:05:06.7");
+	check_text(interval(0, 0, -1000000), "-00:00:01");
+	check_text(interval(0, 0, 0), "00:00:00");
+	check_text((struct query_cell){.kind = QUERY_CELL_UUID, .integer = 0x0123456789abcdef, .lower = 5},
+	           "01234567-89ab-cdef-0000-000000000005");
 	check_text((struct query_cell){.kind = QUERY_CELL_BYTES, .bytes = {(const uint8_t *)"\x00\xff", 2}}, "\\x00ff");
 }
 
@@ -100,6 +119,10 @@ static void binaries_are_postgresqls(void **state)
 	check_binary(decimal(1234567, 2), QUERY_TYPE_NUMERIC, "\0\3\0\1\0\0\0\2\0\1\x09\x29\x1a\x2c", 14);
 	check_binary(decimal(-5, 3), QUERY_TYPE_NUMERIC, "\0\1\xff\xff\x40\0\0\3\0\x32", 10);
 	check_binary(decimal(0, 2), QUERY_TYPE_NUMERIC, "\0\0\xff\xfe\0\0\0\2", 8);
+	check_binary(interval(1, 2, 3), QUERY_TYPE_INTERVAL, "\0\0\0\0\0\0\0\3\0\0\0\2\0\0\0\1", 16);
+	check_binary(integer(QUERY_CELL_INTEGER, 7), QUERY_TYPE_OID, "\0\0\0\7", 4);
+	check_binary((struct query_cell){.kind = QUERY_CELL_TEXT, .bytes = {(const uint8_t *)"{}", 2}},
+	             QUERY_TYPE_JSONB, "\1{}", 3);
 }
 
 static void check_parameter(const void *bytes, size_t count, uint32_t type, bool binary, const char *text)
@@ -139,8 +162,16 @@ static void parameters_become_text(void **state)
 	check_parameter("\0\1\xff\xff\x40\0\0\3\0\x32", 10, QUERY_TYPE_NUMERIC, true, "-00000.0050");
 	check_parameter("\\x00Ff", 6, QUERY_TYPE_BYTEA, false, "\\x00\\xFF");
 	check_parameter("\0\xff", 2, QUERY_TYPE_BYTEA, true, "\\x00\\xFF");
-	check_parameter("{1,\"a}\\\"\",{}}", 13, QUERY_TYPE_TEXT_ARRAY, false, "[1,\"a}\\\"\",[]]");
+	check_parameter("{1,\"a}\\\"\",{}}", 13, QUERY_TYPE_TEXT_ARRAY, false, "[\"1\",\"a}\\\"\",[]]");
 	check_parameter("\1{}", 3, QUERY_TYPE_JSONB, true, "{}");
+	check_parameter("\0\0\0\1\0\0\0\1\0\0\0\x17\0\0\0\2\0\0\0\1\xff\xff\xff\xff\0\0\0\4\0\0\0\5", 32,
+	                QUERY_TYPE_INT4_ARRAY, true, "[NULL,\"5\"]");
+	check_parameter("\0\0\0\0\0\0\0\0\0\0\0\x17", 12, QUERY_TYPE_INT4_ARRAY, true, "[]");
+	check_parameter("\0\0\0\0\0\0\0\3\0\0\0\2\0\0\0\1", 16, QUERY_TYPE_INTERVAL, true,
+	                "1 months 2 days 3 microseconds");
+	check_parameter_refused("\0\0\0\1\0\0\0\0\0\0\0\x17\x7f\0\0\0\0\0\0\1", 20, QUERY_TYPE_INT4_ARRAY, true,
+	                        "22P03");
+	check_parameter_refused("1,2", 3, QUERY_TYPE_INT4_ARRAY, false, "22P02");
 	check_parameter_refused("\0", 1, QUERY_TYPE_INT2, true, "22P03");
 	check_parameter_refused("\0\3\0\1\0\0\0\2\0\1", 10, QUERY_TYPE_NUMERIC, true, "22P03");
 	check_parameter_refused("\\x0", 3, QUERY_TYPE_BYTEA, false, "22023");
@@ -206,6 +237,95 @@ static void tokens_are_postgresqls(void **state)
 	free(tokens);
 }
 
+/* ---- COPY ---- */
+
+struct copied {
+	char text[256]; /* fields by '|', rows by '/', nulls as ~ */
+};
+
+static pyr_result take_row(void *context, const struct query_field *fields, struct query_error *error)
+{
+	struct copied *copied = context;
+	size_t used = strlen(copied->text);
+	(void)error;
+	for (size_t i = 0; i < 2; i++)
+		used += (size_t)snprintf(copied->text + used, sizeof copied->text - used, "%.*s%s",
+		                         fields[i].text.data ? (int)fields[i].text.bytes : 1,
+		                         fields[i].text.data ? (const char *)fields[i].text.data : "~",
+		                         i == 0 ? "|" : "/");
+	return pyr_ok();
+}
+
+/* The same whole and byte by byte. */
+static void check_copy(struct query_copy copy, const char *data, size_t bytes, const char *rows, const char *sqlstate)
+{
+	for (size_t step = 1; step <= bytes; step += bytes > 1 ? bytes - 1 : 1) {
+		struct copied copied = {""};
+		struct pg_copy_sink sink = {take_row, &copied};
+		struct query_error error = {0};
+		struct pg_copy_in *in = pg_copy_in_new(&copy, 2, &sink);
+		pyr_result result = pyr_ok();
+		for (size_t at = 0; at < bytes && result.code == PYR_OK; at += step)
+			result = pg_copy_in_take(
+				in,
+				(struct base_bytes){(const uint8_t *)data + at, bytes - at < step ? bytes - at : step},
+				&error);
+		if (result.code == PYR_OK)
+			result = pg_copy_in_end(in, &error);
+		pg_copy_in_free(in);
+		assert_string_equal(error.sqlstate, sqlstate);
+		assert_string_equal(copied.text, rows);
+	}
+}
+
+#define BYTES(literal) literal, sizeof(literal) - 1
+
+static void copies_are_read(void **state)
+{
+	struct query_copy text = {
+		.format = QUERY_COPY_TEXT, .delimiter = '\t', .quote = '"', .escape = '"', .null_text = "\\N"};
+	struct query_copy csv = {
+		.format = QUERY_COPY_CSV, .delimiter = ',', .quote = '"', .escape = '"', .header = true};
+	struct query_copy binary = {.format = QUERY_COPY_BINARY};
+	(void)state;
+	check_copy(text, BYTES("a\tb\n\\N\t\n"), "a|b/~|/", "");
+	check_copy(text, BYTES("a\\tb\tc\\\\\\101\\x\r\nlast\tline"), "a\tb|c\\Ax/last|line/", "");
+	check_copy(text, BYTES("a\tb\n\\.\nignored"), "a|b/", "");
+	check_copy(text, BYTES("a\n"), "", "22P04");
+	check_copy(text, BYTES("a\tb\tc\n"), "", "22P04");
+	check_copy(csv, BYTES("h1,h2\na,\"b,\n\"\"c\"\"\"\n,\"\"\n"), "a|b,\n\"c\"/~|/", "");
+	check_copy(csv, BYTES("h1,h2\na,\"b"), "", "22P04");
+	check_copy(binary, BYTES("PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0\0\2\0\0\0\1x\xff\xff\xff\xff\xff\xff"), "x|~/",
+	           "");
+	check_copy(binary, BYTES("PGCOPX\n\xff\r\n\0\0\0\0\0\0\0\0\0\0\2"), "", "22P04");
+	check_copy(binary, BYTES("PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0\0\3"), "", "22P04");
+}
+
+/* ---- time ---- */
+
+static void check_time(const char *text, const char *expected)
+{
+	char room[QUERY_TO_CHAR_MAX] = "none";
+	int64_t us = 0;
+	if (query_timestamp_read((struct base_bytes){(const uint8_t *)text, strlen(text)}, &us))
+		query_time_format(us, "YYYY-MM-DD HH24:MI:SS.US", false, room);
+	assert_string_equal(room, expected);
+}
+
+static void timestamps_are_read(void **state)
+{
+	(void)state;
+	check_time("2024-02-29 13:14:15.678", "2024-02-29 13:14:15.678000");
+	check_time("2024-02-29T13:14:15Z", "2024-02-29 13:14:15.000000");
+	check_time("2024-02-29 00:30:00+01", "2024-02-28 23:30:00.000000");
+	check_time("2024-02-29 00:30-0330", "2024-02-29 04:00:00.000000");
+	check_time("2024-02-29 00:30 +05:30", "2024-02-28 19:00:00.000000");
+	check_time("2024-02-29", "2024-02-29 00:00:00.000000");
+	check_time("2024-13-01", "none");
+	check_time("2024-01-01 10:00:00 nowhere", "none");
+	check_time("", "none");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -213,6 +333,8 @@ int main(void)
 		cmocka_unit_test(binaries_are_postgresqls),
 		cmocka_unit_test(parameters_become_text),
 		cmocka_unit_test(startup_packets_are_read),
+		cmocka_unit_test(copies_are_read),
+		cmocka_unit_test(timestamps_are_read),
 		cmocka_unit_test(edits_nest),
 		cmocka_unit_test(tokens_are_postgresqls),
 	};

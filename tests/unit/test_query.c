@@ -371,7 +371,12 @@ static void what_is_not_there_says_so(void **state)
 	check_refused(world, "SELEC 1", "42601");
 	assert_int_equal(world->error.position, 1);
 	assert_string_equal(world->error.message, "syntax error at or near \"SELEC\"");
-	check_refused(world, "INSERT INTO flights VALUES (1)", "0A000");
+	check_refused(world, "INSERT INTO flights VALUES (1)", "42601");
+	check_refused(world, "INSERT INTO flights (\"offset\") VALUES (1)", "428C9");
+	check_refused(world, "INSERT INTO flights (nope) VALUES (1)", "42703");
+	check_refused(world, "INSERT INTO pg_class (key) VALUES (1)", "42501");
+	check_refused(world, "UPDATE flights SET value = 1", "0A000");
+	check_refused(world, "DELETE FROM flights", "0A000");
 	check_refused(world, "CREATE TABLE x (a int)", "0A000");
 	check_refused(world, "DROP TABLE flights", "0A000");
 	check_refused(world, "WITH x AS (DELETE FROM flights RETURNING *) SELECT * FROM x", "0A000");
@@ -498,6 +503,78 @@ static void clients_settings_work(void **state)
 	check(world, "SELECT interval '1 day', '{1,2}'::text, ARRAY[1,2]", NULL, NULL);
 }
 
+static void check_written(struct world *world, const char *sql, unsigned appended)
+{
+	check(world, sql, NULL, NULL);
+	assert_int_equal(atomic_load(&world->source.appended), appended);
+}
+
+static void inserts_are_appended_when_their_block_commits(void **state)
+{
+	struct world *world = *state;
+	check_written(world, "INSERT INTO empty (key, value) VALUES ('a', 'b'), ('c', NULL)", 2);
+	check(world,
+	      "INSERT INTO empty (value, partition) SELECT x, 0 FROM generate_series(1, 2) s(x) RETURNING \"offset\" "
+	      "AS o, "
+	      "partition, value",
+	      "o:20|partition:23|value:25", "2|0|1\n3|0|2\n");
+	query_session_begin(world->session, QUERY_BLOCK_EXPLICIT);
+	check_written(world, "INSERT INTO empty (key) VALUES ('d')", 4);
+	check_refused(world, "INSERT INTO empty (key) VALUES ('e') RETURNING \"offset\"", "0A000");
+	check_refused(world, "INSERT INTO empty (headers) VALUES ('nope')", "22P02");
+	assert_int_equal(query_session_commit(world->session, &world->error).code, PYR_OK);
+	assert_int_equal(atomic_load(&world->source.appended), 5);
+	query_session_begin(world->session, QUERY_BLOCK_EXPLICIT);
+	check_written(world, "INSERT INTO empty (key) VALUES ('f')", 5);
+	query_session_rollback(world->session);
+	check_written(world, "SELECT 1", 5);
+	check_refused(world, "INSERT INTO flights (key) VALUES ('g')", "53400");
+	check_written(world, "INSERT INTO empty (key) SELECT 'h' WHERE false", 5);
+}
+
+static void settings_belong_to_the_session(void **state)
+{
+	struct world *world = *state;
+	check(world, "SET statement_timeout = '90s'", NULL, NULL);
+	assert_int_equal(query_settings_timeout_us(query_session_settings(world->session)), 90000000);
+	check(world, "SHOW statement_timeout", "statement_timeout:25", "90s\n");
+	check(world, "SELECT current_setting('TimeZone'), set_config('work_mem', '5MB', false), current_user", NULL,
+	      "UTC|5MB|pyralog\n");
+	query_session_begin(world->session, QUERY_BLOCK_EXPLICIT);
+	check(world, "SET LOCAL work_mem = '7MB'", NULL, NULL);
+	assert_int_equal(query_session_commit(world->session, &world->error).code, PYR_OK);
+	check(world, "SHOW work_mem", NULL, "5MB\n");
+	check(world, "RESET ALL", NULL, NULL);
+	check(world, "SHOW work_mem", NULL, "4MB\n");
+	check_refused(world, "SET statement_timeout = 'soon'", "22023");
+}
+
+static void a_session_beside_has_rows_of_its_own(void **state)
+{
+	struct world *world = *state;
+	static const char sql[] = "SELECT count(*) FROM flights";
+	struct query_session *beside;
+	struct query_script *script;
+	struct query_statement *statement, *copy;
+	size_t rows = 0;
+	assert_int_equal(query_script_new(sql, strlen(sql), &script, &world->error).code, PYR_OK);
+	assert_int_equal(query_statement_new(world->session, script, 0, NULL, 0, &statement, &world->error).code,
+	                 PYR_OK);
+	assert_int_equal(query_session_new_beside(world->session, &beside).code, PYR_OK);
+	assert_int_equal(query_statement_copy(beside, statement, &copy, &world->error).code, PYR_OK);
+	query_script_free(script);
+	assert_int_equal(query_statement_start(copy, NULL, 0, &world->error).code, PYR_OK);
+	check(world, sql, "count:20", "4000\n");
+	assert_int_equal(query_statement_next(copy, &rows, &world->error).code, PYR_OK);
+	assert_int_equal(query_statement_cell(copy, 0, 0).integer, 4000);
+	query_session_time_out(world->session); /* reaches both */
+	assert_int_equal(query_statement_next(copy, &rows, &world->error).code, PYR_USAGE);
+	assert_string_equal(world->error.message, "canceling statement due to statement timeout");
+	query_statement_free(copy);
+	query_statement_free(statement);
+	query_session_free(beside);
+}
+
 static void a_statement_is_left_unfinished(void **state)
 {
 	struct world *world = *state;
@@ -562,6 +639,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(deep_nesting_is_refused, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(long_chains_do_not_crash, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(clients_settings_work, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(inserts_are_appended_when_their_block_commits, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(settings_belong_to_the_session, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_session_beside_has_rows_of_its_own, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_statement_is_left_unfinished, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_statement_is_cancelled, set_up, tear_down),
 	};

@@ -1,74 +1,144 @@
-/* The conversation (see backend.h): simple queries, prepared statements, portals. */
-#include "server/pg/backend.h"
-
-#include "base/list.h"
-#include "server/pg/values.h"
+/* The conversation (see backend.h): life, simple queries, and what each message is. */
+#include "server/pg/backend_priv.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { PARAMETER_BYTES_MAX = 4 * PG_MESSAGE_BYTES_MAX, OUTPUT_BYTES_MAX = 256 << 20 };
-
-/* A prepared statement; shared by its portals. */
-struct prepared {
-	struct base_list node;
-	char *name;
-	struct query_statement *query; /* NULL: an empty text */
-	bool ends_transaction;
-	size_t text_bytes;
-	unsigned references;
-	const struct portal *runs; /* whose rows the statement gives now */
-};
-
-struct portal {
-	struct base_list node;
-	char *name;
-	struct prepared *prepared;
-	struct base_slice values; /* all parameters' texts */
-	struct base_bytes *parameters;
-	size_t parameter_count;
-	uint8_t *formats;
-	uint16_t format_count;
-	bool started, ended;
-	size_t chunk_rows, chunk_at; /* rows at hand, and how many of them are out */
-	uint64_t rows;
-};
-
-struct pg_backend {
-	struct query_session *session;
-	struct pg_sink sink;
-	struct base_writer output;
-	struct base_list statements;
-	struct base_list portals;
-	size_t statement_count, portal_count, prepared_bytes;
-	char status; /* 'I' idle, 'T' in a transaction block, 'E' in a failed one */
-	bool skipping; /* until Sync */
-	bool gone;
-	struct pg_backend_counts counts;
-};
+enum { OUTPUT_BYTES_MAX = 256 << 20 };
 
 static const struct catalog_principal anonymous = {.name = "anonymous"};
 
-pyr_result pg_backend_new(struct query_engine *engine, struct query_source *source, const struct pg_sink *sink,
+/* Settings that can't be obeyed are left as they are: the client is told all that it relies on. */
+static void set_one(struct pg_backend *backend, const char *name, const char *value)
+{
+	struct query_error error;
+	pyr_ignore(query_settings_set(query_session_settings(backend->session), name, value, false, false, &error));
+}
+
+/* "-c name=value --name=value", with backslashes before blanks. */
+static void set_options(struct pg_backend *backend, const char *text)
+{
+	char word[QUERY_SETTING_MAX];
+	while (*text) {
+		size_t used = 0;
+		while (*text == ' ')
+			text += 1;
+		for (; *text && *text != ' ' && used + 1 < sizeof word; text++) {
+			text += *text == '\\' && text[1];
+			word[used++] = *text;
+		}
+		word[used] = 0;
+		char *name = strncmp(word, "--", 2) == 0 || strncmp(word, "-c", 2) == 0 ? word + 2 : word;
+		char *value = strchr(name, '=');
+		if (value) {
+			*value = 0;
+			set_one(backend, name, value + 1);
+		}
+		while (used + 1 == sizeof word && *text && *text != ' ')
+			text += 1; /* too long a word */
+	}
+}
+
+static void introduce(struct pg_backend *backend, const struct pg_introduction *introduction)
+{
+	const char *name = introduction->settings;
+	for (; name && *name; name += strlen(name) + 1) {
+		const char *value = name + strlen(name) + 1;
+		if (strcmp(name, "options") == 0)
+			set_options(backend, value);
+		else if (strcmp(name, "user") != 0 && strcmp(name, "database") != 0)
+			set_one(backend, name, value);
+		name = value;
+	}
+}
+
+static void note_reported(struct pg_backend *backend)
+{
+	char value[QUERY_SETTING_MAX];
+	for (size_t i = 0; query_settings_reported[i]; i++) {
+		assert(i < PG_REPORTED_MAX);
+		if (query_settings_get(query_session_settings(backend->session), query_settings_reported[i], value))
+			backend->reported[i] = strdup(value);
+	}
+	backend->reported_version = query_settings_version(query_session_settings(backend->session));
+}
+
+pyr_result pg_backend_new(struct query_engine *engine, struct query_source *source,
+                          const struct pg_introduction *introduction, const struct pg_sink *sink,
                           struct pg_backend **ret_backend)
 {
 	struct pg_backend *backend = calloc(1, sizeof *backend);
 	if (!backend)
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
-	pyr_result result = query_session_new(engine, source, &anonymous, &backend->session);
-	if (result.code != PYR_OK) {
-		free(backend);
-		return result;
-	}
 	backend->sink = *sink;
 	backend->status = 'I';
 	base_writer_init(&backend->output, OUTPUT_BYTES_MAX);
 	base_list_init(&backend->statements);
 	base_list_init(&backend->portals);
+	pyr_result result = query_session_new(engine, source, &anonymous, &backend->session);
+	if (result.code == PYR_OK && introduction->user)
+		result = query_session_set_user(backend->session, introduction->user);
+	if (result.code != PYR_OK) {
+		pg_backend_free(backend);
+		return result;
+	}
+	query_session_set_pid(backend->session, introduction->pid);
+	introduce(backend, introduction);
+	note_reported(backend);
 	*ret_backend = backend;
 	return pyr_ok();
+}
+
+void pg_backend_free(struct pg_backend *backend)
+{
+	if (!backend)
+		return;
+	if (backend->copying)
+		pg_copy_end(backend);
+	pg_drop_portals(backend, true);
+	pg_drop_statements(backend);
+	query_script_free(backend->script);
+	query_session_free(backend->session);
+	base_writer_deinit(&backend->output);
+	for (size_t i = 0; i < PG_REPORTED_MAX; i++)
+		free(backend->reported[i]);
+	free(backend);
+}
+
+void pg_backend_cancel(struct pg_backend *backend)
+{
+	query_session_cancel(backend->session);
+}
+
+void pg_backend_time_out(struct pg_backend *backend)
+{
+	query_session_time_out(backend->session);
+}
+
+void pg_backend_stop(struct pg_backend *backend)
+{
+	query_session_stop(backend->session);
+}
+
+struct pg_backend_counts pg_backend_counts_get(const struct pg_backend *backend)
+{
+	return backend->counts;
+}
+
+void pg_arm(struct pg_backend *backend)
+{
+	uint64_t delay_us = query_settings_timeout_us(query_session_settings(backend->session));
+	if (delay_us > 0 && backend->sink.deadline)
+		backend->sink.deadline(backend->sink.context, delay_us);
+	backend->armed = delay_us > 0;
+}
+
+void pg_disarm(struct pg_backend *backend)
+{
+	if (backend->armed && backend->sink.deadline)
+		backend->sink.deadline(backend->sink.context, 0);
+	backend->armed = false;
 }
 
 /* ---- output ---- */
@@ -85,196 +155,54 @@ bool pg_backend_flush(struct pg_backend *backend)
 	return !backend->gone;
 }
 
-static bool flush_if_full(struct pg_backend *backend)
+bool pg_backend_flush_if_full(struct pg_backend *backend)
 {
 	return backend->output.bytes < PG_OUTPUT_BYTES || pg_backend_flush(backend);
 }
 
+void pg_backend_notice(struct pg_backend *backend, const char *sqlstate, const char *sentence)
+{
+	struct query_error notice;
+	pyr_ignore(query_fail(&notice, sqlstate, "%s", sentence));
+	pg_write_notice(&backend->output, "WARNING", &notice);
+}
+
+/* What was sent together fails together. */
 static void answer_error(struct pg_backend *backend, const struct query_error *error)
 {
 	backend->counts.errors += 1;
+	pg_disarm(backend);
 	if (backend->status == 'T')
 		backend->status = 'E';
+	else if (backend->status == 'I')
+		query_session_rollback(backend->session);
 	pg_write_error(&backend->output, "ERROR", error);
 }
 
-/* ---- statements and portals ---- */
-
-static void prepared_release(struct prepared *prepared)
+/* ParameterStatus for what has changed since the client was told. */
+static void report_settings(struct pg_backend *backend)
 {
-	if (--prepared->references > 0)
-		return;
-	query_statement_free(prepared->query);
-	free(prepared->name);
-	free(prepared);
-}
-
-static void portal_drop(struct pg_backend *backend, struct portal *portal)
-{
-	base_list_remove(&portal->node);
-	backend->portal_count -= 1;
-	if (portal->prepared->runs == portal) {
-		portal->prepared->runs = NULL;
-		if (portal->prepared->query)
-			query_statement_stop(portal->prepared->query);
+	struct query_settings *settings = query_session_settings(backend->session);
+	uint64_t version = query_settings_version(settings);
+	char value[QUERY_SETTING_MAX];
+	for (size_t i = 0; query_settings_reported[i] && version != backend->reported_version; i++) {
+		if (!query_settings_get(settings, query_settings_reported[i], value) ||
+		    (backend->reported[i] && strcmp(backend->reported[i], value) == 0))
+			continue;
+		free(backend->reported[i]);
+		backend->reported[i] = strdup(value);
+		pg_write_parameter(&backend->output, query_settings_reported[i], value);
 	}
-	prepared_release(portal->prepared);
-	base_slice_release(&portal->values);
-	free(portal->parameters);
-	free(portal->formats);
-	free(portal->name);
-	free(portal);
+	backend->reported_version = version;
 }
 
-static void statement_drop(struct pg_backend *backend, struct prepared *prepared)
+static void write_ready(struct pg_backend *backend)
 {
-	base_list_remove(&prepared->node);
-	backend->statement_count -= 1;
-	backend->prepared_bytes -= prepared->text_bytes;
-	prepared_release(prepared);
+	report_settings(backend);
+	pg_write_ready(&backend->output, backend->status);
 }
 
-static void drop_portals(struct pg_backend *backend)
-{
-	while (!base_list_empty(&backend->portals))
-		portal_drop(backend, (struct portal *)(void *)backend->portals.next);
-}
-
-static void drop_statements(struct pg_backend *backend)
-{
-	while (!base_list_empty(&backend->statements))
-		statement_drop(backend, (struct prepared *)(void *)backend->statements.next);
-}
-
-static struct prepared *find_statement(const struct pg_backend *backend, const char *name)
-{
-	for (struct base_list *node = backend->statements.next; node != &backend->statements; node = node->next)
-		if (strcmp(((struct prepared *)(void *)node)->name, name) == 0)
-			return (struct prepared *)(void *)node;
-	return NULL;
-}
-
-static struct portal *find_portal(const struct pg_backend *backend, const char *name)
-{
-	for (struct base_list *node = backend->portals.next; node != &backend->portals; node = node->next)
-		if (strcmp(((struct portal *)(void *)node)->name, name) == 0)
-			return (struct portal *)(void *)node;
-	return NULL;
-}
-
-void pg_backend_free(struct pg_backend *backend)
-{
-	if (!backend)
-		return;
-	drop_portals(backend);
-	drop_statements(backend);
-	query_session_free(backend->session);
-	base_writer_deinit(&backend->output);
-	free(backend);
-}
-
-void pg_backend_cancel(struct pg_backend *backend)
-{
-	query_session_cancel(backend->session);
-}
-
-void pg_backend_stop(struct pg_backend *backend)
-{
-	query_session_stop(backend->session);
-}
-
-struct pg_backend_counts pg_backend_counts_get(const struct pg_backend *backend)
-{
-	return backend->counts;
-}
-
-/* ---- rows ---- */
-
-static void describe_rows(struct pg_backend *backend, const struct query_statement *query, const uint8_t *formats,
-                          uint16_t format_count)
-{
-	size_t count = query ? query_statement_column_count(query) : 0;
-	if (count == 0) {
-		pg_message_empty(&backend->output, 'n');
-		return;
-	}
-	size_t at = pg_message_begin(&backend->output, 'T');
-	base_write_u16be(&backend->output, (uint16_t)count);
-	for (size_t i = 0; i < count; i++) {
-		const struct query_column *column = query_statement_column(query, i);
-		pg_write_string(&backend->output, column->name);
-		base_write_u32be(&backend->output, 0); /* of no table */
-		base_write_u16be(&backend->output, 0);
-		base_write_u32be(&backend->output, column->type);
-		base_write_u16be(&backend->output, (uint16_t)query_type_bytes(column->type));
-		base_write_u32be(&backend->output, (uint32_t)column->modifier);
-		base_write_u16be(&backend->output, pg_format_is_binary(formats, format_count, i));
-	}
-	pg_message_end(&backend->output, at);
-}
-
-static pyr_result write_row(struct pg_backend *backend, const struct query_statement *query, size_t row,
-                            const uint8_t *formats, uint16_t format_count, struct query_error *error)
-{
-	size_t count = query_statement_column_count(query), start = backend->output.bytes;
-	size_t at = pg_message_begin(&backend->output, 'D');
-	base_write_u16be(&backend->output, (uint16_t)count);
-	for (size_t i = 0; i < count; i++) {
-		pyr_result result = pg_value_write(&backend->output, query_statement_cell(query, row, i),
-		                                   query_statement_column(query, i)->type,
-		                                   pg_format_is_binary(formats, format_count, i), error);
-		if (result.code != PYR_OK) {
-			backend->output.bytes = start; /* half a row is none */
-			return result;
-		}
-	}
-	pg_message_end(&backend->output, at);
-	return pyr_ok();
-}
-
-static void complete(struct pg_backend *backend, const struct query_statement *query, uint64_t rows)
-{
-	char tag[64];
-	const char *name = query_statement_tag(query);
-	bool counted = query_statement_kind(query) == QUERY_KIND_ROWS && strcmp(name, "SELECT") == 0;
-	if (query_statement_kind(query) == QUERY_KIND_COMMIT && backend->status == 'E')
-		name = "ROLLBACK";
-	snprintf(tag, sizeof tag, counted ? "%s %llu" : "%s", name, (unsigned long long)rows);
-	pg_write_complete(&backend->output, tag);
-}
-
-/* What a statement does beside giving rows. */
-static pyr_result take_effect(struct pg_backend *backend, const struct query_statement *query,
-                              struct query_error *error)
-{
-	const char *name = query_statement_name(query);
-	switch (query_statement_kind(query)) {
-	case QUERY_KIND_BEGIN:
-		backend->status = 'T';
-		return pyr_ok();
-	case QUERY_KIND_COMMIT:
-	case QUERY_KIND_ROLLBACK:
-		backend->status = 'I';
-		return pyr_ok();
-	case QUERY_KIND_DEALLOCATE: {
-		struct prepared *prepared = name ? find_statement(backend, name) : NULL;
-		if (name && !prepared)
-			return query_fail(error, "26000", "prepared statement \"%s\" does not exist", name);
-		if (prepared)
-			statement_drop(backend, prepared);
-		else
-			drop_statements(backend);
-		return pyr_ok();
-	}
-	case QUERY_KIND_DISCARD:
-		drop_statements(backend);
-		return pyr_ok();
-	default:
-		return pyr_ok();
-	}
-}
-
-static pyr_result check_block(const struct pg_backend *backend, bool ends_transaction, struct query_error *error)
+pyr_result pg_check_block(const struct pg_backend *backend, bool ends_transaction, struct query_error *error)
 {
 	if (backend->status != 'E' || ends_transaction)
 		return pyr_ok();
@@ -284,315 +212,92 @@ static pyr_result check_block(const struct pg_backend *backend, bool ends_transa
 
 /* ---- simple query ---- */
 
-static pyr_result send_all(struct pg_backend *backend, struct query_statement *query, struct query_error *error)
+static pyr_result run_simple(struct pg_backend *backend, size_t i, struct query_error *error)
 {
-	size_t rows = 1;
-	uint64_t total = 0;
-	if (query_statement_column_count(query) > 0)
-		describe_rows(backend, query, NULL, 0);
-	while (rows > 0) {
-		PYR_TRY(query_statement_next(query, &rows, error));
-		for (size_t row = 0; row < rows; row++) {
-			PYR_TRY(write_row(backend, query, row, NULL, 0, error));
-			if (!flush_if_full(backend))
-				return pyr_ok();
-		}
-		total += rows;
-	}
-	complete(backend, query, total);
-	return pyr_ok();
-}
-
-static pyr_result run_simple(struct pg_backend *backend, struct query_script *script, size_t i,
-                             struct query_error *error)
-{
+	static const struct pg_shape shape = {.described = true};
 	struct query_statement *query;
-	PYR_TRY(check_block(backend, query_script_ends_transaction(script, i), error));
+	PYR_TRY(pg_check_block(backend, query_script_ends_transaction(backend->script, i), error));
 	backend->counts.statements += 1;
-	PYR_TRY(query_statement_new(backend->session, script, i, NULL, 0, &query, error));
-	pyr_result result = query_statement_start(query, NULL, 0, error);
-	if (result.code == PYR_OK)
-		result = send_all(backend, query, error);
-	if (result.code == PYR_OK)
-		result = take_effect(backend, query, error);
-	query_statement_free(query);
+	PYR_TRY(query_statement_new(backend->session, backend->script, i, NULL, 0, &query, error));
+	pyr_result result = pg_run(backend, query, NULL, 0, &shape, error);
+	if (backend->copying)
+		backend->copy_owned = true;
+	else
+		query_statement_free(query);
 	return result;
 }
 
-static void on_query(struct pg_backend *backend, const char *text)
+/* Goes on with the script until it is over, has failed, or a COPY waits for the client's rows. */
+static void run_script(struct pg_backend *backend, pyr_result result, struct query_error *error)
 {
-	struct query_script *script = NULL;
-	struct query_error error;
-	drop_portals(backend);
-	pyr_result result = query_script_new(text, strlen(text), &script, &error);
-	size_t count = result.code == PYR_OK ? query_script_count(script) : 0;
-	if (result.code == PYR_OK && count == 0)
-		pg_message_empty(&backend->output, 'I');
-	for (size_t i = 0; i < count && result.code == PYR_OK && !backend->gone; i++)
-		result = run_simple(backend, script, i, &error);
+	size_t count = backend->script ? query_script_count(backend->script) : 0;
+	while (result.code == PYR_OK && backend->script_at < count && !backend->gone && !backend->copying) {
+		if (count > 1)
+			pg_begin_implicit(backend);
+		pg_arm(backend);
+		result = run_simple(backend, backend->script_at++, error);
+		pg_disarm(backend);
+	}
+	if (backend->copying)
+		return;
+	if (result.code == PYR_OK)
+		result = pg_end_implicit(backend, error);
 	if (result.code != PYR_OK)
+		answer_error(backend, error);
+	query_script_free(backend->script);
+	backend->script = NULL;
+	write_ready(backend);
+}
+
+static bool take_query(struct pg_backend *backend, struct base_bytes body)
+{
+	struct query_error error;
+	const char *text;
+	struct portal *unnamed = pg_find_portal(backend, "");
+	if (unnamed)
+		pg_drop_portal(backend, unnamed);
+	pyr_result result = pg_query_decode(body, &text);
+	if (result.code != PYR_OK)
+		result = query_fail(&error, "08P01", "malformed message of type 'Q'");
+	else
+		result = query_script_new(text, strlen(text), &backend->script, &error);
+	backend->script_at = 0;
+	if (result.code == PYR_OK && query_script_count(backend->script) == 0)
+		pg_message_empty(&backend->output, 'I');
+	run_script(backend, result, &error);
+	return pg_backend_flush(backend);
+}
+
+/* A COPY's rows, and what becomes of the statements behind it. */
+static bool take_copy(struct pg_backend *backend, char type, struct base_bytes body)
+{
+	struct query_error error;
+	bool done, simple = backend->script != NULL;
+	if (type == 'H' || type == 'S')
+		return true; /* as PostgreSQL: of an extended query's COPY */
+	pyr_result result = pg_copy_message(backend, type, body, &done, &error);
+	if (!done)
+		return true;
+	if (simple) {
+		run_script(backend, result, &error);
+	} else if (result.code != PYR_OK) {
 		answer_error(backend, &error);
-	query_script_free(script);
-	pg_write_ready(&backend->output, backend->status);
+		backend->skipping = true;
+	}
+	return pg_backend_flush(backend);
 }
 
 /* ---- extended query ---- */
 
-static pyr_result prepare_query(struct pg_backend *backend, const struct pg_parse *message, struct prepared *prepared,
-                                struct query_error *error)
-{
-	struct query_script *script;
-	PYR_TRY(query_script_new(message->text, strlen(message->text), &script, error));
-	pyr_result result = pyr_ok();
-	if (query_script_count(script) > 1)
-		result = query_fail(error, "42601", "cannot insert multiple commands into a prepared statement");
-	if (result.code == PYR_OK && query_script_count(script) == 1) {
-		prepared->ends_transaction = query_script_ends_transaction(script, 0);
-		result = check_block(backend, prepared->ends_transaction, error);
-		if (result.code == PYR_OK)
-			result = query_statement_new(backend->session, script, 0, message->types, message->type_count,
-			                             &prepared->query, error);
-	}
-	query_script_free(script);
-	return result;
-}
-
-static pyr_result check_room(const struct pg_backend *backend, const struct pg_parse *message,
-                             struct query_error *error)
-{
-	if (backend->statement_count >= PG_STATEMENTS_MAX ||
-	    backend->prepared_bytes + strlen(message->text) > PG_PREPARED_BYTES_MAX)
-		return query_fail(error, "53400",
-		                  "too many prepared statements: DEALLOCATE some, or close the connection");
-	if (message->name[0] && find_statement(backend, message->name))
-		return query_fail(error, "42P05", "prepared statement \"%s\" already exists", message->name);
-	return pyr_ok();
-}
-
-static pyr_result on_parse(struct pg_backend *backend, const struct pg_parse *message, struct query_error *error)
-{
-	struct prepared *old = message->name[0] ? NULL : find_statement(backend, "");
-	if (old)
-		statement_drop(backend, old);
-	PYR_TRY(check_room(backend, message, error));
-	struct prepared *prepared = calloc(1, sizeof *prepared);
-	if (!prepared)
-		return query_fail_memory(error);
-	prepared->references = 1;
-	prepared->name = strdup(message->name);
-	prepared->text_bytes = strlen(message->text);
-	pyr_result result =
-		prepared->name ? prepare_query(backend, message, prepared, error) : query_fail_memory(error);
-	if (result.code != PYR_OK) {
-		prepared_release(prepared);
-		return result;
-	}
-	base_list_append(&backend->statements, &prepared->node);
-	backend->statement_count += 1;
-	backend->prepared_bytes += prepared->text_bytes;
-	pg_message_empty(&backend->output, '1');
-	return pyr_ok();
-}
-
-/* Texts of all parameters, one behind the other; `ends` tells where each ends. */
-static pyr_result write_parameters(const struct prepared *prepared, const struct pg_bind *message,
-                                   struct base_writer *writer, size_t *ends, struct query_error *error)
-{
-	for (size_t i = 0; i < message->parameter_count; i++) {
-		const struct pg_bind_parameter *parameter = &message->parameters[i];
-		if (parameter->value.data)
-			PYR_TRY(pg_parameter_write(writer, parameter->value,
-			                           query_statement_parameter_type(prepared->query, i),
-			                           parameter->binary, error));
-		ends[i] = writer->bytes;
-	}
-	base_write_u8(writer, 0); /* so that even empty texts have an address */
-	return pyr_ok();
-}
-
-static pyr_result take_parameters(struct portal *portal, const struct pg_bind *message, struct query_error *error)
-{
-	struct base_writer writer;
-	size_t count = message->parameter_count, from = 0;
-	size_t expected = portal->prepared->query ? query_statement_parameter_count(portal->prepared->query) : 0;
-	if (count != expected)
-		return query_fail(error, "08P01",
-		                  "bind message supplies %zu parameters, but prepared statement \"%s\" requires %zu",
-		                  count, portal->prepared->name, expected);
-	size_t *ends = calloc(count + 1, sizeof *ends);
-	portal->parameters = calloc(count + 1, sizeof *portal->parameters);
-	base_writer_init(&writer, PARAMETER_BYTES_MAX);
-	pyr_result result = ends && portal->parameters
-	                            ? write_parameters(portal->prepared, message, &writer, ends, error)
-	                            : query_fail_memory(error);
-	if (result.code == PYR_OK && base_writer_take(&writer, &portal->values).code != PYR_OK)
-		result = query_fail_memory(error);
-	for (size_t i = 0; i < count && ends && result.code == PYR_OK; i++) {
-		if (message->parameters[i].value.data)
-			portal->parameters[i] = (struct base_bytes){portal->values.data + from, ends[i] - from};
-		from = ends[i];
-	}
-	portal->parameter_count = count;
-	base_writer_deinit(&writer);
-	free(ends);
-	return result;
-}
-
-static pyr_result fill_portal(struct portal *portal, const struct pg_bind *message, struct query_error *error)
-{
-	size_t columns = portal->prepared->query ? query_statement_column_count(portal->prepared->query) : 0;
-	if (message->format_count > 1 && message->format_count != columns)
-		return query_fail(error, "08P01", "bind message has %u result formats but query has %zu columns",
-		                  message->format_count, columns);
-	portal->name = strdup(message->portal);
-	portal->formats = malloc((size_t)message->format_count * 2 + 1);
-	if (!portal->name || !portal->formats)
-		return query_fail_memory(error);
-	memcpy(portal->formats, message->formats, (size_t)message->format_count * 2);
-	portal->format_count = message->format_count;
-	return take_parameters(portal, message, error);
-}
-
-static pyr_result on_bind(struct pg_backend *backend, const struct pg_bind *message, struct query_error *error)
-{
-	struct prepared *prepared = find_statement(backend, message->statement);
-	struct portal *old = find_portal(backend, message->portal);
-	if (!prepared)
-		return query_fail(error, "26000", "prepared statement \"%s\" does not exist", message->statement);
-	PYR_TRY(check_block(backend, prepared->ends_transaction, error));
-	if (old && message->portal[0])
-		return query_fail(error, "42P03", "portal \"%s\" already exists", message->portal);
-	if (old)
-		portal_drop(backend, old);
-	if (backend->portal_count >= PG_PORTALS_MAX)
-		return query_fail(error, "53400", "too many open portals: close some");
-	struct portal *portal = calloc(1, sizeof *portal);
-	if (!portal)
-		return query_fail_memory(error);
-	portal->prepared = prepared;
-	prepared->references += 1;
-	base_list_append(&backend->portals, &portal->node);
-	backend->portal_count += 1;
-	pyr_result result = fill_portal(portal, message, error);
-	if (result.code != PYR_OK)
-		portal_drop(backend, portal);
-	else
-		pg_message_empty(&backend->output, '2');
-	return result;
-}
-
-static void describe_parameters(struct pg_backend *backend, const struct query_statement *query)
-{
-	size_t count = query ? query_statement_parameter_count(query) : 0;
-	size_t at = pg_message_begin(&backend->output, 't');
-	base_write_u16be(&backend->output, (uint16_t)count);
-	for (size_t i = 0; i < count; i++)
-		base_write_u32be(&backend->output, query_statement_parameter_type(query, i));
-	pg_message_end(&backend->output, at);
-}
-
-static pyr_result on_describe(struct pg_backend *backend, const struct pg_target *message, struct query_error *error)
-{
-	if (message->kind == 'S') {
-		struct prepared *prepared = find_statement(backend, message->name);
-		if (!prepared)
-			return query_fail(error, "26000", "prepared statement \"%s\" does not exist", message->name);
-		describe_parameters(backend, prepared->query);
-		describe_rows(backend, prepared->query, NULL, 0);
-		return pyr_ok();
-	}
-	struct portal *portal = find_portal(backend, message->name);
-	if (!portal)
-		return query_fail(error, "34000", "portal \"%s\" does not exist", message->name);
-	describe_rows(backend, portal->prepared->query, portal->formats, portal->format_count);
-	return pyr_ok();
-}
-
-static pyr_result start_portal(struct pg_backend *backend, struct portal *portal, struct query_error *error)
-{
-	portal->started = true;
-	portal->prepared->runs = portal;
-	backend->counts.statements += 1;
-	return query_statement_start(portal->prepared->query, portal->parameters, portal->parameter_count, error);
-}
-
-/* Sends up to `most` rows; *ret_more when it stopped because of that. */
-static pyr_result send_rows(struct pg_backend *backend, struct portal *portal, uint64_t most, bool *ret_more,
-                            struct query_error *error)
-{
-	struct query_statement *query = portal->prepared->query;
-	for (uint64_t sent = 0;; sent++) {
-		if (portal->chunk_at == portal->chunk_rows) {
-			portal->chunk_at = 0;
-			PYR_TRY(query_statement_next(query, &portal->chunk_rows, error));
-			if (portal->chunk_rows == 0)
-				return pyr_ok();
-		}
-		if (sent == most) {
-			*ret_more = true;
-			return pyr_ok();
-		}
-		PYR_TRY(write_row(backend, query, portal->chunk_at, portal->formats, portal->format_count, error));
-		portal->chunk_at += 1;
-		portal->rows += 1;
-		if (!flush_if_full(backend))
-			return pyr_ok();
-	}
-}
-
-static pyr_result run_portal(struct pg_backend *backend, struct portal *portal, uint32_t rows_max,
-                             struct query_error *error)
-{
-	struct query_statement *query = portal->prepared->query;
-	uint64_t before = portal->rows;
-	bool more = false;
-	if (!portal->started)
-		PYR_TRY(start_portal(backend, portal, error));
-	else if (!portal->ended && portal->prepared->runs != portal)
-		return query_fail(error, "55000", "the portal's rows are gone: its statement has been started again");
-	if (!portal->ended)
-		PYR_TRY(send_rows(backend, portal, rows_max > 0 ? rows_max : UINT64_MAX, &more, error));
-	if (more) {
-		pg_message_empty(&backend->output, 's');
-		return pyr_ok();
-	}
-	if (!portal->ended)
-		query_statement_stop(query);
-	portal->ended = true;
-	complete(backend, query, portal->rows - before);
-	return take_effect(backend, query, error);
-}
-
-static pyr_result on_execute(struct pg_backend *backend, const struct pg_execute *message, struct query_error *error)
-{
-	struct portal *portal = find_portal(backend, message->portal);
-	if (!portal)
-		return query_fail(error, "34000", "portal \"%s\" does not exist", message->portal);
-	PYR_TRY(check_block(backend, portal->prepared->ends_transaction, error));
-	if (!portal->prepared->query) {
-		pg_message_empty(&backend->output, 'I');
-		return pyr_ok();
-	}
-	return run_portal(backend, portal, message->rows_max, error);
-}
-
-static void on_close(struct pg_backend *backend, const struct pg_target *message)
-{
-	struct prepared *prepared = message->kind == 'S' ? find_statement(backend, message->name) : NULL;
-	struct portal *portal = message->kind == 'P' ? find_portal(backend, message->name) : NULL;
-	if (prepared)
-		statement_drop(backend, prepared);
-	if (portal)
-		portal_drop(backend, portal);
-	pg_message_empty(&backend->output, '3');
-}
-
 static bool on_sync(struct pg_backend *backend)
 {
+	struct query_error error;
+	if (!backend->skipping && pg_end_implicit(backend, &error).code != PYR_OK)
+		answer_error(backend, &error);
 	backend->skipping = false;
-	if (backend->status != 'T')
-		drop_portals(backend);
-	pg_write_ready(&backend->output, backend->status);
+	if (backend->status == 'I')
+		pg_drop_portals(backend, false);
+	write_ready(backend);
 	return pg_backend_flush(backend);
 }
 
@@ -609,7 +314,7 @@ static pyr_result take_parse(struct pg_backend *backend, struct base_bytes body,
 	if (!message)
 		return query_fail_memory(error);
 	pyr_result result = pg_parse_decode(body, message);
-	result = result.code == PYR_OK ? on_parse(backend, message, error) : malformed(error, 'P');
+	result = result.code == PYR_OK ? pg_on_parse(backend, message, error) : malformed(error, 'P');
 	free(message);
 	return result;
 }
@@ -620,7 +325,7 @@ static pyr_result take_bind(struct pg_backend *backend, struct base_bytes body, 
 	if (!message)
 		return query_fail_memory(error);
 	pyr_result result = pg_bind_decode(body, message);
-	result = result.code == PYR_OK ? on_bind(backend, message, error) : malformed(error, 'B');
+	result = result.code == PYR_OK ? pg_on_bind(backend, message, error) : malformed(error, 'B');
 	free(message);
 	return result;
 }
@@ -631,8 +336,8 @@ static pyr_result take_target(struct pg_backend *backend, char type, struct base
 	if (pg_target_decode(body, &message).code != PYR_OK)
 		return malformed(error, type);
 	if (type == 'D')
-		return on_describe(backend, &message, error);
-	on_close(backend, &message);
+		return pg_on_describe(backend, &message, error);
+	pg_on_close(backend, &message);
 	return pyr_ok();
 }
 
@@ -641,21 +346,7 @@ static pyr_result take_execute(struct pg_backend *backend, struct base_bytes bod
 	struct pg_execute message;
 	if (pg_execute_decode(body, &message).code != PYR_OK)
 		return malformed(error, 'E');
-	return on_execute(backend, &message, error);
-}
-
-static bool take_query(struct pg_backend *backend, struct base_bytes body)
-{
-	struct query_error error;
-	const char *text;
-	if (pg_query_decode(body, &text).code == PYR_OK) {
-		on_query(backend, text);
-	} else {
-		pyr_ignore(malformed(&error, 'Q'));
-		answer_error(backend, &error);
-		pg_write_ready(&backend->output, backend->status);
-	}
-	return pg_backend_flush(backend);
+	return pg_on_execute(backend, &message, error);
 }
 
 static pyr_result take_extended(struct pg_backend *backend, char type, struct base_bytes body,
@@ -681,6 +372,8 @@ bool pg_backend_message(struct pg_backend *backend, char type, struct base_bytes
 	struct query_error error;
 	if (backend->gone)
 		return false;
+	if (backend->copying)
+		return take_copy(backend, type, body);
 	if (type == 'S')
 		return on_sync(backend);
 	if (backend->skipping || type == 'd' || type == 'c' || type == 'f') /* no copy is under way: as PostgreSQL */
@@ -694,7 +387,7 @@ bool pg_backend_message(struct pg_backend *backend, char type, struct base_bytes
 		/* A function call is answered by itself, without Sync. */
 		backend->skipping = type != 'F';
 		if (type == 'F')
-			pg_write_ready(&backend->output, backend->status);
+			write_ready(backend);
 	}
-	return flush_if_full(backend);
+	return pg_backend_flush_if_full(backend);
 }

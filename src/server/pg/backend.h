@@ -23,9 +23,19 @@ struct pg_sink {
 	/* Takes over the slice. May block while the peer is slow. False: the peer is gone, stop. */
 	bool (*send)(void *context, struct base_slice *slice);
 	void *context;
+	/* pg_backend_time_out() is wanted in so many microseconds; 0: not any more. NULL: nobody can. */
+	void (*deadline)(void *context, uint64_t delay_us);
 };
 
-pyr_result pg_backend_new(struct query_engine *engine, struct query_source *source, const struct pg_sink *sink,
+/* What the client said when it began: user, and settings as name and value in turn, each with its zero; "" ends them. */
+struct pg_introduction {
+	const char *user; /* NULL: not said */
+	uint32_t pid; /* what it was told */
+	const char *settings; /* NULL: none */
+};
+
+pyr_result pg_backend_new(struct query_engine *engine, struct query_source *source,
+                          const struct pg_introduction *introduction, const struct pg_sink *sink,
                           struct pg_backend **ret_backend);
 void pg_backend_free(struct pg_backend *backend); /* NULL is fine */
 /* Carries one message out. False: the conversation is over. */
@@ -33,6 +43,7 @@ bool pg_backend_message(struct pg_backend *backend, char type, struct base_bytes
 /* Hands over what has been written; false: the peer is gone. */
 bool pg_backend_flush(struct pg_backend *backend);
 void pg_backend_cancel(struct pg_backend *backend); /* what runs now; any thread */
+void pg_backend_time_out(struct pg_backend *backend); /* what runs now; any thread */
 void pg_backend_stop(struct pg_backend *backend); /* for good; any thread */
 
 struct pg_backend_counts {

@@ -73,6 +73,7 @@ static void connection_free(struct pg_connection *connection)
 	os_condition_deinit(&connection->changed);
 	os_mutex_deinit(&connection->lock);
 	free(connection->outbox);
+	free(connection->introduction);
 	free(connection->input);
 	free(connection);
 }
@@ -140,14 +141,39 @@ static void send_outbox(struct pg_connection *connection)
 	os_mutex_unlock(&connection->lock);
 }
 
+/* statement_timeout. A deadline that was lifted or changed meanwhile is not this one. */
+static void on_deadline(struct os_timer *timer)
+{
+	struct pg_connection *connection = BASE_CONTAINER(timer, struct pg_connection, timer);
+	os_mutex_lock(&connection->lock);
+	if (connection->backend && connection->deadline_us > 0 && !connection->deadline_changed)
+		pg_backend_time_out(connection->backend);
+	os_mutex_unlock(&connection->lock);
+}
+
+static void set_timer(struct pg_connection *connection, uint64_t delay_us)
+{
+	struct os_loop *loop = connection->server->options.loop;
+	connection->timer.fire = on_deadline;
+	if (delay_us > 0 && connection->net)
+		os_timer_start(loop, &connection->timer, delay_us);
+	else
+		os_timer_stop(loop, &connection->timer);
+}
+
 static void on_wake(struct os_task *task)
 {
 	struct pg_connection *connection = BASE_CONTAINER(task, struct pg_connection, wake);
 	os_mutex_lock(&connection->lock);
 	connection->wake_posted = false;
+	bool has_deadline = connection->deadline_changed;
+	uint64_t deadline_us = connection->deadline_us;
+	connection->deadline_changed = false;
 	bool finishes = connection->finish_wanted;
 	bool may_read = connection->inbox_bytes <= PG_INBOX_BYTES_MAX;
 	os_mutex_unlock(&connection->lock);
+	if (has_deadline)
+		set_timer(connection, deadline_us);
 	send_outbox(connection);
 	if (finishes && connection->net && !connection->finishing)
 		os_connection_close(connection->net);
@@ -168,6 +194,18 @@ static void on_drained(void *context)
 }
 
 /* ---- startup ---- */
+
+/* What the packet says is kept for the backend, which is made when there is something to do. */
+static void keep_introduction(struct pg_connection *connection, const struct pg_startup *startup)
+{
+	const char *settings = (const char *)startup->settings.data;
+	connection->introduction = malloc(startup->settings.bytes + 1);
+	if (!connection->introduction)
+		return;
+	memcpy(connection->introduction, settings, startup->settings.bytes);
+	connection->introduction[startup->settings.bytes] = 0;
+	connection->user = connection->introduction + (startup->user - settings);
+}
 
 static void answer_startup(struct pg_connection *connection, const struct pg_startup *startup)
 {
@@ -201,6 +239,7 @@ static void answer_startup(struct pg_connection *connection, const struct pg_sta
 	pg_write_ready(&writer, 'I');
 	send_written(connection, &writer);
 	base_writer_deinit(&writer);
+	keep_introduction(connection, startup);
 	connection->started = true;
 	os_timer_stop(connection->server->options.loop, &connection->timer);
 }

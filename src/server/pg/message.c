@@ -43,6 +43,7 @@ pyr_result pg_startup_decode(struct base_bytes body, struct pg_startup *ret_star
 	}
 	/* Minor versions are negotiated down; settings of all of them look the same. */
 	if (startup.code >> 16 == 3) {
+		startup.settings = (struct base_bytes){reader.at, base_reader_left(&reader)};
 		const char *name = read_string(&reader);
 		while (name && *name) {
 			const char *value = read_string(&reader);
@@ -172,10 +173,10 @@ static void write_field(struct base_writer *writer, char field, const char *text
 	pg_write_string(writer, text);
 }
 
-void pg_write_error(struct base_writer *writer, const char *severity, const struct query_error *error)
+static void write_report(struct base_writer *writer, char type, const char *severity, const struct query_error *error)
 {
 	char position[16];
-	size_t at = pg_message_begin(writer, 'E');
+	size_t at = pg_message_begin(writer, type);
 	write_field(writer, 'S', severity);
 	write_field(writer, 'V', severity);
 	write_field(writer, 'C', error->sqlstate);
@@ -188,6 +189,16 @@ void pg_write_error(struct base_writer *writer, const char *severity, const stru
 	}
 	base_write_u8(writer, 0);
 	pg_message_end(writer, at);
+}
+
+void pg_write_error(struct base_writer *writer, const char *severity, const struct query_error *error)
+{
+	write_report(writer, 'E', severity, error);
+}
+
+void pg_write_notice(struct base_writer *writer, const char *severity, const struct query_error *notice)
+{
+	write_report(writer, 'N', severity, notice);
 }
 
 void pg_write_parameter(struct base_writer *writer, const char *name, const char *value)

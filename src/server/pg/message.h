@@ -29,6 +29,7 @@ struct pg_startup {
 	const char *user;
 	const char *database; /* NULL: not said */
 	const char *application_name; /* NULL: not said */
+	struct base_bytes settings; /* all that was said, name and value in turn, with an empty name behind */
 };
 
 /* The body behind the length. PYR_INVALID_REQUEST. */
@@ -86,6 +87,7 @@ void pg_message_end(struct base_writer *writer, size_t at);
 void pg_message_empty(struct base_writer *writer, char type); /* one without a body */
 void pg_write_string(struct base_writer *writer, const char *text); /* with its zero */
 void pg_write_error(struct base_writer *writer, const char *severity, const struct query_error *error);
+void pg_write_notice(struct base_writer *writer, const char *severity, const struct query_error *notice);
 void pg_write_parameter(struct base_writer *writer, const char *name, const char *value); /* ParameterStatus */
 void pg_write_ready(struct base_writer *writer, char status);
 void pg_write_complete(struct base_writer *writer, const char *tag); /* CommandComplete */

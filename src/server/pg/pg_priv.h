@@ -50,7 +50,9 @@ struct pg_connection {
 	bool finishing;
 	bool working; /* the job is submitted */
 	bool paused;
-	struct os_timer timer; /* for the startup */
+	char *introduction; /* what its startup packet says: see struct pg_introduction; NULL: memory was out */
+	const char *user; /* in it */
+	struct os_timer timer; /* for the startup, then for statement_timeout */
 	struct os_job job;
 
 	/* The query's thread while `working`, else the loop's. */
@@ -67,6 +69,8 @@ struct pg_connection {
 	size_t in_flight_bytes; /* given to the socket, not gone yet */
 	bool closed;
 	bool finish_wanted; /* the backend is done with this client */
+	uint64_t deadline_us; /* the statement that runs may take so long; 0: as long as it likes */
+	bool deadline_changed;
 	bool wake_posted;
 	struct os_task wake;
 };

@@ -1,6 +1,6 @@
 /* Formats of values. Timestamps count microseconds, from 1970 in cells and from 2000 on the wire; dates days likewise.
  */
-#include "server/pg/values.h"
+#include "server/pg/values_priv.h"
 
 #include "query/text.h"
 #include "query/types.h"
@@ -10,12 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define EPOCH_DAYS 10957 /* 1970-01-01 to 2000-01-01 */
-#define DAY_US 86400000000LL
-#define EPOCH_US (EPOCH_DAYS * DAY_US)
-
-enum { NUMERIC_DIGITS_MAX = 40, CELL_TEXT_MAX = 128 };
 
 /* ---- text ---- */
 
@@ -62,35 +56,51 @@ static int format_time(char *room, size_t bytes, int64_t us)
 
 static int format_timestamp(char *room, size_t bytes, int64_t us, bool zoned)
 {
-	int64_t days = us / DAY_US - (us % DAY_US < 0);
+	int64_t days = us / PG_DAY_US - (us % PG_DAY_US < 0);
 	if (us == INT64_MAX || us == -INT64_MAX)
 		return snprintf(room, bytes, us > 0 ? "infinity" : "-infinity");
 	int used = format_date(room, bytes, days);
 	room[used++] = ' ';
-	used += format_time(room + used, bytes - (size_t)used, us - days * DAY_US);
+	used += format_time(room + used, bytes - (size_t)used, us - days * PG_DAY_US);
 	used += snprintf(room + used, bytes - (size_t)used, "%s%s", zoned ? "+00" : "",
 	                 date_of_days(days).year <= 0 ? " BC" : "");
 	return used;
 }
 
-/* The shortest digits that read back as the same number. */
-static int format_real(char *room, size_t bytes, double value, bool single)
+/* One more digit than %g shows where it would not use an exponent, but PostgreSQL does. */
+static int format_large(char *room, size_t bytes, double value, int digits)
 {
-	int used = 0;
+	assert(room && bytes > 32);
+	int used = snprintf(room, bytes, "%.*e", digits - 1, value);
+	char *exponent = strchr(room, 'e'), *end = exponent;
+	if (!exponent || !strchr(room, '.'))
+		return used;
+	while (end[-1] == '0')
+		end -= 1;
+	end -= end[-1] == '.';
+	memmove(end, exponent, strlen(exponent) + 1);
+	return used - (int)(exponent - end);
+}
+
+/* The shortest digits that read back as the same number. */
+int pg_real_format(char *room, size_t bytes, double value, bool single)
+{
+	int used = 0, digits = single ? 6 : 15;
 	if (isnan(value))
 		return snprintf(room, bytes, "NaN");
 	if (isinf(value))
 		return snprintf(room, bytes, value > 0 ? "Infinity" : "-Infinity");
-	for (int digits = single ? 6 : 15; digits <= 17; digits++) {
+	for (; digits <= 17; digits++) {
 		used = snprintf(room, bytes, "%.*g", digits, value);
 		if (single ? strtof(room, NULL) == (float)value : strtod(room, NULL) == value)
 			break;
 	}
-	return used;
+	bool large = fabs(value) >= (single ? 1e6 : 1e15) && !strchr(room, 'e');
+	return large ? format_large(room, bytes, value, digits) : used;
 }
 
 /* Decimal digits of a 128-bit number, least first; returns how many. */
-static size_t digits_of(unsigned __int128 number, uint8_t digits[NUMERIC_DIGITS_MAX])
+static size_t digits_of(unsigned __int128 number, uint8_t digits[PG_NUMERIC_DIGITS_MAX])
 {
 	size_t count = 0;
 	for (; number > 0; number /= 10)
@@ -104,9 +114,14 @@ static unsigned __int128 magnitude_of(const struct query_cell *cell)
 	return cell->integer < 0 ? -number : number;
 }
 
+size_t pg_decimal_digits(const struct query_cell *cell, uint8_t digits[PG_NUMERIC_DIGITS_MAX])
+{
+	return digits_of(magnitude_of(cell), digits);
+}
+
 static int format_decimal(char *room, const struct query_cell *cell)
 {
-	uint8_t digits[NUMERIC_DIGITS_MAX] = {0};
+	uint8_t digits[PG_NUMERIC_DIGITS_MAX] = {0};
 	size_t count = digits_of(magnitude_of(cell), digits), used = 0;
 	if (count < (size_t)cell->scale + 1)
 		count = (size_t)cell->scale + 1;
@@ -120,181 +135,148 @@ static int format_decimal(char *room, const struct query_cell *cell)
 	return (int)used;
 }
 
-static int format_cell(char room[CELL_TEXT_MAX], const struct query_cell *cell)
+/* Style "postgres": 1 year 2 mons -3 days +04:05:06. */
+static int format_interval(char *room, size_t bytes, const struct query_cell *cell)
+{
+	const struct {
+		int32_t value;
+		const char *unit;
+	} parts[] = {{cell->months / 12, "year"}, {cell->months % 12, "mon"}, {cell->days, "day"}};
+	int used = 0;
+	bool before = false;
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+		if (parts[i].value == 0)
+			continue;
+		used += snprintf(room + used, bytes - (size_t)used, "%s%s%d %s%s", used > 0 ? " " : "",
+		                 before && parts[i].value > 0 ? "+" : "", parts[i].value, parts[i].unit,
+		                 parts[i].value == 1 ? "" : "s");
+		before = parts[i].value < 0;
+	}
+	if (used > 0 && cell->integer == 0)
+		return used;
+	uint64_t us = cell->integer < 0 ? -(uint64_t)cell->integer : (uint64_t)cell->integer;
+	used += snprintf(room + used, bytes - (size_t)used, "%s%s", used > 0 ? " " : "",
+	                 cell->integer < 0 ? "-"
+	                 : before          ? "+"
+	                                   : "");
+	return used + format_time(room + used, bytes - (size_t)used, (int64_t)us);
+}
+
+static int format_uuid(char *room, size_t bytes, const struct query_cell *cell)
+{
+	uint64_t upper = (uint64_t)cell->integer, lower = cell->lower;
+	return snprintf(room, bytes, "%08x-%04x-%04x-%04x-%012llx", (unsigned)(upper >> 32),
+	                (unsigned)(upper >> 16) & 0xffff, (unsigned)upper & 0xffff, (unsigned)(lower >> 48),
+	                (unsigned long long)(lower & 0xffffffffffff));
+}
+
+int pg_cell_format(char room[PG_CELL_TEXT_MAX], const struct query_cell *cell)
 {
 	switch (cell->kind) {
 	case QUERY_CELL_BOOL:
-		return snprintf(room, CELL_TEXT_MAX, cell->integer ? "t" : "f");
+		return snprintf(room, PG_CELL_TEXT_MAX, cell->integer ? "t" : "f");
 	case QUERY_CELL_INTEGER:
-		return snprintf(room, CELL_TEXT_MAX, "%lld", (long long)cell->integer);
+		return snprintf(room, PG_CELL_TEXT_MAX, "%lld", (long long)cell->integer);
 	case QUERY_CELL_FLOAT4:
 	case QUERY_CELL_FLOAT8:
-		return format_real(room, CELL_TEXT_MAX, cell->real, cell->kind == QUERY_CELL_FLOAT4);
+		return pg_real_format(room, PG_CELL_TEXT_MAX, cell->real, cell->kind == QUERY_CELL_FLOAT4);
 	case QUERY_CELL_DECIMAL:
 		return format_decimal(room, cell);
 	case QUERY_CELL_DATE: {
-		int used = format_date(room, CELL_TEXT_MAX, cell->integer);
+		if (cell->integer == INT32_MAX || cell->integer == -INT32_MAX)
+			return snprintf(room, PG_CELL_TEXT_MAX, cell->integer > 0 ? "infinity" : "-infinity");
+		int used = format_date(room, PG_CELL_TEXT_MAX, cell->integer);
 		bool before = date_of_days(cell->integer).year <= 0;
-		return used + snprintf(room + used, CELL_TEXT_MAX - (size_t)used, before ? " BC" : "");
+		return used + snprintf(room + used, PG_CELL_TEXT_MAX - (size_t)used, before ? " BC" : "");
 	}
+	case QUERY_CELL_INTERVAL:
+		return format_interval(room, PG_CELL_TEXT_MAX, cell);
+	case QUERY_CELL_UUID:
+		return format_uuid(room, PG_CELL_TEXT_MAX, cell);
 	case QUERY_CELL_TIME:
-		return format_time(room, CELL_TEXT_MAX, cell->integer);
+		return format_time(room, PG_CELL_TEXT_MAX, cell->integer);
 	default:
-		return format_timestamp(room, CELL_TEXT_MAX, cell->integer, cell->kind == QUERY_CELL_TIMESTAMPTZ);
+		return format_timestamp(room, PG_CELL_TEXT_MAX, cell->integer, cell->kind == QUERY_CELL_TIMESTAMPTZ);
 	}
 }
 
-static void write_text(struct base_writer *writer, const struct query_cell *cell)
+static void write_cell(struct base_writer *writer, const struct query_cell *cell);
+
+static bool needs_quotes(const uint8_t *text, size_t bytes)
 {
-	char room[CELL_TEXT_MAX];
-	if (cell->kind == QUERY_CELL_TEXT) {
-		base_write_u32be(writer, (uint32_t)cell->bytes.bytes);
+	if (bytes == 0 || (bytes == 4 && strncasecmp((const char *)text, "null", 4) == 0))
+		return true;
+	for (size_t i = 0; i < bytes; i++)
+		if (strchr("{}\",\\ \t\n\r\v\f", text[i]) && text[i])
+			return true;
+	return false;
+}
+
+static void write_quoted(struct base_writer *writer, const uint8_t *text, size_t bytes)
+{
+	if (!needs_quotes(text, bytes)) {
+		base_write_bytes(writer, text, bytes);
+		return;
+	}
+	base_write_u8(writer, '"');
+	for (size_t i = 0; i < bytes; i++) {
+		if (text[i] == '"' || text[i] == '\\')
+			base_write_u8(writer, '\\');
+		base_write_u8(writer, text[i]);
+	}
+	base_write_u8(writer, '"');
+}
+
+static void write_element(struct base_writer *writer, const struct query_cell *cell)
+{
+	struct base_writer scratch;
+	struct base_slice text = {0};
+	if (cell->kind == QUERY_CELL_LIST) {
+		write_cell(writer, cell);
+	} else if (cell->kind == QUERY_CELL_NULL) {
+		base_write_bytes(writer, "NULL", 4);
+	} else if (cell->kind == QUERY_CELL_TEXT) {
+		write_quoted(writer, cell->bytes.data, cell->bytes.bytes);
+	} else {
+		base_writer_init(&scratch, SIZE_MAX);
+		write_cell(&scratch, cell);
+		if (base_writer_take(&scratch, &text).code == PYR_OK)
+			write_quoted(writer, text.data, text.bytes);
+		else
+			writer->failed = true;
+		base_slice_release(&text);
+		base_writer_deinit(&scratch);
+	}
+}
+
+static void write_list(struct base_writer *writer, const struct query_cell *list)
+{
+	base_write_u8(writer, '{');
+	for (size_t i = 0; i < list->count; i++) {
+		struct query_cell element = query_cell_element(list, i);
+		base_write_bytes(writer, ",", i > 0);
+		write_element(writer, &element);
+	}
+	base_write_u8(writer, '}');
+}
+
+static void write_cell(struct base_writer *writer, const struct query_cell *cell)
+{
+	char room[PG_CELL_TEXT_MAX];
+	if (cell->kind == QUERY_CELL_TEXT)
 		base_write_bytes(writer, cell->bytes.data, cell->bytes.bytes);
-	} else if (cell->kind == QUERY_CELL_BYTES) {
-		base_write_u32be(writer, (uint32_t)(cell->bytes.bytes * 2 + 2));
+	else if (cell->kind == QUERY_CELL_BYTES)
 		query_text_write_hex(writer, cell->bytes.data, cell->bytes.bytes);
-	} else {
-		int bytes = format_cell(room, cell);
-		base_write_u32be(writer, (uint32_t)bytes);
-		base_write_bytes(writer, room, (size_t)bytes);
-	}
+	else if (cell->kind == QUERY_CELL_LIST)
+		write_list(writer, cell);
+	else
+		base_write_bytes(writer, room, (size_t)pg_cell_format(room, cell));
 }
 
-/* ---- binary ---- */
-
-/* numeric: groups of four decimal digits around the point: count, weight of the first, sign, digits behind the point. */
-static void write_numeric(struct base_writer *writer, const struct query_cell *cell)
+void pg_value_write_text(struct base_writer *writer, const struct query_cell *cell)
 {
-	uint8_t digits[NUMERIC_DIGITS_MAX + 8] = {0};
-	size_t shift = (4 - cell->scale % 4) % 4; /* zeros that make the fraction whole groups */
-	size_t count = digits_of(magnitude_of(cell), digits + shift) + shift;
-	size_t groups = count > shift ? (count + 3) / 4 : 0, fraction = (cell->scale + shift) / 4;
-	uint16_t values[NUMERIC_DIGITS_MAX / 4 + 2];
-	for (size_t i = 0; i < groups; i++)
-		values[groups - 1 - i] = (uint16_t)(digits[i * 4] + 10 * digits[i * 4 + 1] + 100 * digits[i * 4 + 2] +
-		                                    1000 * digits[i * 4 + 3]);
-	base_write_u32be(writer, (uint32_t)(8 + groups * 2));
-	base_write_u16be(writer, (uint16_t)groups);
-	base_write_u16be(writer, (uint16_t)((int)groups - 1 - (int)fraction));
-	base_write_u16be(writer, cell->integer < 0 ? 0x4000 : 0);
-	base_write_u16be(writer, cell->scale);
-	for (size_t i = 0; i < groups; i++)
-		base_write_u16be(writer, values[i]);
-}
-
-static void write_u32(struct base_writer *writer, uint32_t value)
-{
-	base_write_u32be(writer, 4);
-	base_write_u32be(writer, value);
-}
-
-static void write_u64(struct base_writer *writer, uint64_t value)
-{
-	base_write_u32be(writer, 8);
-	base_write_u64be(writer, value);
-}
-
-static void write_integer(struct base_writer *writer, int64_t value, uint32_t type)
-{
-	if (type == QUERY_TYPE_INT2) {
-		base_write_u32be(writer, 2);
-		base_write_u16be(writer, (uint16_t)value);
-	} else if (type == QUERY_TYPE_INT4) {
-		write_u32(writer, (uint32_t)value);
-	} else {
-		write_u64(writer, (uint64_t)value);
-	}
-}
-
-static void write_real(struct base_writer *writer, const struct query_cell *cell)
-{
-	if (cell->kind == QUERY_CELL_FLOAT4) {
-		float single = (float)cell->real;
-		uint32_t bits;
-		memcpy(&bits, &single, sizeof bits);
-		write_u32(writer, bits);
-	} else {
-		uint64_t bits;
-		memcpy(&bits, &cell->real, sizeof bits);
-		write_u64(writer, bits);
-	}
-}
-
-static uint64_t wire_us(int64_t us)
-{
-	if (us == INT64_MAX)
-		return INT64_MAX;
-	return us <= INT64_MIN + EPOCH_US ? (uint64_t)INT64_MIN : (uint64_t)(us - EPOCH_US);
-}
-
-static bool unhex(char c, uint8_t *ret_digit)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *found = c ? strchr(digits, c | 32) : NULL;
-	*ret_digit = found ? (uint8_t)(found - digits) : 0;
-	return found;
-}
-
-static pyr_result write_uuid(struct base_writer *writer, struct base_bytes text, struct query_error *error)
-{
-	uint8_t high = 0, low = 0;
-	size_t written = 0;
-	base_write_u32be(writer, 16);
-	for (size_t i = 0; i + 1 < text.bytes; i++) {
-		if (text.data[i] == '-')
-			continue;
-		if (!unhex((char)text.data[i], &high) || !unhex((char)text.data[i + 1], &low))
-			break;
-		base_write_u8(writer, (uint8_t)(high << 4 | low));
-		written += 1;
-		i += 1;
-	}
-	return written == 16 ? pyr_ok() : query_fail(error, "XX000", "a uuid has 32 hexadecimal digits");
-}
-
-static pyr_result write_bytes(struct base_writer *writer, const struct query_cell *cell, uint32_t type,
-                              struct query_error *error)
-{
-	if (type == QUERY_TYPE_UUID)
-		return write_uuid(writer, cell->bytes, error);
-	if (type == QUERY_TYPE_INTERVAL)
-		return query_fail(error, "0A000", "interval has no binary format here yet: ask for text, or cast it");
-	base_write_u32be(writer, (uint32_t)cell->bytes.bytes);
-	base_write_bytes(writer, cell->bytes.data, cell->bytes.bytes);
-	return pyr_ok();
-}
-
-static pyr_result write_binary(struct base_writer *writer, const struct query_cell *cell, uint32_t type,
-                               struct query_error *error)
-{
-	switch (cell->kind) {
-	case QUERY_CELL_BOOL:
-		base_write_u32be(writer, 1);
-		base_write_u8(writer, cell->integer != 0);
-		return pyr_ok();
-	case QUERY_CELL_INTEGER:
-		write_integer(writer, cell->integer, type);
-		return pyr_ok();
-	case QUERY_CELL_FLOAT4:
-	case QUERY_CELL_FLOAT8:
-		write_real(writer, cell);
-		return pyr_ok();
-	case QUERY_CELL_DECIMAL:
-		write_numeric(writer, cell);
-		return pyr_ok();
-	case QUERY_CELL_DATE:
-		write_u32(writer, (uint32_t)(cell->integer - EPOCH_DAYS));
-		return pyr_ok();
-	case QUERY_CELL_TIME:
-		write_u64(writer, (uint64_t)cell->integer);
-		return pyr_ok();
-	case QUERY_CELL_TIMESTAMP:
-	case QUERY_CELL_TIMESTAMPTZ:
-		write_u64(writer, wire_us(cell->integer));
-		return pyr_ok();
-	default:
-		return write_bytes(writer, cell, type, error);
-	}
+	assert(cell->kind != QUERY_CELL_NULL);
+	write_cell(writer, cell);
 }
 
 pyr_result pg_value_write(struct base_writer *writer, struct query_cell cell, uint32_t type, bool binary,
@@ -305,204 +287,11 @@ pyr_result pg_value_write(struct base_writer *writer, struct query_cell cell, ui
 		return pyr_ok();
 	}
 	if (binary)
-		return write_binary(writer, &cell, type, error);
-	write_text(writer, &cell);
+		return pg_value_write_binary(writer, &cell, type, error);
+	size_t at = writer->bytes;
+	base_write_u32be(writer, 0);
+	write_cell(writer, &cell);
+	if (!writer->failed)
+		base_patch_u32be(writer, at, (uint32_t)(writer->bytes - at - 4));
 	return pyr_ok();
-}
-
-/* ---- parameters ---- */
-
-static pyr_result fail_binary(struct query_error *error)
-{
-	return query_fail(error, "22P03", "incorrect binary data format in a bind parameter");
-}
-
-static void write_string(struct base_writer *writer, const char *text, int bytes)
-{
-	base_write_bytes(writer, text, (size_t)bytes);
-}
-
-/* The engine reads blobs as \xAA\xBB. */
-static void write_blob(struct base_writer *writer, const uint8_t *data, size_t bytes)
-{
-	char digits[8];
-	for (size_t i = 0; i < bytes; i++)
-		write_string(writer, digits, snprintf(digits, sizeof digits, "\\x%02X", data[i]));
-}
-
-static pyr_result write_blob_text(struct base_writer *writer, struct base_bytes text, struct query_error *error)
-{
-	uint8_t high, low;
-	if (text.bytes < 2 || text.data[0] != '\\' || text.data[1] != 'x') {
-		write_blob(writer, text.data, text.bytes);
-		return pyr_ok();
-	}
-	if (text.bytes % 2 != 0)
-		return query_fail(error, "22023", "invalid hexadecimal data: odd number of digits");
-	for (size_t i = 2; i < text.bytes; i += 2) {
-		if (!unhex((char)text.data[i], &high) || !unhex((char)text.data[i + 1], &low))
-			return query_fail(error, "22023", "invalid hexadecimal digit in bytea");
-		uint8_t byte = (uint8_t)(high << 4 | low);
-		write_blob(writer, &byte, 1);
-	}
-	return pyr_ok();
-}
-
-static pyr_result write_binary_numeric(struct base_writer *writer, struct base_bytes value, struct query_error *error)
-{
-	struct base_reader reader = base_reader_init(value.data, value.bytes);
-	int groups = base_read_u16be(&reader), weight = (int16_t)base_read_u16be(&reader);
-	uint16_t sign = base_read_u16be(&reader);
-	int scale = base_read_u16be(&reader);
-	char part[16];
-	if (reader.failed || base_reader_left(&reader) != (size_t)groups * 2 || (sign != 0 && sign != 0x4000) ||
-	    groups > 64 || weight < -64 || weight > 64 || scale > 256)
-		return fail_binary(error);
-	write_string(writer, "-", sign ? 1 : 0);
-	write_string(writer, "0", 1);
-	int last = (scale + 3) / 4;
-	for (int i = weight < 0 ? 0 : weight; i >= -last; i--) {
-		int at = weight - i;
-		unsigned group = at >= 0 && at < groups ? base_read_u16be(&reader) : 0;
-		if (group > 9999)
-			return fail_binary(error);
-		write_string(writer, ".", i == -1);
-		write_string(writer, part, snprintf(part, sizeof part, "%04u", group));
-	}
-	return pyr_ok();
-}
-
-static pyr_result write_binary_integer(struct base_writer *writer, struct base_bytes value, uint32_t type)
-{
-	char text[CELL_TEXT_MAX];
-	struct query_cell cell = {.kind = QUERY_CELL_INTEGER};
-	uint64_t raw = 0;
-	for (size_t i = 0; i < value.bytes; i++)
-		raw = raw << 8 | value.data[i];
-	switch (type) {
-	case QUERY_TYPE_BOOL:
-		cell = (struct query_cell){.kind = QUERY_CELL_BOOL, .integer = raw != 0};
-		break;
-	case QUERY_TYPE_INT2:
-		cell.integer = (int16_t)raw;
-		break;
-	case QUERY_TYPE_INT4:
-		cell.integer = (int32_t)raw;
-		break;
-	case QUERY_TYPE_DATE:
-		cell = (struct query_cell){.kind = QUERY_CELL_DATE, .integer = (int64_t)(int32_t)raw + EPOCH_DAYS};
-		break;
-	case QUERY_TYPE_TIME:
-		cell = (struct query_cell){.kind = QUERY_CELL_TIME, .integer = (int64_t)(raw % DAY_US)};
-		break;
-	case QUERY_TYPE_TIMESTAMP:
-	case QUERY_TYPE_TIMESTAMPTZ:
-		cell.kind = type == QUERY_TYPE_TIMESTAMP ? QUERY_CELL_TIMESTAMP : QUERY_CELL_TIMESTAMPTZ;
-		cell.integer = (int64_t)raw;
-		if (cell.integer < INT64_MAX - EPOCH_US)
-			cell.integer += EPOCH_US;
-		break;
-	default:
-		cell.integer = (int64_t)raw;
-	}
-	write_string(writer, text, format_cell(text, &cell));
-	return pyr_ok();
-}
-
-static pyr_result write_binary_real(struct base_writer *writer, struct base_bytes value, uint32_t type)
-{
-	char text[CELL_TEXT_MAX];
-	double real;
-	if (type == QUERY_TYPE_FLOAT4) {
-		uint32_t bits = base_load_u32be(value.data);
-		float single;
-		memcpy(&single, &bits, sizeof single);
-		real = (double)single;
-	} else {
-		uint64_t bits = base_load_u64be(value.data);
-		memcpy(&real, &bits, sizeof real);
-	}
-	write_string(writer, text, format_real(text, sizeof text, real, type == QUERY_TYPE_FLOAT4));
-	return pyr_ok();
-}
-
-static pyr_result write_binary_uuid(struct base_writer *writer, struct base_bytes value)
-{
-	char part[8];
-	for (size_t i = 0; i < value.bytes; i++) {
-		bool dash = i == 4 || i == 6 || i == 8 || i == 10;
-		write_string(writer, part, snprintf(part, sizeof part, dash ? "-%02x" : "%02x", value.data[i]));
-	}
-	return pyr_ok();
-}
-
-static pyr_result write_text_parameter(struct base_writer *writer, struct base_bytes value, struct query_error *error)
-{
-	if (!query_text_is_valid(value.data, value.bytes))
-		return query_fail(error, "22021", "invalid byte sequence for encoding \"UTF8\" in a bind parameter");
-	base_write_bytes(writer, value.data, value.bytes);
-	return pyr_ok();
-}
-
-static bool is_array(uint32_t type)
-{
-	return type == QUERY_TYPE_INT2_ARRAY || type == QUERY_TYPE_INT4_ARRAY || type == QUERY_TYPE_INT8_ARRAY ||
-	       type == QUERY_TYPE_TEXT_ARRAY || type == QUERY_TYPE_VARCHAR_ARRAY || type == QUERY_TYPE_FLOAT8_ARRAY;
-}
-
-/* {1,"a}"} is [1,"a}"] to the engine. */
-static pyr_result write_array(struct base_writer *writer, struct base_bytes text, struct query_error *error)
-{
-	bool quoted = false;
-	if (!query_text_is_valid(text.data, text.bytes))
-		return query_fail(error, "22021", "invalid byte sequence for encoding \"UTF8\" in a bind parameter");
-	for (size_t i = 0; i < text.bytes; i++) {
-		uint8_t c = text.data[i];
-		if (quoted && c == '\\' && i + 1 < text.bytes) {
-			base_write_u8(writer, c);
-			c = text.data[++i];
-		} else if (c == '"') {
-			quoted = !quoted;
-		} else if (!quoted && (c == '{' || c == '}')) {
-			c = c == '{' ? '[' : ']';
-		}
-		base_write_u8(writer, c);
-	}
-	return pyr_ok();
-}
-
-pyr_result pg_parameter_write(struct base_writer *writer, struct base_bytes value, uint32_t type, bool binary,
-                              struct query_error *error)
-{
-	assert(value.data);
-	if (is_array(type))
-		return binary ? query_fail(error, "0A000", "array parameters are not read in binary yet: send text")
-		              : write_array(writer, value, error);
-	if (!binary)
-		return type == QUERY_TYPE_BYTEA ? write_blob_text(writer, value, error)
-		                                : write_text_parameter(writer, value, error);
-	int bytes = query_type_bytes(type);
-	if (bytes >= 0 && value.bytes != (size_t)bytes)
-		return fail_binary(error);
-	switch (type) {
-	case QUERY_TYPE_BYTEA:
-		write_blob(writer, value.data, value.bytes);
-		return pyr_ok();
-	case QUERY_TYPE_NUMERIC:
-		return write_binary_numeric(writer, value, error);
-	case QUERY_TYPE_FLOAT4:
-	case QUERY_TYPE_FLOAT8:
-		return write_binary_real(writer, value, type);
-	case QUERY_TYPE_UUID:
-		return write_binary_uuid(writer, value);
-	case QUERY_TYPE_INTERVAL:
-		return query_fail(error, "0A000", "interval parameters are not read in binary yet: send text");
-	case QUERY_TYPE_JSONB:
-		if (value.bytes == 0 || value.data[0] != 1)
-			return fail_binary(error);
-		return write_text_parameter(writer, (struct base_bytes){value.data + 1, value.bytes - 1}, error);
-	default:
-		return bytes > 0 ? write_binary_integer(writer, value, type)
-		                 : write_text_parameter(writer, value, error);
-	}
 }

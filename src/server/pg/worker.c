@@ -75,13 +75,25 @@ static bool send_slice(void *context, struct base_slice *slice)
 	return good;
 }
 
+static void set_deadline(void *context, uint64_t delay_us)
+{
+	struct pg_connection *connection = context;
+	os_mutex_lock(&connection->lock);
+	connection->deadline_us = delay_us;
+	connection->deadline_changed = true;
+	post_wake(connection);
+	os_mutex_unlock(&connection->lock);
+}
+
 static bool have_backend(struct pg_connection *connection)
 {
-	struct pg_sink sink = {send_slice, connection};
+	struct pg_sink sink = {send_slice, connection, set_deadline};
+	struct pg_introduction introduction = {connection->user, connection->pid, connection->introduction};
 	struct pg_backend *backend;
 	if (connection->backend)
 		return true;
-	if (pg_backend_new(connection->server->options.engine, connection->server->options.source, &sink, &backend)
+	if (pg_backend_new(connection->server->options.engine, connection->server->options.source, &introduction, &sink,
+	                   &backend)
 	            .code != PYR_OK)
 		return false;
 	os_mutex_lock(&connection->lock);

@@ -106,12 +106,13 @@ def check(acknowledged, found, how):
         assert len(set(values)) == len(values), f"{how}: partition {partition} has a record twice"
 
 
-def test_rounds(new_node, request):
-    rounds = request.config.getoption("--rounds")
+@pytest.mark.parametrize("shards", [1, 2])
+def test_rounds(new_node, request, shards):
+    rounds = max(1, request.config.getoption("--rounds") // 2)
     seed = run_seed()
     chance = random.Random(seed)
     print(f"seed {seed}")
-    node = new_node(*SMALL)
+    node = new_node(*SMALL, "--shards", str(shards))
     acknowledged = [{} for _ in range(PARTITIONS)]
     for number in range(rounds):
         topic = f"kills{number // 10}"  # a fresh one now and then, to keep the checks short

@@ -1,0 +1,70 @@
+/* See arrays.h. Source: PostgreSQL 15's documentation, section 8.15.6. */
+#include "query/arrays.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void query_array_write_element(struct base_writer *writer, const uint8_t *text, size_t bytes)
+{
+	base_write_u8(writer, '"');
+	for (size_t i = 0; i < bytes; i++) {
+		if (text[i] == '"' || text[i] == '\\')
+			base_write_u8(writer, '\\');
+		base_write_u8(writer, text[i]);
+	}
+	base_write_u8(writer, '"');
+}
+
+/* Behind the element that starts at `at`; its text goes into `room`, as large as the array. */
+static size_t read_element(struct base_bytes text, size_t at, uint8_t *room, size_t *ret_bytes, bool *ret_quoted)
+{
+	size_t used = 0;
+	bool quoted = false;
+	*ret_quoted = false;
+	for (; at < text.bytes; at++) {
+		uint8_t c = text.data[at];
+		if (!quoted && (c == ',' || c == '}'))
+			break;
+		if (c == '"') {
+			quoted = !quoted;
+			*ret_quoted = true;
+			continue;
+		}
+		if (c == '\\' && at + 1 < text.bytes)
+			c = text.data[++at];
+		room[used++] = c;
+	}
+	*ret_bytes = used;
+	return at;
+}
+
+static void convert(struct base_writer *writer, struct base_bytes text, uint8_t *room)
+{
+	for (size_t i = 0; i < text.bytes;) {
+		uint8_t c = text.data[i];
+		if (c == '{' || c == '}' || c == ',' || c == ' ') {
+			base_write_u8(writer, c == '{' ? '[' : c == '}' ? ']' : c);
+			i += 1;
+			continue;
+		}
+		size_t bytes;
+		bool quoted;
+		i = read_element(text, i, room, &bytes, &quoted);
+		if (!quoted && bytes == 4 && strncasecmp((const char *)room, "null", 4) == 0)
+			base_write_bytes(writer, "NULL", 4);
+		else
+			query_array_write_element(writer, room, bytes);
+	}
+}
+
+pyr_result query_array_write(struct base_writer *writer, struct base_bytes text)
+{
+	if (text.bytes < 2 || text.data[0] != '{' || text.data[text.bytes - 1] != '}')
+		return pyr_result_of(PYR_INVALID_REQUEST);
+	uint8_t *room = malloc(text.bytes);
+	if (!room)
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	convert(writer, text, room);
+	free(room);
+	return pyr_ok();
+}

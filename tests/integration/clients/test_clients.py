@@ -1,0 +1,60 @@
+"""Drivers of other languages, unmodified, against a server: pgjdbc, node-postgres, pgx and lib/pq, tokio-postgres. They are
+fetched and built by their own tools, into .deps/clients, so this is `make test-clients` and not `make test`."""
+import pathlib
+import shutil
+import subprocess
+
+import pytest
+from confluent_kafka import Producer
+
+HERE = pathlib.Path(__file__).parent
+ROOT = HERE.parents[2]
+BUILT = ROOT / ".deps" / "clients"
+BUILD_SECONDS, RUN_SECONDS = 500, 60
+
+
+def run(*command, seconds=BUILD_SECONDS, **options):
+    result = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=seconds, check=False, **options)
+    assert result.returncode == 0, (command, result.stdout[-3000:], result.stderr[-3000:])
+
+
+def folder(name):
+    path = BUILT / name
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def java():
+    libraries = folder("java")
+    run("mvn", "-q", "-B", "-f", HERE / "java" / "pom.xml", "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies", f"-DoutputDirectory={libraries}")
+    return ["java", "-cp", f"{libraries}/*", HERE / "java" / "Client.java"]
+
+
+def node_js():
+    path = folder("node")
+    for name in ("package.json", "package-lock.json", "client.js"):
+        shutil.copy(HERE / "node" / name, path / name)
+    run("npm", "ci", "--silent", cwd=path)
+    return ["node", path / "client.js"]
+
+
+def go():
+    program = folder("go") / "client"
+    run("go", "build", "-o", program, ".", cwd=HERE / "go")
+    return [program]
+
+
+def rust():
+    path = folder("rust")
+    shutil.copytree(HERE / "rust", path, dirs_exist_ok=True)  # where cargo may leave its lock file
+    run("cargo", "build", "-q", cwd=path)
+    return [path / "target" / "debug" / "client"]
+
+
+@pytest.mark.parametrize("client", [java, node_js, go, rust])
+def test_client(node, client):
+    topic, producer = f"clients-{client.__name__}", Producer({"bootstrap.servers": node.kafka})
+    for i in range(10):
+        producer.produce(topic, key=b"k", value=str(i).encode(), partition=0)
+    assert producer.flush(RUN_SECONDS) == 0
+    run(*client(), node.ports["postgres"], topic, seconds=RUN_SECONDS)

@@ -92,7 +92,7 @@ static void copy_topic(const struct catalog_topic *topic, struct query_topic *re
 {
 	memcpy(ret_topic->name, topic->name, sizeof topic->name);
 	ret_topic->partition_count = topic->partition_count;
-	ret_topic->id = topic->first_partition;
+	ret_topic->id = topic->spans[0].first;
 }
 
 static pyr_result answer_list(struct source_call *call, size_t shard, struct pyr_error *error)

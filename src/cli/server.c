@@ -46,6 +46,8 @@ static const struct cli_option server_options[] = {
 	{"shards", "N", "0",
          "event loops, each with a log; kept from when the directory was made; 0: half the processors"},
 	{"partitions", "N", "4", "partitions of a topic that nobody gave a number"},
+	{"group-heartbeat-ms", "N", "5000",
+         "how often members of groups whose partitions the server assigns are heard of"},
 	{"durability", "WHEN", "fsync", "when a write is answered, unless its topic says: fsync, interval or os"},
 	{"ring-file-mib", "N", "64", "size of a file of the shared log's ring"},
 	{"checkpoint-mib", "N", "128", "seal segments after so much of the ring was written"},
@@ -227,7 +229,10 @@ static pyr_result open_node(struct server *server, const struct cli_option *opti
 {
 	struct node_options node = node_options_default();
 	struct node_place places[NODE_SHARDS_MAX];
+	long long heartbeat_ms;
 	node.group.log_line = log_line;
+	PYR_TRY(cli_option_number(options, "group-heartbeat-ms", 100, 60000, &heartbeat_ms, error));
+	node.group.consumer_heartbeat_ms = (int32_t)heartbeat_ms;
 	PYR_TRY(log_options(options, &node.log, error));
 	PYR_TRY(durability_option(options, &node.durability, error));
 	PYR_TRY(make_shards(server, options, error));

@@ -37,6 +37,11 @@ struct log_partition_config {
 	uint64_t segment_bytes; /* a sealed segment of this partition alone grows no further */
 	bool append_time; /* message.timestamp.type=LogAppendTime: the log stamps the batch */
 	bool manual_commit; /* durable is not yet readable: log_partition_commit() says what is (replication) */
+	bool compact; /* cleanup.policy: the newest record of each key is kept */
+	bool remove; /* cleanup.policy: retention deletes */
+	int64_t min_compaction_lag_ms, max_compaction_lag_ms;
+	int64_t delete_retention_ms; /* of tombstones */
+	uint32_t min_dirty_permille;
 };
 
 struct log_options {
@@ -100,6 +105,18 @@ struct log_partition_info {
 
 /* PYR_UNKNOWN_PARTITION. */
 pyr_result log_partition_get(struct log *log, uint32_t partition, struct log_partition_info *ret_info);
+
+/* An idempotent producer, as the partition remembers it. */
+struct log_producer_info {
+	int64_t id;
+	int16_t epoch;
+	int32_t last_sequence;
+	int64_t last_append_ms;
+};
+
+/* At most `max` of them. PYR_UNKNOWN_PARTITION. */
+pyr_result log_partition_producers(struct log *log, uint32_t partition, struct log_producer_info *infos, size_t max,
+                                   size_t *ret_count);
 
 /* ---- writing ---- */
 

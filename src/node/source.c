@@ -9,6 +9,7 @@
 #include "base/table.h"
 #include "column/log_scan.h"
 #include "node/append.h"
+#include "node/groups.h"
 #include "os/thread.h"
 
 #include <stdlib.h>
@@ -92,7 +93,7 @@ static void copy_topic(const struct catalog_topic *topic, struct query_topic *re
 {
 	memcpy(ret_topic->name, topic->name, sizeof topic->name);
 	ret_topic->partition_count = topic->partition_count;
-	ret_topic->id = topic->first_partition;
+	ret_topic->id = topic->spans[0].first;
 }
 
 static pyr_result answer_list(struct source_call *call, size_t shard, struct pyr_error *error)
@@ -255,11 +256,18 @@ static pyr_result append(struct query_source *base, const struct catalog_princip
 	return node_append_records(&append, records, record_count, error);
 }
 
+static pyr_result group_list(struct query_source *base, const struct catalog_principal *principal,
+                             struct query_group **ret_groups, size_t *ret_count, struct pyr_error *error)
+{
+	return node_groups_list(((struct node_source *)base)->node, base, principal, ret_groups, ret_count, error);
+}
+
 static const struct query_source_ops source_ops = {
 	.topic_list = topic_list,
 	.topic_find = topic_find,
 	.scan_open = scan_open,
 	.append = append,
+	.group_list = group_list,
 };
 
 struct query_source *node_source_new(const struct node *node)

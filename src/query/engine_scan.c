@@ -405,6 +405,6 @@ static bool register_topics(struct query_engine *engine, duckdb_connection conne
 bool query_engine_register_functions(struct query_engine *engine, duckdb_connection connection)
 {
 	return register_scan(engine, connection) && register_topics(engine, connection) &&
-	       query_engine_register_settings(engine, connection) && query_engine_register_avg(connection) &&
-	       query_engine_register_to_char(connection);
+	       query_engine_register_groups(engine, connection) && query_engine_register_settings(engine, connection) &&
+	       query_engine_register_avg(connection) && query_engine_register_to_char(connection);
 }

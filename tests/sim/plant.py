@@ -147,7 +147,7 @@ PLANTS = [
           program="sim_group"),
     Plant("groups: the generation is not remembered when a group is empty",
           ("src/group/join.c", "\tgroup_record_metadata(group, false, &write->records);\n\t(void)",
-           "\tgroup_record_tombstones(group, &write->records);\n\t(void)"), program="sim_group"),
+           "\tgroup_record_classic_tombstone(group, &write->records);\n\t(void)"), program="sim_group"),
 ]
 
 

@@ -114,6 +114,10 @@ void catalog_event_encode(const struct catalog_event *event, struct base_writer 
 #define X(field, name, type, value, text) base_write_u64le(writer, (uint64_t)topic->config.field);
 	CATALOG_TOPIC_SETTINGS(X)
 #undef X
+	if (event->kind == CATALOG_EVENT_COLUMNS) {
+		base_write_u32le(writer, (uint32_t)event->actions.bytes);
+		base_write_bytes(writer, event->actions.data, event->actions.bytes);
+	}
 }
 
 static void decode_topic(struct base_reader *reader, struct catalog_topic *topic)
@@ -130,6 +134,14 @@ static void decode_topic(struct base_reader *reader, struct catalog_topic *topic
 	topic->partition_count = base_read_u32le(reader);
 	topic->first_partition = base_read_u32le(reader);
 	topic->schema_id = base_read_u32le(reader);
+}
+
+static void decode_actions(struct base_reader *reader, struct catalog_event *event)
+{
+	uint32_t bytes = base_read_u32le(reader);
+	const uint8_t *data = bytes <= CATALOG_COLUMN_ACTIONS_BYTES_MAX ? base_read_bytes(reader, bytes) : NULL;
+	event->actions = (struct base_bytes){data, bytes};
+	reader->failed |= !data;
 }
 
 static bool is_possible(const struct catalog_event *event)
@@ -153,6 +165,8 @@ pyr_result catalog_event_decode(struct base_reader *reader, struct catalog_event
 #define X(field, name, type, value, text) ret_event->topic.config.field = (int64_t)base_read_u64le(reader);
 	CATALOG_TOPIC_SETTINGS(X)
 #undef X
+	if (ret_event->kind == CATALOG_EVENT_COLUMNS)
+		decode_actions(reader, ret_event);
 	return is_possible(ret_event) ? base_reader_check(reader, PYR_CORRUPT) : pyr_result_of(PYR_CORRUPT);
 }
 
@@ -186,6 +200,7 @@ static pyr_result apply_created(struct catalog *catalog, const struct catalog_ev
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	*topic = event->topic;
 	topic->version = catalog->version;
+	topic->columns = NULL;
 	if (!base_table_insert(&catalog->by_name, &topic->by_name, base_hash_bytes(topic->name, strlen(topic->name)))) {
 		free(topic);
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
@@ -207,6 +222,7 @@ static void apply_deleted(struct catalog *catalog, struct catalog_topic *topic)
 	base_table_remove(&catalog->by_uuid, &topic->by_uuid);
 	for (uint32_t i = 0; catalog->log && i < topic->partition_count; i++)
 		log_partition_delete(catalog->log, topic->first_partition + i);
+	catalog_columns_free(topic->columns);
 	free(topic);
 }
 
@@ -217,6 +233,13 @@ static void apply_altered(struct catalog *catalog, struct catalog_topic *topic, 
 	struct log_partition_config config = partition_config(catalog, topic);
 	for (uint32_t i = 0; catalog->log && i < topic->partition_count; i++)
 		log_partition_configure(catalog->log, topic->first_partition + i, &config);
+}
+
+static pyr_result apply_columns(struct catalog *catalog, struct catalog_topic *topic, const struct catalog_event *event)
+{
+	PYR_TRY(catalog_columns_apply(&topic->columns, event->actions));
+	topic->version = catalog->version;
+	return pyr_ok();
 }
 
 pyr_result catalog_event_apply(struct catalog *catalog, const struct catalog_event *event)
@@ -236,6 +259,8 @@ pyr_result catalog_event_apply(struct catalog *catalog, const struct catalog_eve
 			return pyr_result_of(PYR_UNKNOWN_PARTITION);
 		apply_altered(catalog, topic, event);
 		return pyr_ok();
+	case CATALOG_EVENT_COLUMNS:
+		return topic ? apply_columns(catalog, topic, event) : pyr_result_of(PYR_UNKNOWN_PARTITION);
 	case CATALOG_EVENT_PRODUCERS:
 		if (event->producer_id > catalog->next_producer_id)
 			catalog->next_producer_id = event->producer_id;
@@ -277,6 +302,28 @@ static pyr_result apply(void *context, struct base_bytes record)
 	return catalog_event_apply(context, &event);
 }
 
+static uint32_t declared_count(const struct catalog *catalog)
+{
+	const struct catalog_topic *topic = NULL;
+	uint32_t count = 0;
+	while ((topic = catalog_topic_next(catalog, topic)))
+		count += topic->columns != NULL;
+	return count;
+}
+
+static void encode_columns(const struct catalog_topic *topic, struct base_writer *writer)
+{
+	struct catalog_event event = {.kind = CATALOG_EVENT_COLUMNS, .topic = *topic};
+	struct base_writer actions;
+	base_writer_init(&actions, SNAPSHOT_BYTES_MAX);
+	catalog_columns_write(&actions, topic->columns);
+	writer->failed |= actions.failed;
+	if (actions.buffer)
+		event.actions = (struct base_bytes){actions.buffer->data, actions.bytes};
+	catalog_event_encode(&event, writer);
+	base_writer_deinit(&actions);
+}
+
 /* The events that would make this state. */
 static pyr_result snapshot(void *context, struct base_slice *ret_bytes)
 {
@@ -286,7 +333,7 @@ static pyr_result snapshot(void *context, struct base_slice *ret_bytes)
 	base_writer_init(&writer, SNAPSHOT_BYTES_MAX);
 	base_write_u64le(&writer, catalog->version);
 	base_write_u32le(&writer, catalog->next_partition);
-	base_write_u32le(&writer, (uint32_t)catalog->by_name.count + 2);
+	base_write_u32le(&writer, (uint32_t)catalog->by_name.count + declared_count(catalog) + 2);
 	catalog_event_encode(&event, &writer);
 	event = (struct catalog_event){.kind = CATALOG_EVENT_CLUSTER};
 	memcpy(event.topic.uuid, catalog->cluster_uuid, CATALOG_UUID_BYTES);
@@ -295,6 +342,8 @@ static pyr_result snapshot(void *context, struct base_slice *ret_bytes)
 	while ((topic = catalog_topic_next(catalog, topic))) {
 		event = (struct catalog_event){.kind = CATALOG_EVENT_CREATED, .topic = *topic};
 		catalog_event_encode(&event, &writer);
+		if (topic->columns)
+			encode_columns(topic, &writer);
 	}
 	pyr_result taken = base_writer_take(&writer, ret_bytes);
 	base_writer_deinit(&writer);

@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/table.h"
+#include "catalog/columns.h"
 #include "log/log.h"
 
 #include <stdint.h>
@@ -80,6 +81,7 @@ struct catalog_topic {
 	uint32_t schema_id; /* 0: raw bytes */
 	uint64_t version; /* of the catalog when it last changed */
 	struct catalog_topic_config config;
+	struct catalog_columns *columns; /* declared; NULL: none. The catalog's */
 };
 
 /* Makes the catalog; give catalog_observer() to log_open(), then catalog_attach() the log. */
@@ -129,6 +131,7 @@ struct catalog_change {
 	uint32_t partition_count; /* create */
 	bool on_leader; /* create: partition 0 shall be on the leader's shard */
 	struct catalog_topic_config config; /* create, alter: whole, as the topic shall have it */
+	struct base_bytes actions; /* declare: borrowed until done(), see columns.h */
 	void (*done)(struct catalog_change *change);
 
 	pyr_result result;
@@ -142,6 +145,8 @@ enum { CATALOG_PRODUCER_BLOCK = 1000 };
 void catalog_topic_create(struct catalog *catalog, struct catalog_change *change);
 void catalog_topic_delete(struct catalog *catalog, struct catalog_change *change); /* PYR_UNKNOWN_PARTITION */
 void catalog_topic_alter(struct catalog *catalog, struct catalog_change *change);
+/* Adds and drops declared columns: all of the change's actions, or none. PYR_EXISTS, PYR_NOT_FOUND, PYR_TOO_LARGE. */
+void catalog_topic_declare(struct catalog *catalog, struct catalog_change *change);
 /* Gives a new cluster its id; without effect when it has one. */
 void catalog_cluster_begin(struct catalog *catalog, struct catalog_change *change);
 /* A block of producer ids that nobody was ever given. */

@@ -34,12 +34,14 @@ enum catalog_event_kind {
 	CATALOG_EVENT_ALTERED = 3,
 	CATALOG_EVENT_PRODUCERS = 4, /* producer ids below producer_id are given out */
 	CATALOG_EVENT_CLUSTER = 5, /* the cluster's uuid */
+	CATALOG_EVENT_COLUMNS = 16, /* of a topic, by name: actions */
 };
 
 struct catalog_event {
 	uint8_t kind;
 	struct catalog_topic topic;
 	int64_t producer_id;
+	struct base_bytes actions; /* COLUMNS: borrowed from what was decoded */
 };
 
 void catalog_event_encode(const struct catalog_event *event, struct base_writer *writer);

@@ -529,6 +529,28 @@ static pyr_result bind_all(struct query_statement *statement, const struct base_
 	return pyr_ok();
 }
 
+static pyr_result declare_columns(struct query_session *session, const struct query_plan *plan,
+                                  struct query_error *error)
+{
+	struct pyr_error below = {0};
+	struct base_bytes actions = {plan->actions.data, plan->actions.bytes};
+	const char *topic = plan->insert.topic;
+	if (session->block == QUERY_BLOCK_EXPLICIT)
+		return query_fail(error, "25001", "ALTER TOPIC cannot run inside a transaction block");
+	if (actions.bytes == 0)
+		return pyr_ok();
+	pyr_result result = session->run.source->ops->topic_declare(session->run.source, &session->principal, topic,
+	                                                            actions, &below);
+	if (result.code == PYR_EXISTS)
+		return query_fail(error, "42701", "a column of relation \"%s\" already exists", topic);
+	if (result.code == PYR_NOT_FOUND)
+		return query_fail(error, "42703", "a column of relation \"%s\" does not exist", topic);
+	if (result.code == PYR_TOO_LARGE)
+		return query_fail(error, "54011", "a topic can have up to %d columns, dropped ones too",
+		                  CATALOG_COLUMNS_MAX);
+	return result.code == PYR_OK ? result : query_fail_below(error, &below);
+}
+
 /* What needs no engine. */
 static pyr_result carry_out(struct query_statement *statement, struct query_error *error)
 {
@@ -537,6 +559,8 @@ static pyr_result carry_out(struct query_statement *statement, struct query_erro
 	if (plan->kind == QUERY_KIND_SET)
 		return query_settings_set(session->settings, plan->name, plan->value, plan->local,
 		                          session->block != QUERY_BLOCK_NONE, error);
+	if (plan->kind == QUERY_KIND_ALTER_TOPIC)
+		return declare_columns(session, plan, error);
 	if (plan->kind == QUERY_KIND_RESET_ALL || plan->kind == QUERY_KIND_DISCARD)
 		query_settings_reset(session->settings);
 	return pyr_ok();

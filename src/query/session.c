@@ -432,6 +432,7 @@ void query_statement_free(struct query_statement *statement)
 		return;
 	query_statement_stop(statement);
 	query_writes_deinit(&statement->returned);
+	base_slice_release(&statement->explained);
 	query_prepared_free(statement->prepared);
 	query_prepared_free(statement->shape);
 	query_plan_free(statement->plan);
@@ -575,7 +576,10 @@ static pyr_result start(struct query_statement *statement, const struct base_byt
 		return carry_out(statement, error);
 	PYR_TRY(bind_all(statement, parameters, count, error));
 	PYR_TRY(open_scans(statement, parameters, count, error));
+	atomic_store(&statement->session->run.misfits, 0);
 	PYR_TRY(query_result_new(statement->prepared, &statement->result, error));
+	if (statement->plan->kind == QUERY_KIND_EXPLAIN)
+		return query_explain_run(statement, error);
 	return statement->plan->kind == QUERY_KIND_INSERT ? query_insert_run(statement, error) : pyr_ok();
 }
 
@@ -608,6 +612,10 @@ pyr_result query_statement_next(struct query_statement *statement, size_t *ret_r
 	if (statement->session->running != statement)
 		return query_fail(error, "55000", "the result is gone: another statement of this session has started");
 	*ret_rows = 0;
+	if (statement->plan->kind == QUERY_KIND_EXPLAIN) {
+		*ret_rows = query_explain_next(statement);
+		return pyr_ok();
+	}
 	if (statement->result)
 		return explain(statement->session, next(statement, ret_rows, error), error);
 	if (statement->plan->kind == QUERY_KIND_INSERT) {
@@ -621,6 +629,8 @@ struct query_cell query_statement_cell(const struct query_statement *statement, 
 {
 	if (statement->plan->kind == QUERY_KIND_INSERT)
 		return query_insert_cell(statement, row, column);
+	if (statement->plan->kind == QUERY_KIND_EXPLAIN)
+		return query_explain_cell(statement, row);
 	return query_result_cell(statement->result, row, column + statement->first_column);
 }
 

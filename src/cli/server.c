@@ -55,6 +55,7 @@ static const struct cli_option server_options[] = {
          "disk kept while large batches come in: files that are not needed any more, to be written again"},
 	{"tail-cache-mib", "N", "128", "memory for batches that were just written"},
 	{"read-cache-mib", "N", "64", "memory for verified batches that were read from files"},
+	{"compaction-mib", "N", "128", "memory for the keys of a topic that is compacted; fewer keys take more rounds"},
 	{"open-files", "N", "1024", "sealed files kept open"},
 	{"help", NULL, "", "show this"},
 	{NULL, NULL, NULL, NULL},
@@ -144,14 +145,16 @@ static pyr_result durability_option(const struct cli_option *options, enum log_d
 
 static pyr_result log_options(const struct cli_option *options, struct log_options *log, struct pyr_error *error)
 {
-	long long ring, checkpoint, spare, tail_cache, read_cache, files;
+	long long ring, checkpoint, spare, tail_cache, read_cache, compaction, files;
 	PYR_TRY(cli_option_number(options, "ring-file-mib", 1, 4096, &ring, error));
 	PYR_TRY(cli_option_number(options, "checkpoint-mib", 1, 65536, &checkpoint, error));
 	PYR_TRY(cli_option_number(options, "tail-cache-mib", 1, 1 << 20, &tail_cache, error));
 	PYR_TRY(cli_option_number(options, "read-cache-mib", 0, 1 << 20, &read_cache, error));
 	PYR_TRY(cli_option_number(options, "open-files", 1, 1 << 20, &files, error));
 	PYR_TRY(cli_option_number(options, "spare-mib", 0, 1 << 30, &spare, error));
+	PYR_TRY(cli_option_number(options, "compaction-mib", 1, 1 << 20, &compaction, error));
 	log->spare_bytes = (uint64_t)spare << 20;
+	log->compaction_bytes = (uint64_t)compaction << 20;
 	log->ring_file_bytes = (uint64_t)ring << 20;
 	log->checkpoint_bytes = (uint64_t)checkpoint << 20;
 	log->tail_cache_bytes = (uint64_t)tail_cache << 20;

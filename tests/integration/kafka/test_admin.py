@@ -158,7 +158,6 @@ def test_changed_settings_are_obeyed(client):
         ("retention.ms", "-2", "-1 for no limit"),
         ("max.message.bytes", "-1", "0 or more"),
         ("min.cleanable.dirty.ratio", "1.5", "from 0 to 1"),
-        ("cleanup.policy", "compact", "until the log compacts"),
         ("cleanup.policy", "shred", "compact,delete"),
         ("segment.ms", "1000", "sealed by size"),
         ("remote.storage.enable", "true", "no remote storage"),

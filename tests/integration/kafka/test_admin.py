@@ -267,8 +267,11 @@ def test_topics_are_described_in_pages(client, node):
             for _ in range(answer.varint() - 1):
                 error, index, leader, epoch = answer.take("hiii")
                 assert (error, leader, epoch) == (0, 1, 0)
-                for _ in range(5):  # replicas, in sync, eligible, last known, offline
-                    answer.take("i" * max(answer.varint() - 1, 0) + "0s")
+                counts = []
+                for _ in range(5):  # replicas, in sync, eligible, last known, offline; none null: Java would break
+                    counts.append(answer.varint() - 1)
+                    answer.take("i" * counts[-1] + "0s")
+                assert counts == [1, 1, 0, 0, 0]
                 answer.take("b")
                 page.append((name, index))
             answer.take("ib")

@@ -153,6 +153,7 @@ static pyr_result apply_created(struct catalog *catalog, const struct catalog_ev
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	*topic = event->topic;
 	topic->version = catalog->version;
+	topic->columns = NULL;
 	if (!base_table_insert(&catalog->by_name, &topic->by_name, base_hash_bytes(topic->name, strlen(topic->name)))) {
 		free(topic);
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
@@ -172,6 +173,7 @@ static void apply_deleted(struct catalog *catalog, struct catalog_topic *topic)
 	base_table_remove(&catalog->by_uuid, &topic->by_uuid);
 	for (uint32_t i = 0; catalog->log && i < topic->partition_count; i++)
 		log_partition_delete(catalog->log, catalog_topic_partition(topic, (int32_t)i));
+	catalog_columns_free(topic->columns);
 	free(topic);
 }
 
@@ -199,6 +201,13 @@ static pyr_result apply_grown(struct catalog *catalog, struct catalog_topic *top
 	return create_partitions(catalog, topic, from);
 }
 
+static pyr_result apply_columns(struct catalog *catalog, struct catalog_topic *topic, const struct catalog_event *event)
+{
+	PYR_TRY(catalog_columns_apply(&topic->columns, event->actions));
+	topic->version = catalog->version;
+	return pyr_ok();
+}
+
 pyr_result catalog_event_apply(struct catalog *catalog, const struct catalog_event *event)
 {
 	struct catalog_topic *topic = catalog_find(catalog, event->topic.name, strlen(event->topic.name));
@@ -222,6 +231,8 @@ pyr_result catalog_event_apply(struct catalog *catalog, const struct catalog_eve
 		return apply_grown(catalog, topic, event);
 	case CATALOG_EVENT_QUOTA:
 		return catalog_quota_apply(catalog, &event->quota);
+	case CATALOG_EVENT_COLUMNS:
+		return topic ? apply_columns(catalog, topic, event) : pyr_result_of(PYR_UNKNOWN_PARTITION);
 	case CATALOG_EVENT_PRODUCERS:
 		if (event->producer_id > catalog->next_producer_id)
 			catalog->next_producer_id = event->producer_id;
@@ -263,6 +274,28 @@ static pyr_result apply(void *context, struct base_bytes record)
 	return catalog_event_apply(context, &event);
 }
 
+static uint32_t declared_count(const struct catalog *catalog)
+{
+	const struct catalog_topic *topic = NULL;
+	uint32_t count = 0;
+	while ((topic = catalog_topic_next(catalog, topic)))
+		count += topic->columns != NULL;
+	return count;
+}
+
+static void encode_columns(const struct catalog_topic *topic, struct base_writer *writer)
+{
+	struct catalog_event event = {.kind = CATALOG_EVENT_COLUMNS, .topic = *topic};
+	struct base_writer actions;
+	base_writer_init(&actions, SNAPSHOT_BYTES_MAX);
+	catalog_columns_write(&actions, topic->columns);
+	writer->failed |= actions.failed;
+	if (actions.buffer)
+		event.actions = (struct base_bytes){actions.buffer->data, actions.bytes};
+	catalog_event_encode(&event, writer);
+	base_writer_deinit(&actions);
+}
+
 /* The events that would make this state. */
 static pyr_result snapshot(void *context, struct base_slice *ret_bytes)
 {
@@ -272,7 +305,8 @@ static pyr_result snapshot(void *context, struct base_slice *ret_bytes)
 	base_writer_init(&writer, SNAPSHOT_BYTES_MAX);
 	base_write_u64le(&writer, catalog->version);
 	base_write_u32le(&writer, catalog->next_partition);
-	base_write_u32le(&writer, (uint32_t)(catalog->by_name.count + catalog->quota_count + 2));
+	base_write_u32le(&writer,
+	                 (uint32_t)(catalog->by_name.count + catalog->quota_count + 2) + declared_count(catalog));
 	catalog_event_encode(&event, &writer);
 	event = (struct catalog_event){.kind = CATALOG_EVENT_CLUSTER};
 	memcpy(event.topic.uuid, catalog->cluster_uuid, CATALOG_UUID_BYTES);
@@ -281,6 +315,8 @@ static pyr_result snapshot(void *context, struct base_slice *ret_bytes)
 	while ((topic = catalog_topic_next(catalog, topic))) {
 		event = (struct catalog_event){.kind = CATALOG_EVENT_CREATED, .topic = *topic};
 		catalog_event_encode(&event, &writer);
+		if (topic->columns)
+			encode_columns(topic, &writer);
 	}
 	for (size_t i = 0; i < catalog->quota_count; i++) {
 		event = (struct catalog_event){.kind = CATALOG_EVENT_QUOTA, .quota = catalog->quotas[i]};

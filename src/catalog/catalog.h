@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/table.h"
+#include "catalog/columns.h"
 #include "log/log.h"
 
 #include <stdint.h>
@@ -110,6 +111,7 @@ struct catalog_topic {
 	uint32_t schema_id; /* 0: raw bytes */
 	uint64_t version; /* of the catalog when it last changed */
 	struct catalog_topic_config config;
+	struct catalog_columns *columns; /* declared; NULL: none. The catalog's */
 };
 
 /* Makes the catalog; give catalog_observer() to log_open(), then catalog_attach() the log. */
@@ -190,6 +192,7 @@ struct catalog_change {
 	struct catalog_topic_config config; /* create: whole, as the topic shall have it; alter: what changes */
 	uint32_t changed; /* alter: bit i: setting i changes to what `config` has */
 	struct catalog_quota quota;
+	struct base_bytes actions; /* declare: borrowed until done(), see columns.h */
 	void (*done)(struct catalog_change *change);
 
 	pyr_result result;
@@ -207,6 +210,8 @@ void catalog_topic_alter(struct catalog *catalog, struct catalog_change *change)
 void catalog_topic_grow(struct catalog *catalog, struct catalog_change *change);
 /* The quota of change->quota.entity becomes that; without any value it is forgotten. PYR_BUSY: CATALOG_QUOTAS_MAX. */
 void catalog_quota_set(struct catalog *catalog, struct catalog_change *change);
+/* Adds and drops declared columns: all of the change's actions, or none. PYR_EXISTS, PYR_NOT_FOUND, PYR_TOO_LARGE. */
+void catalog_topic_declare(struct catalog *catalog, struct catalog_change *change);
 /* Gives a new cluster its id; without effect when it has one. */
 void catalog_cluster_begin(struct catalog *catalog, struct catalog_change *change);
 /* A block of producer ids that nobody was ever given. */

@@ -39,6 +39,7 @@ enum catalog_event_kind {
 	CATALOG_EVENT_CLUSTER = 5, /* the cluster's uuid */
 	CATALOG_EVENT_GROWN = 6, /* topic: the new count, and one span, of the new partitions */
 	CATALOG_EVENT_QUOTA = 7,
+	CATALOG_EVENT_COLUMNS = 16, /* of a topic, by name: actions */
 };
 
 struct catalog_event {
@@ -47,6 +48,7 @@ struct catalog_event {
 	uint32_t changed; /* altered: which settings */
 	int64_t producer_id;
 	struct catalog_quota quota;
+	struct base_bytes actions; /* COLUMNS: borrowed from what was decoded */
 };
 
 enum { CATALOG_PARTITION_FIRST = 16 }; /* the log's ids below are its own */

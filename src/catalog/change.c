@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { EVENT_BYTES_MAX = 4096 };
+enum { EVENT_BYTES_MAX = 4096 + CATALOG_COLUMN_ACTIONS_BYTES_MAX };
 
 pyr_result catalog_topic_name_check(const char *name, size_t name_bytes)
 {
@@ -119,6 +119,17 @@ static void change_topic(struct catalog *catalog, struct catalog_change *change,
 	write_event(catalog, change, &event);
 }
 
+static void declare_columns(struct catalog *catalog, struct catalog_change *change)
+{
+	const struct catalog_topic *topic = catalog_topic_find(catalog, change->name, strlen(change->name));
+	if (!topic || change->actions.bytes > CATALOG_COLUMN_ACTIONS_BYTES_MAX) {
+		refuse(catalog, change, topic ? PYR_TOO_LARGE : PYR_UNKNOWN_PARTITION);
+		return;
+	}
+	struct catalog_event event = {.kind = CATALOG_EVENT_COLUMNS, .topic = *topic, .actions = change->actions};
+	write_event(catalog, change, &event);
+}
+
 static void delete_topic(struct catalog *catalog, struct catalog_change *change)
 {
 	change_topic(catalog, change, CATALOG_EVENT_DELETED);
@@ -211,6 +222,11 @@ void catalog_topic_grow(struct catalog *catalog, struct catalog_change *change)
 void catalog_quota_set(struct catalog *catalog, struct catalog_change *change)
 {
 	catalog_change_begin(catalog, change, set_quota);
+}
+
+void catalog_topic_declare(struct catalog *catalog, struct catalog_change *change)
+{
+	catalog_change_begin(catalog, change, declare_columns);
 }
 
 void catalog_cluster_begin(struct catalog *catalog, struct catalog_change *change)

@@ -60,6 +60,10 @@ void catalog_event_encode(const struct catalog_event *event, struct base_writer 
 		encode_quota(&event->quota, writer);
 	else
 		encode_topic(event, writer);
+	if (event->kind == CATALOG_EVENT_COLUMNS) {
+		base_write_u32le(writer, (uint32_t)event->actions.bytes);
+		base_write_bytes(writer, event->actions.data, event->actions.bytes);
+	}
 }
 
 /* ---- reading ---- */
@@ -196,6 +200,14 @@ static pyr_result decode_quota(struct base_reader *reader, struct catalog_quota 
 	return pyr_result_of(is_possible_quota(quota) ? PYR_OK : PYR_CORRUPT);
 }
 
+static void decode_actions(struct base_reader *reader, struct catalog_event *event)
+{
+	uint32_t bytes = base_read_u32le(reader);
+	const uint8_t *data = bytes <= CATALOG_COLUMN_ACTIONS_BYTES_MAX ? base_read_bytes(reader, bytes) : NULL;
+	event->actions = (struct base_bytes){data, bytes};
+	reader->failed |= !data;
+}
+
 pyr_result catalog_event_decode(struct base_reader *reader, struct catalog_event *ret_event)
 {
 	*ret_event = (struct catalog_event){0};
@@ -209,6 +221,8 @@ pyr_result catalog_event_decode(struct base_reader *reader, struct catalog_event
 		decode_first_format(reader, ret_event);
 	else
 		PYR_TRY(decode_topic(reader, ret_event));
+	if (ret_event->kind == CATALOG_EVENT_COLUMNS)
+		decode_actions(reader, ret_event);
 	PYR_TRY(base_reader_check(reader, PYR_CORRUPT));
 	return pyr_result_of(is_possible(ret_event) ? PYR_OK : PYR_CORRUPT);
 }

@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* One event on its way to one follower, and back. */
 struct catalog_feed {
@@ -19,6 +20,7 @@ struct catalog_feed {
 	struct catalog_event event;
 	uint64_t version; /* the leader's, with this event */
 	pyr_result result;
+	uint8_t actions[]; /* of the event, a copy */
 };
 
 struct catalog_follower {
@@ -128,12 +130,15 @@ static void arrive(struct os_task *task)
 static struct catalog_feed *feed_new(struct catalog *leader, struct catalog_follower *follower,
                                      const struct catalog_event *event)
 {
-	struct catalog_feed *feed = calloc(1, sizeof *feed);
+	struct catalog_feed *feed = calloc(1, sizeof *feed + event->actions.bytes);
 	if (!feed)
 		return NULL;
 	feed->task.run = arrive;
 	feed->follower = follower;
 	feed->event = *event;
+	feed->event.actions.data = feed->actions;
+	if (event->actions.bytes > 0)
+		memcpy(feed->actions, event->actions.data, event->actions.bytes);
 	feed->version = leader->version + 1;
 	base_list_init(&feed->node);
 	return feed;

@@ -6,6 +6,7 @@
  */
 #include "column/log_scan.h"
 
+#include "catalog/catalog.h"
 #include "codec/batch.h"
 
 #include <assert.h>
@@ -230,12 +231,33 @@ static uint64_t scan_row_estimate(const struct column_scan *base)
 	return count;
 }
 
+/* Partitions seen, a bit each. */
+struct partitions {
+	uint64_t bits[(CATALOG_PARTITIONS_MAX + 63) / 64];
+};
+
+static void add_runs(const struct log_snapshot *snapshot, struct partitions *seen,
+                     struct column_scan_statistics *statistics)
+{
+	for (size_t i = 0; i < log_snapshot_run_count(snapshot); i++) {
+		struct log_run run = log_snapshot_run(snapshot, i);
+		assert(run.partition_slot < CATALOG_PARTITIONS_MAX);
+		uint64_t *bits = &seen->bits[run.partition_slot / 64], bit = (uint64_t)1 << run.partition_slot % 64;
+		statistics->partitions += !(*bits & bit);
+		*bits |= bit;
+		*(run.sealed ? &statistics->sealed_bytes : &statistics->hot_bytes) += run.bytes;
+	}
+}
+
 static struct column_scan_statistics scan_statistics(const struct column_scan *base)
 {
 	const struct log_scan *scan = (const struct log_scan *)base;
 	struct column_scan_statistics statistics = {0};
+	struct partitions seen = {0};
 	for (size_t i = 0; i < scan->snapshot_count; i++) {
 		statistics.segments_read += log_snapshot_segments_read(scan->snapshots[i]);
+		statistics.hot_batches += log_snapshot_hot_batches(scan->snapshots[i]);
+		add_runs(scan->snapshots[i], &seen, &statistics);
 		statistics.segments_pruned += log_snapshot_segments_pruned(scan->snapshots[i]);
 	}
 	return statistics;

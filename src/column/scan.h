@@ -48,10 +48,13 @@ struct column_bounds {
 
 struct column_bounds column_bounds_all(void);
 
-/* What the bounds spared. */
+/* What is read, and what the bounds spared. */
 struct column_scan_statistics {
 	uint64_t segments_read;
 	uint64_t segments_pruned;
+	uint64_t partitions; /* that have rows inside the bounds */
+	uint64_t hot_batches; /* not sealed yet */
+	uint64_t sealed_bytes, hot_bytes;
 };
 
 struct column_scan;

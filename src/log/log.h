@@ -48,6 +48,7 @@ struct log_options {
 	uint64_t ring_file_bytes; /* size of a ring file; the very first one is smaller */
 	uint64_t checkpoint_bytes; /* seal at the latest after so many bytes of ring */
 	uint64_t backlog_bytes; /* of ring not yet sealed: beyond it groups are held back, so that sealing keeps up */
+	uint64_t spare_bytes; /* of files that are kept to be written again, while large runs come in */
 	uint64_t tail_cache_bytes; /* memory for batches that were just written */
 	uint64_t read_cache_bytes; /* memory for what cold reads brought in */
 	uint64_t extent_min_bytes; /* a run of one partition this large goes to an extent, not to the ring */
@@ -248,6 +249,7 @@ struct log_metrics {
 	uint64_t scrubbed_bytes;
 	uint64_t corrupt_reads;
 	uint64_t checkpoints;
+	uint64_t spares_taken; /* files written again as extents */
 	uint64_t held_groups; /* by backlog_bytes */
 	uint32_t ring_files;
 	uint32_t segment_files;

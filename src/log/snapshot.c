@@ -280,6 +280,11 @@ size_t log_snapshot_segments_pruned(const struct log_snapshot *snapshot)
 	return snapshot->pruned;
 }
 
+size_t log_snapshot_hot_batches(const struct log_snapshot *snapshot)
+{
+	return snapshot->entry_count;
+}
+
 static pyr_result read_entries(const struct log_snapshot *snapshot, const struct snapshot_run *run,
                                struct base_slice *ret_batches)
 {

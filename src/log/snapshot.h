@@ -43,6 +43,8 @@ uint64_t log_snapshot_record_count(const struct log_snapshot *snapshot);
 size_t log_snapshot_segments_read(const struct log_snapshot *snapshot);
 size_t log_snapshot_segments_pruned(const struct log_snapshot *snapshot);
 
+size_t log_snapshot_hot_batches(const struct log_snapshot *snapshot); /* of the tail */
+
 /* The bytes of a run: whole batches, verified; no copy if they are in memory. Blocks on the disk otherwise.
  * The first or last batch may reach past the run's offsets: skip records outside [base_offset, last_offset].
  * PYR_CORRUPT, PYR_IO, PYR_OUT_OF_MEMORY. */

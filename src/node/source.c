@@ -9,6 +9,7 @@
 #include "base/table.h"
 #include "column/log_scan.h"
 #include "node/append.h"
+#include "node/declare.h"
 #include "node/groups.h"
 #include "os/thread.h"
 
@@ -35,6 +36,7 @@ struct source_call {
 	const char *name; /* topic_find */
 	struct query_topic *topics; /* topic_find: the one; topic_list: all, allocated */
 	size_t topic_count;
+	struct catalog_columns *columns; /* topic_columns */
 	struct query_scan_request *requests; /* scan_open */
 	size_t request_count;
 	struct taken {
@@ -94,6 +96,8 @@ static void copy_topic(const struct catalog_topic *topic, struct query_topic *re
 	memcpy(ret_topic->name, topic->name, sizeof topic->name);
 	ret_topic->partition_count = topic->partition_count;
 	ret_topic->id = topic->spans[0].first;
+	ret_topic->column_count = topic->columns ? (uint16_t)topic->columns->count : 0;
+	ret_topic->last_column = topic->columns ? topic->columns->last_number : 0;
 }
 
 static pyr_result answer_list(struct source_call *call, size_t shard, struct pyr_error *error)
@@ -132,6 +136,19 @@ static pyr_result answer_find(struct source_call *call, size_t shard, struct pyr
 		return pyr_fail(error, PYR_NOT_AUTHORIZED, "permission denied for table %s", topic->name);
 	copy_topic(topic, call->topics);
 	return pyr_ok();
+}
+
+static pyr_result answer_columns(struct source_call *call, size_t shard, struct pyr_error *error)
+{
+	const struct catalog *catalog = node_catalog(call->node, shard);
+	const struct catalog_topic *topic = catalog_topic_find(catalog, call->name, strlen(call->name));
+	if (!topic)
+		return pyr_fail(error, PYR_UNKNOWN_PARTITION, "there is no topic %s", call->name);
+	if (catalog_authorize(catalog, call->principal, CATALOG_DESCRIBE, topic->name).code != PYR_OK)
+		return pyr_fail(error, PYR_NOT_AUTHORIZED, "permission denied for table %s", topic->name);
+	if (!topic->columns || catalog_columns_copy(topic->columns, &call->columns).code == PYR_OK)
+		return pyr_ok();
+	return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
 }
 
 /* All partitions of the topic are asked for; those of other shards are empty here. */
@@ -203,6 +220,27 @@ static pyr_result topic_find(struct query_source *source, const struct catalog_p
 	return ask(&call, 1);
 }
 
+static pyr_result topic_columns(struct query_source *source, const struct catalog_principal *principal,
+                                const char *name, struct catalog_columns **ret_columns, struct pyr_error *error)
+{
+	struct source_call call = {
+		.node = ((struct node_source *)source)->node,
+		.principal = principal,
+		.answer = answer_columns,
+		.error = error,
+		.name = name,
+	};
+	PYR_TRY(ask(&call, 1));
+	*ret_columns = call.columns;
+	return pyr_ok();
+}
+
+static pyr_result topic_declare(struct query_source *source, const struct catalog_principal *principal,
+                                const char *name, struct base_bytes actions, struct pyr_error *error)
+{
+	return node_declare_columns(((struct node_source *)source)->node, principal, name, actions, error);
+}
+
 /* The snapshots become scans, whose indexes are read here and not on a loop. */
 static pyr_result make_scans(struct source_call *call, struct pyr_error *error)
 {
@@ -265,6 +303,8 @@ static pyr_result group_list(struct query_source *base, const struct catalog_pri
 static const struct query_source_ops source_ops = {
 	.topic_list = topic_list,
 	.topic_find = topic_find,
+	.topic_columns = topic_columns,
+	.topic_declare = topic_declare,
 	.scan_open = scan_open,
 	.append = append,
 	.group_list = group_list,

@@ -7,10 +7,8 @@
 
 #include <string.h>
 
-/* Columns of every topic: name, type, number, not null. */
-#define TOPIC_COLUMNS                                                                                                  \
-	"(VALUES ('offset', 20, 1, true), ('partition', 23, 2, true), ('timestamp', 1184, 3, false), "                 \
-	"('key', 25, 4, false), ('value', 25, 5, false), ('headers', 25, 6, false)) AS k(name, type, place, filled)"
+/* Columns of all topics. */
+#define COLUMNS "pyralog_columns(h) AS k JOIN pyr.types t ON t.oid = k.type"
 
 #define TOPICS "pyralog_topics(h) AS p"
 
@@ -124,11 +122,12 @@ static const struct {
 	{"pg_am", "SELECT 2 AS oid, 'heap' AS amname, 'heap_tableam_handler' AS amhandler, 't' AS amtype UNION ALL "
                   "SELECT 403, 'btree', 'bthandler', 'i'"},
 	{"pg_attribute",
-         "SELECT p.oid AS attrelid, k.name AS attname, k.type AS atttypid, -1 AS attstattarget, t.typlen AS attlen, "
-         "k.place AS attnum, -1 AS attcacheoff, -1 AS atttypmod, t.typbyval AS attbyval, t.typalign AS attalign, "
+         "SELECT k.oid AS attrelid, k.name AS attname, k.type AS atttypid, -1 AS attstattarget, t.typlen AS attlen, "
+         "k.place AS attnum, -1 AS attcacheoff, k.modifier AS atttypmod, t.typbyval AS attbyval, t.typalign AS "
+         "attalign, "
          "t.typstorage AS attstorage, k.filled AS attnotnull, true AS attislocal, t.typcollation AS attcollation "
-         "FROM " TOPICS ", " TOPIC_COLUMNS " JOIN pyr.types t ON t.oid = k.type "
-         "UNION ALL BY NAME SELECT a.relation AS attrelid, a.name AS attname, a.type AS atttypid, -1 AS attstattarget, "
+         "FROM " COLUMNS " UNION ALL BY NAME SELECT a.relation AS attrelid, a.name AS attname, a.type AS atttypid, -1 "
+         "AS attstattarget, "
          "t.typlen AS attlen, a.place AS attnum, -1 AS attcacheoff, -1 AS atttypmod, t.typbyval AS attbyval, "
          "t.typalign AS attalign, t.typstorage AS attstorage, false AS attnotnull, true AS attislocal, "
          "t.typcollation AS attcollation FROM pyr.attributes a LEFT JOIN pyr.types t ON t.oid = a.type"},
@@ -136,7 +135,7 @@ static const struct {
 	{"pg_class",
          "SELECT p.oid, p.table_name AS relname, 2200 AS relnamespace, 10 AS relowner, 2 AS relam, p.oid AS "
          "relfilenode, "
-         "-1 AS reltuples, 'p' AS relpersistence, 'r' AS relkind, 6 AS relnatts, true AS relispopulated, "
+         "-1 AS reltuples, 'p' AS relpersistence, 'r' AS relkind, p.columns AS relnatts, true AS relispopulated, "
          "'d' AS relreplident FROM " TOPICS
          " UNION ALL BY NAME SELECT oid, name AS relname, namespace AS relnamespace, 10 AS relowner, "
          "CASE kind WHEN 'r' THEN 2 ELSE 0 END AS relam, -1 AS reltuples, 'p' AS relpersistence, kind AS relkind, "
@@ -195,18 +194,20 @@ static const struct {
          "SELECT 'UTF8' AS character_set_name, 'UCS' AS character_repertoire, 'UTF8' AS form_of_use, "
          "'pyralog' AS default_collate_catalog, 'pg_catalog' AS default_collate_schema, 'C' AS default_collate_name"},
 	{"columns",
-         "SELECT 'pyralog' AS table_catalog, 'public' AS table_schema, p.table_name, k.name AS column_name, "
+         "SELECT 'pyralog' AS table_catalog, 'public' AS table_schema, k.table_name, k.name AS column_name, "
          "k.place AS ordinal_position, CASE WHEN k.filled THEN 'NO' ELSE 'YES' END AS is_nullable, t.formatted AS "
          "data_type, "
-         "CASE WHEN k.type IN (20, 23) THEN t.typlen * 8 END AS numeric_precision, "
-         "CASE WHEN k.type IN (20, 23) THEN 2 END AS numeric_precision_radix, "
-         "CASE WHEN k.type IN (20, 23) THEN 0 END AS numeric_scale, CASE k.type WHEN 1184 THEN 6 END AS "
-         "datetime_precision, "
+         "CASE WHEN k.type IN (20, 21, 23) THEN t.typlen * 8 WHEN k.type = 700 THEN 24 WHEN k.type = 701 THEN 53 "
+         "WHEN k.type = 1700 AND k.modifier > 3 THEN (k.modifier - 4) >> 16 END AS numeric_precision, "
+         "CASE WHEN k.type IN (20, 21, 23, 700, 701) THEN 2 WHEN k.type = 1700 THEN 10 END AS "
+         "numeric_precision_radix, CASE WHEN k.type IN (20, 21, 23) THEN 0 WHEN k.type = 1700 AND k.modifier > 3 "
+         "THEN (k.modifier - 4) & 65535 END AS numeric_scale, CASE WHEN k.type IN (1083, 1114, 1184) THEN 6 "
+         "WHEN k.type = 1082 THEN 0 END AS datetime_precision, "
          "'pyralog' AS udt_catalog, 'pg_catalog' AS udt_schema, t.typname AS udt_name, "
          "CAST(k.place AS VARCHAR) AS dtd_identifier, 'NO' AS is_self_referencing, 'NO' AS is_identity, "
          "'NO' AS identity_cycle, 'NEVER' AS is_generated, CASE WHEN k.name = 'offset' THEN 'NO' ELSE 'YES' END AS "
          "is_updatable "
-         "FROM " TOPICS ", " TOPIC_COLUMNS " JOIN pyr.types t ON t.oid = k.type UNION ALL BY NAME "
+         "FROM " COLUMNS " UNION ALL BY NAME "
          "SELECT 'pyralog' AS table_catalog, CASE r.namespace WHEN 11 THEN 'pg_catalog' WHEN 13100 THEN 'pyralog' ELSE "
          "'information_schema' END "
          "AS "

@@ -24,7 +24,11 @@ struct query_prepared {
 extern const char *const query_engine_setup[];
 extern const size_t query_engine_setup_count;
 
-/* engine_scan.c: registers pyralog_scan and pyralog_topics on the engine's first connection. */
+/* engine_topics.c: pyralog_topics, pyralog_columns. engine_misfits.c: pyralog_errors. */
+bool query_engine_register_topics(struct query_engine *engine, duckdb_connection connection);
+bool query_engine_register_errors(struct query_engine *engine, duckdb_connection connection);
+
+/* engine_scan.c: registers pyralog_scan, and all the others, on the engine's first connection. */
 bool query_engine_register_functions(struct query_engine *engine, duckdb_connection connection);
 /* The run of that handle, or NULL. */
 struct query_run *query_engine_find_run(struct query_engine *engine, uint64_t handle);
@@ -40,6 +44,9 @@ bool query_engine_register_avg(duckdb_connection connection);
 
 /* engine_to_char.c: pyralog_time_text, pyralog_number_text, pyralog_time_value. */
 bool query_engine_register_to_char(duckdb_connection connection);
+
+/* Ends a table function's statement. */
+void query_set_function_error(duckdb_function_info info, enum pyr_code code, const char *text);
 
 /* Starts an error of our own functions, before a SQLSTATE, a colon and a sentence. */
 #define QUERY_OWN_ERROR "pyralog:"

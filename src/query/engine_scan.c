@@ -1,11 +1,11 @@
-/* The table functions: pyralog_scan reads a topic's scan, pyralog_topics lists the topics.
+/* The table function pyralog_scan, which reads a topic's scan.
  *
- * pyralog_scan(topic, scan, handle, bytes): binding tells the columns; starting takes scan number `scan` of the run that
+ * pyralog_scan(topic, scan, handle, bytes, fields): binding tells the columns, the declared ones (fields.h) behind the others; starting takes scan number `scan` of the run that
  * `handle` names, which its session opened just before; the engine's threads then read units side by side, each with a
  * reader of its own. Only the columns asked for are decoded. Columns are numbered; `offset` is 0 because count(*) asks
  * for column 0. Threads: the engine's and the session's; a run's scans do not change while its statement runs.
  */
-#include "query/engine_duckdb.h"
+#include "query/engine_fields.h"
 
 #include "codec/batch.h"
 #include "query/text.h"
@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHOWN_COLUMNS = 6, ALL_COLUMNS = 8, HEADERS_TEXT_MAX = 64 << 20, FIRST_TOPIC_OID = 16384 };
+enum { SHOWN_COLUMNS = 6, ALL_COLUMNS = 8, HEADERS_TEXT_MAX = 64 << 20 };
 
 static const struct {
 	const char *name;
@@ -34,6 +34,8 @@ static const struct {
 struct scan_bind {
 	uint64_t slot;
 	uint64_t handle;
+	size_t own_columns; /* the declared ones follow */
+	struct query_fields fields;
 };
 
 /* One execution: shared by the threads that read it. */
@@ -43,7 +45,11 @@ struct scan_state {
 	size_t unit_count;
 	atomic_size_t next_unit;
 	size_t column_count;
-	uint8_t wanted[ALL_COLUMNS]; /* which column goes into the chunk's i-th vector */
+	struct {
+		uint8_t column;
+		size_t vector; /* of the chunk */
+	} wanted[ALL_COLUMNS];
+	struct query_field_set fields;
 	unsigned set; /* of enum column_set */
 };
 
@@ -52,10 +58,11 @@ struct scan_local {
 	struct column_reader *reader;
 	bool in_unit;
 	struct base_writer text; /* scratch */
+	struct base_writer field; /* scratch of declared columns */
 	struct column_rows rows;
 };
 
-static void set_error(duckdb_function_info info, enum pyr_code code, const char *text)
+void query_set_function_error(duckdb_function_info info, enum pyr_code code, const char *text)
 {
 	char message[PYR_ERROR_TEXT_MAX + 32];
 	snprintf(message, sizeof message, QUERY_OWN_ERROR "%s:%s", pyr_code_sqlstate(code),
@@ -80,6 +87,36 @@ static void add_column(duckdb_bind_info info, const char *name, duckdb_type id)
 	duckdb_destroy_logical_type(&type);
 }
 
+static void bind_free(void *data)
+{
+	struct scan_bind *bind = data;
+	query_fields_deinit(&bind->fields);
+	free(bind);
+}
+
+bool query_bind_fields(duckdb_bind_info info, idx_t parameter, struct query_fields *ret_fields)
+{
+	duckdb_value value = duckdb_bind_get_parameter(info, parameter);
+	char *text = duckdb_get_varchar(value);
+	bool good = text && query_fields_read(text, ret_fields);
+	duckdb_free(text);
+	duckdb_destroy_value(&value);
+	if (!good)
+		duckdb_bind_set_error(info, QUERY_OWN_ERROR "53200:out of memory");
+	return good;
+}
+
+static void add_columns(duckdb_bind_info info, const struct scan_bind *bind)
+{
+	for (size_t i = 0; i < bind->own_columns; i++)
+		add_column(info, columns[i].name, columns[i].type);
+	for (size_t i = 0; i < bind->fields.count; i++) {
+		duckdb_logical_type type = query_field_engine_type(&bind->fields.list[i]);
+		duckdb_bind_add_result_column(info, bind->fields.list[i].name, type);
+		duckdb_destroy_logical_type(&type);
+	}
+}
+
 static void scan_bind(duckdb_bind_info info)
 {
 	struct scan_bind *bind = malloc(sizeof *bind);
@@ -88,10 +125,11 @@ static void scan_bind(duckdb_bind_info info)
 		return;
 	}
 	*bind = (struct scan_bind){.slot = number_parameter(info, 1), .handle = number_parameter(info, 2)};
-	duckdb_bind_set_bind_data(info, bind, free);
-	size_t count = number_parameter(info, 3) ? ALL_COLUMNS : SHOWN_COLUMNS;
-	for (size_t i = 0; i < count; i++)
-		add_column(info, columns[i].name, columns[i].type);
+	bind->own_columns = number_parameter(info, 3) ? ALL_COLUMNS : SHOWN_COLUMNS;
+	duckdb_bind_set_bind_data(info, bind, bind_free);
+	if (!query_bind_fields(info, 4, &bind->fields))
+		return;
+	add_columns(info, bind);
 	struct query_run *run = query_engine_find_run(duckdb_bind_get_extra_info(info), bind->handle);
 	if (run && run->scans && bind->slot < run->scan_count)
 		duckdb_bind_set_cardinality(info, column_scan_row_estimate(run->scans[bind->slot].scan), false);
@@ -99,16 +137,37 @@ static void scan_bind(duckdb_bind_info info)
 
 /* ---- starting ---- */
 
-static void project(duckdb_init_info info, struct scan_state *state)
+static void want_field(struct scan_state *state, const struct scan_bind *bind, size_t field, size_t vector)
 {
-	state->column_count = duckdb_init_get_column_count(info);
-	if (state->column_count > ALL_COLUMNS)
-		state->column_count = ALL_COLUMNS;
-	for (size_t i = 0; i < state->column_count; i++) {
+	struct query_field_set *set = &state->fields;
+	if (field >= bind->fields.count || set->count == COLUMN_JSON_PATHS_MAX)
+		return;
+	set->columns[set->count] = bind->fields.list[field];
+	set->vectors[set->count++] = vector;
+	state->set |= COLUMN_VALUE;
+}
+
+static void project(duckdb_init_info info, const struct scan_bind *bind, struct scan_state *state)
+{
+	size_t count = duckdb_init_get_column_count(info);
+	for (size_t i = 0; i < count; i++) {
 		idx_t column = duckdb_init_get_column_index(info, i);
-		state->wanted[i] = column < ALL_COLUMNS ? (uint8_t)column : 0;
-		state->set |= columns[state->wanted[i]].needs;
+		if (column >= bind->own_columns && column < bind->own_columns + bind->fields.count) {
+			want_field(state, bind, column - bind->own_columns, i);
+		} else if (state->column_count < ALL_COLUMNS) {
+			uint8_t own = column < bind->own_columns ? (uint8_t)column : 0;
+			state->wanted[state->column_count].column = own;
+			state->wanted[state->column_count++].vector = i;
+			state->set |= columns[own].needs;
+		}
 	}
+}
+
+static void state_free(void *data)
+{
+	struct scan_state *state = data;
+	query_field_set_deinit(&state->fields);
+	free(state);
 }
 
 static void scan_init(duckdb_init_info info)
@@ -116,6 +175,7 @@ static void scan_init(duckdb_init_info info)
 	const struct scan_bind *bind = duckdb_init_get_bind_data(info);
 	struct query_run *run = query_engine_find_run(duckdb_init_get_extra_info(info), bind->handle);
 	struct scan_state *state = run && run->scans && bind->slot < run->scan_count ? calloc(1, sizeof *state) : NULL;
+	struct pyr_error error = {0};
 	if (!state) {
 		duckdb_init_set_error(info, QUERY_OWN_ERROR "55000:this scan belongs to no statement that runs");
 		return;
@@ -123,10 +183,12 @@ static void scan_init(duckdb_init_info info)
 	state->run = run;
 	state->scan = run->scans[bind->slot].scan;
 	state->unit_count = column_scan_unit_count(state->scan);
-	project(info, state);
+	project(info, bind, state);
 	/* DuckDB hands the state to its threads; ThreadSanitizer does not see inside it, but sees this and the load. */
 	atomic_store_explicit(&state->next_unit, 0, memory_order_release);
-	duckdb_init_set_init_data(info, state, free);
+	duckdb_init_set_init_data(info, state, state_free);
+	if (query_field_set_init(&state->fields, &error).code != PYR_OK)
+		duckdb_init_set_error(info, error.text);
 	duckdb_init_set_max_threads(info, state->unit_count > 0 ? state->unit_count : 1);
 }
 
@@ -135,6 +197,7 @@ static void local_free(void *data)
 	struct scan_local *local = data;
 	column_reader_free(local->reader);
 	base_writer_deinit(&local->text);
+	base_writer_deinit(&local->field);
 	free(local);
 }
 
@@ -146,6 +209,7 @@ static void scan_local_init(duckdb_init_info info)
 		return;
 	}
 	base_writer_init(&local->text, HEADERS_TEXT_MAX);
+	base_writer_init(&local->field, HEADERS_TEXT_MAX);
 	duckdb_init_set_init_data(info, local, local_free);
 }
 
@@ -283,6 +347,16 @@ static pyr_result next_rows(struct scan_state *state, struct scan_local *local, 
 	}
 }
 
+static pyr_result fill_fields(struct scan_state *state, struct scan_local *local, duckdb_data_chunk chunk)
+{
+	uint64_t misfits = 0;
+	if (!query_field_set_fill(&state->fields, local->rows.value, local->rows.count, &local->field, chunk, &misfits))
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	if (misfits > 0)
+		atomic_fetch_add_explicit(&state->run->misfits, misfits, memory_order_relaxed);
+	return pyr_ok();
+}
+
 static void scan_rows(duckdb_function_info info, duckdb_data_chunk chunk)
 {
 	struct scan_state *state = duckdb_function_get_init_data(info);
@@ -290,74 +364,14 @@ static void scan_rows(duckdb_function_info info, duckdb_data_chunk chunk)
 	struct pyr_error error = {0};
 	pyr_result result = next_rows(state, local, &error);
 	for (size_t i = 0; i < state->column_count && result.code == PYR_OK && local->rows.count > 0; i++)
-		if (!fill(local, state->wanted[i], duckdb_data_chunk_get_vector(chunk, i)))
+		if (!fill(local, state->wanted[i].column, duckdb_data_chunk_get_vector(chunk, state->wanted[i].vector)))
 			result = pyr_result_of(PYR_OUT_OF_MEMORY);
+	if (result.code == PYR_OK && state->fields.count > 0)
+		result = fill_fields(state, local, chunk);
 	if (result.code != PYR_OK)
-		set_error(info, result.code, error.text);
+		query_set_function_error(info, result.code, error.text);
 	else
 		duckdb_data_chunk_set_size(chunk, local->rows.count);
-}
-
-/* ---- the list of topics, shaped like information_schema.tables ---- */
-
-struct topics_state {
-	struct query_topic *topics;
-	size_t count;
-	size_t next;
-};
-
-static void topics_bind(duckdb_bind_info info)
-{
-	static const char *const names[] = {"table_catalog", "table_schema", "table_name", "table_type"};
-	uint64_t *handle = malloc(sizeof *handle);
-	if (!handle) {
-		duckdb_bind_set_error(info, QUERY_OWN_ERROR "53200:out of memory");
-		return;
-	}
-	*handle = number_parameter(info, 0);
-	duckdb_bind_set_bind_data(info, handle, free);
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-		add_column(info, names[i], DUCKDB_TYPE_VARCHAR);
-	add_column(info, "oid", DUCKDB_TYPE_UINTEGER);
-}
-
-static void topics_free(void *data)
-{
-	struct topics_state *state = data;
-	free(state->topics);
-	free(state);
-}
-
-static void topics_init(duckdb_init_info info)
-{
-	const uint64_t *handle = duckdb_init_get_bind_data(info);
-	struct query_run *run = query_engine_find_run(duckdb_init_get_extra_info(info), *handle);
-	struct topics_state *state = run ? calloc(1, sizeof *state) : NULL;
-	struct pyr_error error = {0};
-	if (!state) {
-		duckdb_init_set_error(info, QUERY_OWN_ERROR "53200:out of memory");
-		return;
-	}
-	duckdb_init_set_init_data(info, state, topics_free);
-	duckdb_init_set_max_threads(info, 1);
-	if (run->source->ops->topic_list(run->source, run->principal, &state->topics, &state->count, &error).code !=
-	    PYR_OK)
-		duckdb_init_set_error(info, error.text);
-}
-
-static void topics_rows(duckdb_function_info info, duckdb_data_chunk chunk)
-{
-	struct topics_state *state = duckdb_function_get_init_data(info);
-	size_t row = 0, most = duckdb_vector_size();
-	for (; row < most && state->next < state->count; row++, state->next++) {
-		const char *const cells[] = {"pyralog", "public", state->topics[state->next].name, "BASE TABLE"};
-		for (size_t i = 0; i < sizeof cells / sizeof *cells; i++)
-			duckdb_vector_assign_string_element(duckdb_data_chunk_get_vector(chunk, i), row, cells[i]);
-		uint32_t *oids =
-			duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, sizeof cells / sizeof *cells));
-		oids[row] = FIRST_TOPIC_OID + state->topics[state->next].id;
-	}
-	duckdb_data_chunk_set_size(chunk, row);
 }
 
 /* ---- registering ---- */
@@ -377,6 +391,7 @@ static bool register_scan(struct query_engine *engine, duckdb_connection connect
 	add_parameter(function, DUCKDB_TYPE_BIGINT);
 	add_parameter(function, DUCKDB_TYPE_BIGINT);
 	add_parameter(function, DUCKDB_TYPE_BOOLEAN);
+	add_parameter(function, DUCKDB_TYPE_VARCHAR);
 	duckdb_table_function_set_extra_info(function, engine, NULL);
 	duckdb_table_function_set_bind(function, scan_bind);
 	duckdb_table_function_set_init(function, scan_init);
@@ -388,23 +403,10 @@ static bool register_scan(struct query_engine *engine, duckdb_connection connect
 	return good;
 }
 
-static bool register_topics(struct query_engine *engine, duckdb_connection connection)
-{
-	duckdb_table_function function = duckdb_create_table_function();
-	duckdb_table_function_set_name(function, "pyralog_topics");
-	add_parameter(function, DUCKDB_TYPE_BIGINT);
-	duckdb_table_function_set_extra_info(function, engine, NULL);
-	duckdb_table_function_set_bind(function, topics_bind);
-	duckdb_table_function_set_init(function, topics_init);
-	duckdb_table_function_set_function(function, topics_rows);
-	bool good = duckdb_register_table_function(connection, function) == DuckDBSuccess;
-	duckdb_destroy_table_function(&function);
-	return good;
-}
-
 bool query_engine_register_functions(struct query_engine *engine, duckdb_connection connection)
 {
-	return register_scan(engine, connection) && register_topics(engine, connection) &&
-	       query_engine_register_groups(engine, connection) && query_engine_register_settings(engine, connection) &&
-	       query_engine_register_avg(connection) && query_engine_register_to_char(connection);
+	return register_scan(engine, connection) && query_engine_register_topics(engine, connection) &&
+	       query_engine_register_errors(engine, connection) && query_engine_register_groups(engine, connection) &&
+	       query_engine_register_settings(engine, connection) && query_engine_register_avg(connection) &&
+	       query_engine_register_to_char(connection);
 }

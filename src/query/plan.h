@@ -35,6 +35,7 @@ enum query_kind {
 	QUERY_KIND_COPY_OUT,
 	QUERY_KIND_COPY_IN,
 	QUERY_KIND_DEALLOCATE, /* of `name`, or of all */
+	QUERY_KIND_ALTER_TOPIC, /* insert.topic, by `actions` */
 	QUERY_KIND_DISCARD, /* whatever the session keeps */
 	QUERY_KIND_COMMAND, /* anything else that does nothing */
 };
@@ -94,6 +95,7 @@ struct query_bound {
 
 struct query_scan {
 	char topic[CATALOG_NAME_MAX + 1];
+	struct catalog_columns *columns; /* declared, when it was planned; NULL: none */
 };
 
 struct query_plan {
@@ -108,6 +110,7 @@ struct query_plan {
 	int64_t row_count; /* FETCH: at most */
 	struct query_insert insert; /* INSERT and COPY_IN */
 	struct query_copy copy;
+	struct base_slice actions; /* ALTER_TOPIC: see catalog/columns.h */
 	struct query_scan scans[QUERY_TOPICS_MAX];
 	size_t scan_count;
 	struct query_bound bounds[QUERY_BOUNDS_MAX];

@@ -20,6 +20,7 @@ struct query_item {
 struct query_scope {
 	json_t *block; /* body of a SelectStmt */
 	const struct query_scope *outer;
+	const struct query_plan *plan; /* whose scans tell declared columns */
 };
 
 struct query_rewrite {
@@ -76,6 +77,12 @@ pyr_result query_plan_apply(struct query_rewrite *rewrite, size_t from, size_t t
 typedef pyr_result query_planner(struct query_rewrite *rewrite, json_t *body);
 query_planner *query_plan_session(const char *kind);
 query_planner *query_plan_write(const char *kind);
+query_planner query_plan_alter; /* plan_topic.c */
+/* The relation as insert.topic. 42P01, 42501. */
+pyr_result query_plan_find_topic(struct query_rewrite *rewrite, json_t *relation);
+/* rewrite.c: the topic's declared columns, for the scan to keep and as a literal to free(). */
+pyr_result query_plan_columns(struct query_rewrite *rewrite, const char *topic, struct query_scan *scan,
+                              char **ret_literal);
 pyr_result query_plan_select(struct query_rewrite *rewrite, json_t *body, size_t from);
 
 /* operators.c: where the operands of the operator at token `at` begin and end, in bytes of the text. */

@@ -36,7 +36,7 @@ static size_t place_of(const char *const *names, size_t count, const char *name)
 
 /* ---- the topic and its columns ---- */
 
-static pyr_result find_topic(struct query_rewrite *rewrite, json_t *relation)
+pyr_result query_plan_find_topic(struct query_rewrite *rewrite, json_t *relation)
 {
 	const char *schema = query_node_string(relation, "schemaname"), *name = query_node_string(relation, "relname");
 	const struct query_plan_options *options = rewrite->options;
@@ -213,7 +213,7 @@ static pyr_result plan_insert(struct query_rewrite *rewrite, json_t *body)
 	json_t *select = json_object_get(json_object_get(body, "selectStmt"), "SelectStmt"), *node;
 	json_t *returning = json_object_get(body, "returningList");
 	size_t i;
-	PYR_TRY(find_topic(rewrite, json_object_get(body, "relation")));
+	PYR_TRY(query_plan_find_topic(rewrite, json_object_get(body, "relation")));
 	PYR_TRY(check_insert(rewrite, body));
 	json_array_foreach(json_object_get(body, "cols"), i, node)
 		PYR_TRY(take_column(rewrite, query_node_string(json_object_get(node, "ResTarget"), "name")));
@@ -322,10 +322,10 @@ static pyr_result plan_copy_topic(struct query_rewrite *rewrite, json_t *body)
 	struct query_plan *plan = rewrite->plan;
 	struct base_writer writer;
 	struct base_slice text;
-	char quoted[300], call[CATALOG_NAME_MAX + 128];
+	char quoted[300], call[CATALOG_NAME_MAX + 128], *fields = NULL;
 	json_t *columns = json_object_get(body, "attlist"), *node;
 	size_t i;
-	PYR_TRY(find_topic(rewrite, json_object_get(body, "relation")));
+	PYR_TRY(query_plan_find_topic(rewrite, json_object_get(body, "relation")));
 	base_writer_init(&writer, QUERY_TEXT_MAX);
 	base_write_bytes(&writer, "SELECT ", 7);
 	json_array_foreach(columns, i, node)
@@ -334,15 +334,19 @@ static pyr_result plan_copy_topic(struct query_rewrite *rewrite, json_t *body)
 		base_write_bytes(&writer, ",", i > 0);
 		base_write_bytes(&writer, quoted, strlen(quoted));
 	}
-	snprintf(call, sizeof call, "%s FROM pyralog_scan('%s', 0, %llu, %s)", i == 0 ? "*" : "", plan->insert.topic,
+	plan->scan_count = 1;
+	memcpy(plan->scans[0].topic, plan->insert.topic, sizeof plan->scans[0].topic);
+	PYR_TRY(query_plan_columns(rewrite, plan->insert.topic, &plan->scans[0], &fields));
+	snprintf(call, sizeof call, "%s FROM pyralog_scan('%s', 0, %llu, %s, ", i == 0 ? "*" : "", plan->insert.topic,
 	         (unsigned long long)rewrite->options->handle, i == 0 ? "false" : "true");
-	base_write_bytes(&writer, call, strlen(call) + 1);
+	base_write_bytes(&writer, call, strlen(call));
+	base_write_bytes(&writer, fields, strlen(fields));
+	base_write_bytes(&writer, ")", 2);
+	free(fields);
 	if (base_writer_take(&writer, &text).code == PYR_OK)
 		plan->sql = strdup((const char *)text.data);
 	base_slice_release(&text);
 	base_writer_deinit(&writer);
-	memcpy(plan->scans[0].topic, plan->insert.topic, sizeof plan->scans[0].topic);
-	plan->scan_count = 1;
 	return plan->sql ? pyr_ok() : query_fail_memory(rewrite->error);
 }
 
@@ -350,7 +354,7 @@ static pyr_result plan_copy_in(struct query_rewrite *rewrite, json_t *body)
 {
 	json_t *columns = json_object_get(body, "attlist"), *node;
 	size_t i;
-	PYR_TRY(find_topic(rewrite, json_object_get(body, "relation")));
+	PYR_TRY(query_plan_find_topic(rewrite, json_object_get(body, "relation")));
 	if (json_array_size(columns) == 0)
 		return query_fail(rewrite->error, "42601",
 		                  "name the columns to copy into: COPY topic (key, value) FROM STDIN");

@@ -6,6 +6,7 @@
  * change something, and functions that reach out, are refused. Recursion is bounded by the depth of the tree (parse.c).
  * Runs on a query's thread: looking a topic up may block.
  */
+#include "query/fields.h"
 #include "query/plan_priv.h"
 
 #include <assert.h>
@@ -89,18 +90,51 @@ static void replace_relation(struct query_rewrite *rewrite, json_t *body, const 
 	               has_alias ? "" : " AS ", has_alias ? "" : name);
 }
 
-static pyr_result add_scan(struct query_rewrite *rewrite, json_t *body, const struct query_topic *topic)
+pyr_result query_plan_columns(struct query_rewrite *rewrite, const char *topic, struct query_scan *scan,
+                              char **ret_literal)
+{
+	struct query_source *source = rewrite->options->source;
+	struct pyr_error below = {0};
+	if (source->ops->topic_columns(source, rewrite->options->principal, topic, &scan->columns, &below).code !=
+	    PYR_OK)
+		return query_fail_below(rewrite->error, &below);
+	*ret_literal = query_fields_literal(scan->columns);
+	return *ret_literal ? pyr_ok() : query_fail_memory(rewrite->error);
+}
+
+/* `errors`: not its rows, but what is wrong with them. */
+static pyr_result add_scan(struct query_rewrite *rewrite, json_t *body, const struct query_topic *topic, bool errors)
 {
 	struct query_plan *plan = rewrite->plan;
-	char call[CATALOG_NAME_MAX + 100];
+	unsigned long long handle = (unsigned long long)rewrite->options->handle;
+	char *call = NULL, *fields = NULL;
 	if (plan->scan_count == QUERY_TOPICS_MAX)
 		return query_fail(rewrite->error, "54000", "the statement names more than %d topics", QUERY_TOPICS_MAX);
-	snprintf(call, sizeof call, "pyralog_scan('%s', %zu, %llu, %s)", topic->name, plan->scan_count,
-	         (unsigned long long)rewrite->options->handle, rewrite->bytes_wanted ? "true" : "false");
-	memcpy(plan->scans[plan->scan_count].topic, topic->name, sizeof topic->name);
-	plan->scan_count += 1;
+	struct query_scan *scan = &plan->scans[plan->scan_count++];
+	memcpy(scan->topic, topic->name, sizeof topic->name);
+	if (topic->column_count > 0)
+		PYR_TRY(query_plan_columns(rewrite, topic->name, scan, &fields));
+	const char *literal = fields ? fields : "'[]'", *bytes = rewrite->bytes_wanted ? "true, " : "false, ";
+	int written = asprintf(&call, "%s('%s', %zu, %llu, %s%s)", errors ? "pyralog_errors" : "pyralog_scan",
+	                       topic->name, plan->scan_count - 1, handle, errors ? "" : bytes, literal);
+	free(fields);
+	if (written < 0)
+		return query_fail_memory(rewrite->error);
 	replace_relation(rewrite, body, call);
+	free(call);
 	return pyr_ok();
+}
+
+/* topic$errors: the topic's name, in `room`. */
+static bool is_errors_view(const char *name, char room[CATALOG_NAME_MAX + 1])
+{
+	static const char suffix[] = "$errors";
+	size_t bytes = strlen(name), less = sizeof suffix - 1;
+	if (bytes <= less || bytes - less > CATALOG_NAME_MAX || strcmp(name + bytes - less, suffix) != 0)
+		return false;
+	memcpy(room, name, bytes - less);
+	room[bytes - less] = 0;
+	return true;
 }
 
 pyr_result query_fail_unknown(struct query_rewrite *rewrite, const char *schema, const char *name)
@@ -117,6 +151,7 @@ static pyr_result resolve_relation(struct query_rewrite *rewrite, json_t *body)
 	const char *schema = query_node_string(body, "schemaname"), *name = query_node_string(body, "relname");
 	struct query_topic topic;
 	struct pyr_error below = {0};
+	char watched[CATALOG_NAME_MAX + 1];
 	const struct query_plan_options *options = rewrite->options;
 	if (query_node_string(body, "catalogname"))
 		return query_fail(rewrite->error, "0A000",
@@ -124,10 +159,11 @@ static pyr_result resolve_relation(struct query_rewrite *rewrite, json_t *body)
 	if (!schema && is_with_name(rewrite, name))
 		return pyr_ok();
 	if (!schema || is(schema, "public")) {
-		pyr_result found =
-			options->source->ops->topic_find(options->source, options->principal, name, &topic, &below);
+		bool errors = is_errors_view(name, watched);
+		pyr_result found = options->source->ops->topic_find(options->source, options->principal,
+		                                                    errors ? watched : name, &topic, &below);
 		if (found.code == PYR_OK)
-			return add_scan(rewrite, body, &topic);
+			return add_scan(rewrite, body, &topic, errors);
 		if (found.code != PYR_UNKNOWN_PARTITION)
 			return query_fail_below(rewrite->error, &below);
 	}
@@ -552,7 +588,7 @@ static pyr_result walk_block(struct query_rewrite *rewrite, json_t *body)
 pyr_result query_rewrite_select(struct query_rewrite *rewrite, json_t *body)
 {
 	size_t names = rewrite->name_count;
-	struct query_scope scope = {body, rewrite->scope};
+	struct query_scope scope = {body, rewrite->scope, rewrite->plan};
 	if (json_object_get(body, "intoClause"))
 		return query_fail(rewrite->error, "0A000",
 		                  "SELECT INTO is not supported yet: produce to a topic instead");

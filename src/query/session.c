@@ -432,6 +432,7 @@ void query_statement_free(struct query_statement *statement)
 		return;
 	query_statement_stop(statement);
 	query_writes_deinit(&statement->returned);
+	base_slice_release(&statement->explained);
 	query_prepared_free(statement->prepared);
 	query_prepared_free(statement->shape);
 	query_plan_free(statement->plan);
@@ -529,6 +530,28 @@ static pyr_result bind_all(struct query_statement *statement, const struct base_
 	return pyr_ok();
 }
 
+static pyr_result declare_columns(struct query_session *session, const struct query_plan *plan,
+                                  struct query_error *error)
+{
+	struct pyr_error below = {0};
+	struct base_bytes actions = {plan->actions.data, plan->actions.bytes};
+	const char *topic = plan->insert.topic;
+	if (session->block == QUERY_BLOCK_EXPLICIT)
+		return query_fail(error, "25001", "ALTER TOPIC cannot run inside a transaction block");
+	if (actions.bytes == 0)
+		return pyr_ok();
+	pyr_result result = session->run.source->ops->topic_declare(session->run.source, &session->principal, topic,
+	                                                            actions, &below);
+	if (result.code == PYR_EXISTS)
+		return query_fail(error, "42701", "a column of relation \"%s\" already exists", topic);
+	if (result.code == PYR_NOT_FOUND)
+		return query_fail(error, "42703", "a column of relation \"%s\" does not exist", topic);
+	if (result.code == PYR_TOO_LARGE)
+		return query_fail(error, "54011", "a topic can have up to %d columns, dropped ones too",
+		                  CATALOG_COLUMNS_MAX);
+	return result.code == PYR_OK ? result : query_fail_below(error, &below);
+}
+
 /* What needs no engine. */
 static pyr_result carry_out(struct query_statement *statement, struct query_error *error)
 {
@@ -537,6 +560,8 @@ static pyr_result carry_out(struct query_statement *statement, struct query_erro
 	if (plan->kind == QUERY_KIND_SET)
 		return query_settings_set(session->settings, plan->name, plan->value, plan->local,
 		                          session->block != QUERY_BLOCK_NONE, error);
+	if (plan->kind == QUERY_KIND_ALTER_TOPIC)
+		return declare_columns(session, plan, error);
 	if (plan->kind == QUERY_KIND_RESET_ALL || plan->kind == QUERY_KIND_DISCARD)
 		query_settings_reset(session->settings);
 	return pyr_ok();
@@ -551,7 +576,10 @@ static pyr_result start(struct query_statement *statement, const struct base_byt
 		return carry_out(statement, error);
 	PYR_TRY(bind_all(statement, parameters, count, error));
 	PYR_TRY(open_scans(statement, parameters, count, error));
+	atomic_store(&statement->session->run.misfits, 0);
 	PYR_TRY(query_result_new(statement->prepared, &statement->result, error));
+	if (statement->plan->kind == QUERY_KIND_EXPLAIN)
+		return query_explain_run(statement, error);
 	return statement->plan->kind == QUERY_KIND_INSERT ? query_insert_run(statement, error) : pyr_ok();
 }
 
@@ -584,6 +612,10 @@ pyr_result query_statement_next(struct query_statement *statement, size_t *ret_r
 	if (statement->session->running != statement)
 		return query_fail(error, "55000", "the result is gone: another statement of this session has started");
 	*ret_rows = 0;
+	if (statement->plan->kind == QUERY_KIND_EXPLAIN) {
+		*ret_rows = query_explain_next(statement);
+		return pyr_ok();
+	}
 	if (statement->result)
 		return explain(statement->session, next(statement, ret_rows, error), error);
 	if (statement->plan->kind == QUERY_KIND_INSERT) {
@@ -597,6 +629,8 @@ struct query_cell query_statement_cell(const struct query_statement *statement, 
 {
 	if (statement->plan->kind == QUERY_KIND_INSERT)
 		return query_insert_cell(statement, row, column);
+	if (statement->plan->kind == QUERY_KIND_EXPLAIN)
+		return query_explain_cell(statement, row);
 	return query_result_cell(statement->result, row, column + statement->first_column);
 }
 

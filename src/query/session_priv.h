@@ -7,6 +7,8 @@
 #include "query/session.h"
 #include "query/writes.h"
 
+enum { QUERY_EXPLAIN_LINES = 64 };
+
 struct query_script {
 	struct query_parse parse;
 	unsigned references; /* a session's thread only */
@@ -28,6 +30,11 @@ struct query_statement {
 	size_t returned_from; /* the first of them */
 	size_t returned_at; /* how far they were read */
 	uint64_t affected; /* rows written */
+
+	struct base_slice explained; /* EXPLAIN: its whole text */
+	size_t explained_at;
+	struct base_bytes lines[QUERY_EXPLAIN_LINES]; /* of it, which next() gave */
+	size_t line_count;
 
 	struct query_result *result; /* while it runs */
 	bool drained; /* read to its end */
@@ -60,6 +67,11 @@ pyr_result query_insert_describe(struct query_statement *statement, struct query
 const char *query_insert_cast(const struct query_statement *statement, size_t column,
                               bool readable); /* NULL: none needed */
 pyr_result query_writes_flush(struct query_session *session, struct query_error *error);
+
+/* explain.c: reads the engine's plan; then its lines. */
+pyr_result query_explain_run(struct query_statement *statement, struct query_error *error);
+size_t query_explain_next(struct query_statement *statement);
+struct query_cell query_explain_cell(const struct query_statement *statement, size_t row);
 
 /* operands.c: the bounds of each scan, as the parameters make them. Bounds that can't be had are left open. */
 void query_operands_apply(struct query_statement *statement, const struct base_bytes *parameters,

@@ -16,6 +16,8 @@ struct query_topic {
 	char name[CATALOG_NAME_MAX + 1];
 	uint32_t partition_count;
 	uint32_t id; /* its own as long as it lives */
+	uint16_t column_count; /* declared: topic_columns tells them */
+	uint16_t last_column; /* the highest number of a declared column, dropped ones too */
 };
 
 /* One topic of one statement. A topic named twice is two requests, with bounds of their own. */
@@ -54,6 +56,13 @@ struct query_source_ops {
 	 * as '_' (the exact one wins). PYR_UNKNOWN_PARTITION when there is none. */
 	pyr_result (*topic_find)(struct query_source *source, const struct catalog_principal *principal,
 	                         const char *name, struct query_topic *ret_topic, struct pyr_error *error);
+	/* The declared columns of the topic of exactly this name: a copy, for catalog_columns_free(); NULL: none. */
+	pyr_result (*topic_columns)(struct query_source *source, const struct catalog_principal *principal,
+	                            const char *name, struct catalog_columns **ret_columns, struct pyr_error *error);
+	/* Declares and drops columns: all of the actions (catalog/columns.h), or none. PYR_EXISTS, PYR_NOT_FOUND,
+	 * PYR_TOO_LARGE, PYR_UNKNOWN_PARTITION, the log's. */
+	pyr_result (*topic_declare)(struct query_source *source, const struct catalog_principal *principal,
+	                            const char *name, struct base_bytes actions, struct pyr_error *error);
 	/* All of them at one moment: what was acknowledged before the call is in the scans, each record once. On failure
 	 * no scan is left behind. */
 	pyr_result (*scan_open)(struct query_source *source, const struct catalog_principal *principal,

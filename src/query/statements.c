@@ -135,9 +135,10 @@ static pyr_result plan_statement(struct query_rewrite *rewrite, json_t *statemen
 	const char *kind = query_node_kind(statement, &body);
 	if (!kind)
 		return query_fail(rewrite->error, "42601", "this is no statement");
-	query_planner *planner = is(kind, "SelectStmt")    ? plan_select
-	                         : is(kind, "ExplainStmt") ? plan_explain
-	                                                   : query_plan_session(kind);
+	query_planner *planner = is(kind, "SelectStmt")       ? plan_select
+	                         : is(kind, "AlterTableStmt") ? query_plan_alter
+	                         : is(kind, "ExplainStmt")    ? plan_explain
+	                                                      : query_plan_session(kind);
 	if (!planner)
 		planner = query_plan_write(kind);
 	return planner ? planner(rewrite, body) : refuse(rewrite, kind);
@@ -181,5 +182,8 @@ void query_plan_free(struct query_plan *plan)
 		return;
 	free(plan->sql);
 	free(plan->value);
+	base_slice_release(&plan->actions);
+	for (size_t i = 0; i < plan->scan_count; i++)
+		catalog_columns_free(plan->scans[i].columns);
 	free(plan);
 }

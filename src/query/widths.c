@@ -142,7 +142,7 @@ static int width_in_query(struct lookup lookup, json_t *body, const char *name, 
 	size_t i;
 	while (json_object_get(body, "larg"))
 		body = json_object_get(body, "larg"); /* the first of a UNION names the columns */
-	struct query_scope scope = {body, lookup.scope};
+	struct query_scope scope = {body, lookup.scope, lookup.scope ? lookup.scope->plan : NULL};
 	struct lookup inside = {&scope, lookup.depth + 1};
 	if (json_object_get(body, "valuesLists"))
 		return place == SIZE_MAX ? 0 : width_in_values(inside, json_object_get(body, "valuesLists"), place);
@@ -215,6 +215,22 @@ static int width_in_item(struct lookup lookup, json_t *item, const char *qualifi
 	return 0;
 }
 
+/* A declared column of one of the statement's topics. */
+static int width_of_declared(const struct query_plan *plan, const char *name)
+{
+	for (size_t i = 0; plan && i < plan->scan_count; i++) {
+		const struct catalog_columns *columns = plan->scans[i].columns;
+		for (size_t k = 0; columns && k < columns->count; k++) {
+			uint32_t type = columns->list[k].type;
+			if (strcmp(columns->list[k].name, name) == 0)
+				return type == QUERY_TYPE_INT2 || type == QUERY_TYPE_INT4 ? 4
+				       : type == QUERY_TYPE_INT8                          ? 8
+				                                                          : 0;
+		}
+	}
+	return 0;
+}
+
 static int width_of_column(struct lookup lookup, json_t *body)
 {
 	json_t *fields = json_object_get(body, "fields"), *item;
@@ -228,7 +244,9 @@ static int width_of_column(struct lookup lookup, json_t *body)
 			if (width > 0)
 				return width;
 		}
-	return is(name, "partition") ? 4 : is(name, "offset") ? 8 : 0;
+	if (is(name, "partition") || is(name, "offset"))
+		return is(name, "partition") ? 4 : 8;
+	return name && lookup.scope ? width_of_declared(lookup.scope->plan, name) : 0;
 }
 
 static int width_of(struct lookup lookup, json_t *node)

@@ -72,6 +72,16 @@ def quota():
     return struct.pack("<BBBH", 2, 7, 1, 3) + b"ada" + struct.pack("<BHB", 2, 0, 5) + struct.pack("<3d", 1000.5, 0, 50)
 
 
+def columns_event():
+    """Adds delay, an int4 at dep.delay, and drops late."""
+    def action(kind, number, oid, modifier, name, path):
+        return struct.pack("<BHIi", kind, number, oid, modifier) + bytes([len(name)]) + name + bytes([len(path)]) + path
+    actions = action(1, 0, 23, -1, b"delay", b"dep.delay") + action(2, 0, 0, 0, b"late", b"")
+    name = b"flights"
+    return (struct.pack("<BBH", 2, 16, len(name)) + name + bytes(16) + struct.pack("<IIqIIB", 0, 0, 0, 0, 0, 0)
+            + struct.pack("<B15q", 15, *bytes(15)) + struct.pack("<I", len(actions)) + actions)
+
+
 def group():
     frames = frame(1, 17, 5, 3, 42, 1700000000000 << 20, 1, batch()) + frame(3, 0, 0, 0, -1, 1700000000001 << 20, 0,
                                                                             b"\x01" + event())
@@ -122,6 +132,7 @@ GOLDEN = {
     "part": part(),
     "trailer": header(b"PYRT", struct.pack("<QQIII", 9, 200000, 112, 0x0BADCAFE, 1), 64),
     "producers": producers(),
+    "columns_event": columns_event(),
     "event": event(),
     "event_1": event_1(),
     "quota": quota(),

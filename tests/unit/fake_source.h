@@ -23,6 +23,7 @@ struct fake_topic {
 	char name[CATALOG_NAME_MAX + 1];
 	int32_t partitions;
 	int64_t rows; /* of each partition */
+	struct catalog_columns *columns; /* declared */
 	/* Key and value of a row; `room` is 256 bytes each; data NULL is null. */
 	void (*make)(int32_t partition, int64_t offset, uint8_t *room, struct base_bytes *key,
 	             struct base_bytes *value);
@@ -206,7 +207,28 @@ static inline pyr_result fake_topic_find(struct query_source *base, const struct
 		return pyr_fail(error, PYR_UNKNOWN_PARTITION, "no topic %s", name);
 	memcpy(ret_topic->name, topic->name, sizeof topic->name);
 	ret_topic->partition_count = (uint32_t)topic->partitions;
+	ret_topic->column_count = topic->columns ? (uint16_t)topic->columns->count : 0;
+	ret_topic->last_column = topic->columns ? topic->columns->last_number : 0;
 	return pyr_ok();
+}
+
+static inline pyr_result fake_topic_columns(struct query_source *base, const struct catalog_principal *principal,
+                                            const char *name, struct catalog_columns **ret_columns,
+                                            struct pyr_error *error)
+{
+	struct fake_topic *topic = (struct fake_topic *)(uintptr_t)fake_find((struct fake_source *)base, name);
+	(void)error;
+	assert(principal->name && topic);
+	return topic->columns ? catalog_columns_copy(topic->columns, ret_columns) : pyr_ok();
+}
+
+static inline pyr_result fake_topic_declare(struct query_source *base, const struct catalog_principal *principal,
+                                            const char *name, struct base_bytes actions, struct pyr_error *error)
+{
+	struct fake_topic *topic = (struct fake_topic *)(uintptr_t)fake_find((struct fake_source *)base, name);
+	assert(principal->name && topic);
+	pyr_result result = catalog_columns_apply(&topic->columns, actions);
+	return result.code == PYR_OK ? result : pyr_fail(error, result.code, "%s", pyr_code_text(result.code));
 }
 
 static inline pyr_result fake_scan_open(struct query_source *base, const struct catalog_principal *principal,
@@ -272,7 +294,12 @@ static inline pyr_result fake_append(struct query_source *base, const struct cat
 
 static inline void fake_source_init(struct fake_source *source)
 {
-	static const struct query_source_ops ops = {fake_topic_list, fake_topic_find, fake_scan_open, fake_append,
+	static const struct query_source_ops ops = {fake_topic_list,
+	                                            fake_topic_find,
+	                                            fake_topic_columns,
+	                                            fake_topic_declare,
+	                                            fake_scan_open,
+	                                            fake_append,
 	                                            NULL};
 	memset(source, 0, sizeof *source);
 	source->base.ops = &ops;

@@ -425,6 +425,34 @@ static void a_quota(void **state)
 	assert_int_equal(catalog_event_decode(&reader, &event).code, PYR_CORRUPT);
 }
 
+static void an_event_of_columns(void **state)
+{
+	(void)state;
+	struct catalog_event event = {.kind = CATALOG_EVENT_COLUMNS}, read;
+	struct catalog_column delay = {.name = "delay", .path = "dep.delay", .type = 23, .modifier = -1};
+	struct catalog_column late = {.name = "late"};
+	struct base_writer actions, writer;
+	struct golden golden;
+	strcpy(event.topic.name, "flights");
+	base_writer_init(&actions, 4096);
+	base_writer_init(&writer, 4096);
+	catalog_column_action_write(&actions, CATALOG_COLUMN_ADD, &delay);
+	catalog_column_action_write(&actions, CATALOG_COLUMN_DROP, &late);
+	event.actions = (struct base_bytes){actions.buffer->data, actions.bytes};
+	catalog_event_encode(&event, &writer);
+	golden_check("columns_event", writer.buffer->data, writer.bytes);
+	base_writer_deinit(&actions);
+	base_writer_deinit(&writer);
+	golden_load("columns_event", &golden);
+	struct base_reader reader = base_reader_init(golden.bytes, golden.count);
+	assert_int_equal(catalog_event_decode(&reader, &read).code, PYR_OK);
+	assert_true(read.kind == CATALOG_EVENT_COLUMNS && read.actions.bytes == event.actions.bytes);
+	for (size_t cut = 0; cut < golden.count; cut++) {
+		reader = base_reader_init(golden.bytes, cut);
+		assert_int_equal(catalog_event_decode(&reader, &read).code, PYR_CORRUPT);
+	}
+}
+
 /* Behind a right checksum, but impossible: it would index tables and number partitions. */
 static void an_impossible_event_is_refused(void **state)
 {
@@ -538,6 +566,7 @@ int main(void)
 		cmocka_unit_test(a_catalog_event),
 		cmocka_unit_test(an_event_of_the_first_format),
 		cmocka_unit_test(a_quota),
+		cmocka_unit_test(an_event_of_columns),
 		cmocka_unit_test(an_impossible_event_is_refused),
 		cmocka_unit_test(a_manifest),
 	};

@@ -109,6 +109,11 @@ static pyr_result disk_read(struct os_file *file, uint64_t position, void *ret_b
 	return pyr_ok();
 }
 
+static void disk_prefetch(struct os_file *file, uint64_t position, uint64_t bytes)
+{
+	(void)readahead(descriptor_of(file), (off_t)position, (size_t)bytes);
+}
+
 enum { VECTOR_MAX = 256 };
 
 /* Writes up to VECTOR_MAX parts, skipping `skip` bytes of them; *ret_written may be short. */
@@ -154,6 +159,11 @@ static pyr_result disk_write(struct os_file *file, uint64_t position, const stru
 static pyr_result disk_sync(struct os_file *file)
 {
 	return checked(fdatasync(descriptor_of(file)));
+}
+
+static void disk_write_back(struct os_file *file, uint64_t position, uint64_t bytes)
+{
+	(void)sync_file_range(descriptor_of(file), (off_t)position, (off_t)bytes, SYNC_FILE_RANGE_WRITE);
 }
 
 static pyr_result disk_truncate(struct os_file *file, uint64_t bytes)
@@ -251,8 +261,10 @@ static const struct os_disk_ops real_disk_ops = {
 	.open = disk_open,
 	.close = disk_close,
 	.read = disk_read,
+	.prefetch = disk_prefetch,
 	.write = disk_write,
 	.sync = disk_sync,
+	.write_back = disk_write_back,
 	.allocate = disk_allocate,
 	.truncate = disk_truncate,
 	.size = disk_size,

@@ -150,7 +150,8 @@ static pyr_result take_effect(struct pg_backend *backend, const struct query_sta
 static bool is_for_the_session(enum query_kind kind)
 {
 	return kind == QUERY_KIND_INSERT || kind == QUERY_KIND_SET || kind == QUERY_KIND_RESET_ALL ||
-	       kind == QUERY_KIND_DISCARD || kind == QUERY_KIND_COPY_OUT || kind == QUERY_KIND_COPY_IN;
+	       kind == QUERY_KIND_DISCARD || kind == QUERY_KIND_COPY_OUT || kind == QUERY_KIND_COPY_IN ||
+	       kind == QUERY_KIND_ALTER_TOPIC;
 }
 
 pyr_result pg_run(struct pg_backend *backend, struct query_statement *query, const struct base_bytes *parameters,

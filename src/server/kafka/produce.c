@@ -116,6 +116,24 @@ static pyr_result check_times(const struct kafka_request *request, const struct 
 	return pyr_ok();
 }
 
+/* A topic that is compacted keeps the newest record of each key: one without could never go. */
+static pyr_result check_keys(const struct catalog_topic *topic, const struct codec_batch *batch,
+                             struct pyr_error *error)
+{
+	struct codec_record_reader reader;
+	struct codec_record record;
+	bool keyed = true;
+	if (topic->config.cleanup_policy == CATALOG_CLEANUP_DELETE)
+		return pyr_ok();
+	PYR_TRY(codec_record_reader_init(&reader, batch, inflated_max(topic)));
+	while (keyed && codec_record_next(&reader, &record))
+		keyed = record.key.data;
+	codec_record_reader_deinit(&reader);
+	if (!keyed)
+		return pyr_fail(error, PYR_INVALID_RECORD, "a compacted topic takes no record without a key");
+	return pyr_ok();
+}
+
 /* Exactly one batch, whole, sound and allowed. */
 static pyr_result check_batch(const struct kafka_request *request, const struct catalog_topic *topic,
                               struct base_bytes records, int64_t *ret_min_timestamp_ms, struct pyr_error *error)
@@ -138,6 +156,7 @@ static pyr_result check_batch(const struct kafka_request *request, const struct 
 		return pyr_fail(error, PYR_NOT_SUPPORTED,
 		                "transactions are not served: produce without transactional.id");
 	PYR_TRY(codec_batch_validate(&batch, inflated_max(topic), ret_min_timestamp_ms, error));
+	PYR_TRY(check_keys(topic, &batch, error));
 	return check_times(request, &topic->config, *ret_min_timestamp_ms, batch.max_timestamp_ms, error);
 }
 

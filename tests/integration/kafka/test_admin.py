@@ -416,6 +416,18 @@ def test_a_producer_over_its_quota_waits(client, node):
         assert [throttled(connection.ask(produce(topic, records)), -4) for _ in range(3)] == [0, 0, 0]
 
 
+def test_a_quota_is_shared_by_connections(client, node):
+    """Over all shards: connections go to each in turn. Another rate than in other tests begins anew."""
+    topic, records = client.topic(), batch([b"x" * 11000])
+    assert set_quota(node, {"client-id": "raw"}, producer_byte_rate=9000)[0] == 0
+    held = []
+    for _ in range(4):
+        with Connection(node) as connection:
+            held.append(throttled(connection.ask(produce(topic, records)), -4))
+    set_quota(node, {"client-id": "raw"}, producer_byte_rate=None)
+    assert held == sorted(held) and 2500 < held[3] < 4500
+
+
 def test_a_consumer_over_its_quota_waits(client, node):
     topic, began = client.topic(), time.monotonic()
     client.produce(topic, [b"x" * 11000])

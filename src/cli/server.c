@@ -48,6 +48,7 @@ static const struct cli_option server_options[] = {
 	{"partitions", "N", "4", "partitions of a topic that nobody gave a number"},
 	{"group-heartbeat-ms", "N", "5000",
          "how often members of groups whose partitions the server assigns are heard of"},
+	{"group-session-ms", "N", "45000", "such a member that is not heard of for so long is out"},
 	{"durability", "WHEN", "fsync", "when a write is answered, unless its topic says: fsync, interval or os"},
 	{"ring-file-mib", "N", "64", "size of a file of the shared log's ring"},
 	{"checkpoint-mib", "N", "128", "seal segments after so much of the ring was written"},
@@ -232,10 +233,12 @@ static pyr_result open_node(struct server *server, const struct cli_option *opti
 {
 	struct node_options node = node_options_default();
 	struct node_place places[NODE_SHARDS_MAX];
-	long long heartbeat_ms;
+	long long heartbeat_ms, session_ms;
 	node.group.log_line = log_line;
 	PYR_TRY(cli_option_number(options, "group-heartbeat-ms", 100, 60000, &heartbeat_ms, error));
+	PYR_TRY(cli_option_number(options, "group-session-ms", heartbeat_ms, 3600000, &session_ms, error));
 	node.group.consumer_heartbeat_ms = (int32_t)heartbeat_ms;
+	node.group.consumer_session_timeout_ms = (int32_t)session_ms;
 	PYR_TRY(log_options(options, &node.log, error));
 	PYR_TRY(durability_option(options, &node.durability, error));
 	PYR_TRY(make_shards(server, options, error));

@@ -146,6 +146,9 @@ PLANTS = [
     Plant("groups: what a member must give up is not remembered",
           ("src/group/consumer_record.c", "\twrite_parts(&member->revoking, records);", "\tbase_write_uvarint(records, 1);"),
           program="sim_group"),
+    Plant("a topic's growth is not replayed",
+          ("src/catalog/catalog.c", "\t\treturn apply_grown(catalog, topic, event);",
+           "\t\treturn catalog->log ? apply_grown(catalog, topic, event) : pyr_ok();"), program="sim_group"),
     # Who is still a member has joined the newest generation, or it would have been dropped.
     Plant("groups: an older generation may ask for assignments",
           ("src/group/classic.c", "\tif (asked->generation != group->generation)\n\t\treturn group->state",

@@ -116,7 +116,6 @@ static pyr_result check_times(const struct kafka_request *request, const struct 
 	return pyr_ok();
 }
 
-/* Exactly one batch, whole, sound and allowed. */
 static pyr_result check_batch(const struct kafka_request *request, const struct catalog_topic *topic,
                               struct base_bytes records, int64_t *ret_min_timestamp_ms, struct pyr_error *error)
 {

@@ -150,6 +150,23 @@ struct query_run *query_engine_find_run(struct query_engine *engine, uint64_t ha
 	return node ? BASE_CONTAINER(node, struct query_run, node) : NULL;
 }
 
+bool query_engine_tail_begin(struct query_engine *engine)
+{
+	os_mutex_lock(&engine->lock);
+	bool room = engine->tails < QUERY_TAILS_MAX;
+	engine->tails += room;
+	os_mutex_unlock(&engine->lock);
+	return room;
+}
+
+void query_engine_tail_end(struct query_engine *engine)
+{
+	os_mutex_lock(&engine->lock);
+	assert(engine->tails > 0);
+	engine->tails -= 1;
+	os_mutex_unlock(&engine->lock);
+}
+
 /* ---- connections ---- */
 
 static pyr_result register_run(struct query_engine *engine, struct query_run *run, struct query_error *error)

@@ -13,6 +13,7 @@ struct query_engine {
 	duckdb_database database;
 	struct base_table runs; /* of struct query_run, by handle */
 	uint64_t next_handle;
+	unsigned tails; /* queries over TAIL */
 };
 
 struct query_prepared {

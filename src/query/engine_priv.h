@@ -37,6 +37,11 @@ struct query_run {
 	atomic_bool stopped; /* the session, for good */
 };
 
+/* Queries over TAIL are counted, as each keeps a thread. False: there are QUERY_TAILS_MAX. */
+enum { QUERY_TAILS_MAX = 32 };
+bool query_engine_tail_begin(struct query_engine *engine);
+void query_engine_tail_end(struct query_engine *engine);
+
 /* ---- connections ---- */
 
 struct query_connection;

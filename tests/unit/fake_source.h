@@ -294,8 +294,15 @@ static inline pyr_result fake_append(struct query_source *base, const struct cat
 
 static inline void fake_source_init(struct fake_source *source)
 {
-	static const struct query_source_ops ops = {fake_topic_list,    fake_topic_find, fake_topic_columns,
-	                                            fake_topic_declare, fake_scan_open,  fake_append};
+	static const struct query_source_ops ops = {fake_topic_list,
+	                                            fake_topic_find,
+	                                            fake_topic_columns,
+	                                            fake_topic_declare,
+	                                            fake_scan_open,
+	                                            NULL,
+	                                            NULL,
+	                                            NULL,
+	                                            fake_append};
 	memset(source, 0, sizeof *source);
 	source->base.ops = &ops;
 	fake_source_add(source, "flights", 4, 1000, fake_flight);

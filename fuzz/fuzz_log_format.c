@@ -193,7 +193,8 @@ static void one_event(struct input *input)
 	struct catalog_event event;
 	char text[32];
 	if (input->seal)
-		input->at[0] = 1;
+		input->at[0] = 2;
+	bool is_current = input->bytes > 0 && input->at[0] == 2;
 	if (catalog_event_decode(&reader, &event).code != PYR_OK)
 		return;
 	for (size_t i = 0; i < catalog_setting_count(); i++)
@@ -201,7 +202,7 @@ static void one_event(struct input *input)
 	base_writer_init(&writer, 4096);
 	catalog_event_encode(&event, &writer);
 	/* A name may end early at a zero; otherwise there is one encoding only. */
-	if (writer.bytes == (size_t)(reader.at - input->at))
+	if (is_current && writer.bytes == (size_t)(reader.at - input->at))
 		assert(memcmp(writer.buffer->data, input->at, writer.bytes) == 0);
 	base_writer_deinit(&writer);
 }

@@ -459,7 +459,7 @@ def message_source(message):
 
 def source(apis, records):
     out = ["/* Made by tools/kafka_messages.py from src/codec/kafka/messages.def: change those. Pure; any thread. */"]
-    out += ['#include "codec/kafka/messages.h"', "", '#include "codec/kafka/api.h"', "", "#include <assert.h>", ""]
+    out += ['#include "codec/kafka/messages.h"', "", '#include "codec/kafka/api.h"', "", "#include <assert.h>", "#include <stddef.h>", ""]
     for api in apis + records:
         for message in api.messages:
             for name, fields, versions in structs_of(message):
@@ -470,6 +470,8 @@ def source(apis, records):
         out.append(f'\t{{.key = {api.key}, .name = "{api.name}", .flexible_from = {api.flexible},')
         out.append(f"\t .version_min = {api.versions[0]}, .version_max = {api.versions[1]},")
         out.append(f"\t .advertised_min = {api.advertised[0]}, .advertised_max = {api.advertised[1]},")
+        if any(one.name == "throttle_time_ms" for one in api.messages[1].fields):
+            out.append(f"\t .throttle_at = offsetof(struct {api.messages[1].name}, throttle_time_ms), .has_throttle = true,")
         for message in api.messages:
             name = message.name
             row = f"{{sizeof(struct {name}), decode_{name}, encode_{name}}}"

@@ -40,6 +40,9 @@ static const struct {
 	{19, "NOT_ENOUGH_REPLICAS"},
 	{20, "NOT_ENOUGH_REPLICAS_AFTER_APPEND"},
 	{21, "INVALID_REQUIRED_ACKS"},
+	{14, "COORDINATOR_LOAD_IN_PROGRESS: try again"},
+	{15, "COORDINATOR_NOT_AVAILABLE: try again"},
+	{25, "UNKNOWN_MEMBER_ID: the group has members, stop them first"},
 	{29, "TOPIC_AUTHORIZATION_FAILED"},
 	{31, "CLUSTER_AUTHORIZATION_FAILED"},
 	{35, "UNSUPPORTED_VERSION"},
@@ -51,6 +54,8 @@ static const struct {
 	{43, "UNSUPPORTED_FOR_MESSAGE_FORMAT"},
 	{44, "POLICY_VIOLATION"},
 	{56, "KAFKA_STORAGE_ERROR"},
+	{68, "NON_EMPTY_GROUP: stop its members first"},
+	{69, "GROUP_ID_NOT_FOUND"},
 	{76, "UNSUPPORTED_COMPRESSION_TYPE"},
 	{87, "INVALID_RECORD"},
 	{89, "THROTTLING_QUOTA_EXCEEDED"},
@@ -121,10 +126,8 @@ static pyr_result connect_link(struct bench_admin *admin, struct pyr_error *erro
 	return pyr_ok();
 }
 
-typedef pyr_result take_response(struct bench_admin *admin, const void *response, struct pyr_error *error);
-
-static pyr_result ask(struct bench_admin *admin, int16_t key, const void *message, take_response *take, void *context,
-                      struct pyr_error *error)
+pyr_result bench_admin_ask(struct bench_admin *admin, int16_t key, const void *message, bench_admin_take *take,
+                           void *context, struct pyr_error *error)
 {
 	admin->take = take;
 	admin->take_context = context;
@@ -149,9 +152,13 @@ static pyr_result ask(struct bench_admin *admin, int16_t key, const void *messag
 
 /* What we would speak: names, not topic ids, so that one code serves brokers old and new. */
 static const int16_t versions_wanted[][2] = {
-	{CODEC_KAFKA_PRODUCE, 9},      {CODEC_KAFKA_FETCH, 12},        {CODEC_KAFKA_LIST_OFFSETS, 5},
-	{CODEC_KAFKA_METADATA, 9},     {CODEC_KAFKA_CREATE_TOPICS, 5}, {CODEC_KAFKA_DELETE_TOPICS, 5},
-	{CODEC_KAFKA_API_VERSIONS, 0},
+	{CODEC_KAFKA_PRODUCE, 9},         {CODEC_KAFKA_FETCH, 12},
+	{CODEC_KAFKA_LIST_OFFSETS, 5},    {CODEC_KAFKA_METADATA, 9},
+	{CODEC_KAFKA_CREATE_TOPICS, 5},   {CODEC_KAFKA_DELETE_TOPICS, 5},
+	{CODEC_KAFKA_API_VERSIONS, 0},    {CODEC_KAFKA_LIST_GROUPS, 5},
+	{CODEC_KAFKA_DESCRIBE_GROUPS, 5}, {CODEC_KAFKA_CONSUMER_GROUP_DESCRIBE, 0},
+	{CODEC_KAFKA_OFFSET_FETCH, 7},    {CODEC_KAFKA_OFFSET_COMMIT, 7},
+	{CODEC_KAFKA_DELETE_GROUPS, 2},
 };
 
 static pyr_result take_versions(struct bench_admin *admin, const void *message, struct pyr_error *error)
@@ -178,7 +185,7 @@ pyr_result bench_admin_open(struct bench_admin *admin, struct os_loop *loop, str
 	memset(admin->versions.of, 0xff, sizeof admin->versions.of);
 	admin->versions.of[CODEC_KAFKA_API_VERSIONS] = 0;
 	PYR_TRY(connect_link(admin, error));
-	return ask(admin, CODEC_KAFKA_API_VERSIONS, &request, take_versions, NULL, error);
+	return bench_admin_ask(admin, CODEC_KAFKA_API_VERSIONS, &request, take_versions, NULL, error);
 }
 
 void bench_admin_close(struct bench_admin *admin)
@@ -232,7 +239,7 @@ static pyr_result ask_metadata(struct bench_admin *admin, struct topic_state *st
 	request.topics = &topic;
 	request.topics_count = 1;
 	request.allow_auto_topic_creation = false;
-	return ask(admin, CODEC_KAFKA_METADATA, &request, take_metadata, state, error);
+	return bench_admin_ask(admin, CODEC_KAFKA_METADATA, &request, take_metadata, state, error);
 }
 
 pyr_result bench_admin_topic(struct bench_admin *admin, const char *name, uint32_t *ret_partitions,
@@ -290,7 +297,8 @@ pyr_result bench_admin_create(struct bench_admin *admin, const char *name, uint3
 	request.topics = &topic;
 	request.topics_count = 1;
 	request.timeout_ms = TOPIC_MS;
-	return ask(admin, CODEC_KAFKA_CREATE_TOPICS, &request, take_created, (void *)(uintptr_t)name, error);
+	return bench_admin_ask(admin, CODEC_KAFKA_CREATE_TOPICS, &request, take_created, (void *)(uintptr_t)name,
+	                       error);
 }
 
 static pyr_result take_deleted(struct bench_admin *admin, const void *message, struct pyr_error *error)
@@ -310,7 +318,8 @@ pyr_result bench_admin_delete(struct bench_admin *admin, const char *name, struc
 	request.topic_names = &topic;
 	request.topic_names_count = 1;
 	request.timeout_ms = TOPIC_MS;
-	return ask(admin, CODEC_KAFKA_DELETE_TOPICS, &request, take_deleted, (void *)(uintptr_t)name, error);
+	return bench_admin_ask(admin, CODEC_KAFKA_DELETE_TOPICS, &request, take_deleted, (void *)(uintptr_t)name,
+	                       error);
 }
 
 /* ---- offsets ---- */
@@ -361,7 +370,7 @@ static pyr_result ask_offsets(struct bench_admin *admin, struct offsets_state *s
 	}
 	request.topics = &topic;
 	request.topics_count = 1;
-	pyr_result result = ask(admin, CODEC_KAFKA_LIST_OFFSETS, &request, take_offsets, state, error);
+	pyr_result result = bench_admin_ask(admin, CODEC_KAFKA_LIST_OFFSETS, &request, take_offsets, state, error);
 	free(topic.partitions);
 	return result;
 }

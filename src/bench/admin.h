@@ -36,6 +36,11 @@ pyr_result bench_admin_open(struct bench_admin *admin, struct os_loop *loop, str
 void bench_admin_close(struct bench_admin *admin);
 void bench_admin_deinit(struct bench_admin *admin); /* after the loop was freed */
 
+/* `response` is of the key's response type and valid during the call; what it returns is what bench_admin_ask() does. */
+typedef pyr_result bench_admin_take(struct bench_admin *admin, const void *response, struct pyr_error *error);
+/* Asks anything of an API whose version bench_admin_open() agreed on; `context` is admin->take_context in `take`. */
+pyr_result bench_admin_ask(struct bench_admin *admin, int16_t key, const void *message, bench_admin_take *take,
+                           void *context, struct pyr_error *error);
 /* *ret_partitions: 0 if there is no such topic. One broker must lead all of it. */
 pyr_result bench_admin_topic(struct bench_admin *admin, const char *topic, uint32_t *ret_partitions,
                              struct pyr_error *error);

@@ -13,7 +13,7 @@
 
 #include <stdint.h>
 
-enum { BENCH_API_KEYS = 64 };
+enum { BENCH_API_KEYS = 96 };
 
 /* The version of each API that both sides speak; -1: the broker does not. */
 struct bench_versions {

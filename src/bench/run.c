@@ -182,7 +182,7 @@ static void stop_timers(struct run *run)
 static pyr_result run_workers(struct run *run, struct bench_plan *plan, struct pyr_error *error)
 {
 	uint32_t threads = run->options->threads;
-	struct os_executor *executor = os_executor_new(run->loop, "bench", threads, 1 << 20);
+	struct os_executor *executor = os_executor_new(run->loop, "bench", OS_ORDINARY, threads, 1 << 20);
 	run->workers = calloc(threads, sizeof *run->workers);
 	if (!executor || !run->workers) {
 		os_executor_free(executor);

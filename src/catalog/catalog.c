@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FIRST_PARTITION = 16, FORMAT = 1, SNAPSHOT_BYTES_MAX = 1 << 28 };
+enum { SNAPSHOT_BYTES_MAX = 1 << 28 };
 
 /* ---- tables ---- */
 
@@ -60,7 +60,12 @@ const struct catalog_topic *catalog_topic_next(const struct catalog *catalog, co
 
 uint32_t catalog_topic_partition(const struct catalog_topic *topic, int32_t index)
 {
-	return index >= 0 && (uint32_t)index < topic->partition_count ? topic->first_partition + (uint32_t)index : 0;
+	if (index < 0 || (uint32_t)index >= topic->partition_count)
+		return 0;
+	const struct catalog_span *span = &topic->spans[topic->span_count - 1];
+	while (span->from > (uint32_t)index)
+		span -= 1;
+	return span->first + ((uint32_t)index - span->from);
 }
 
 struct catalog_topic_config catalog_topic_config_of(const struct catalog *catalog, const struct catalog_topic *topic)
@@ -98,78 +103,6 @@ pyr_result catalog_authorize(const struct catalog *catalog, const struct catalog
 
 /* ---- events ---- */
 
-void catalog_event_encode(const struct catalog_event *event, struct base_writer *writer)
-{
-	const struct catalog_topic *topic = &event->topic;
-	base_write_u8(writer, FORMAT);
-	base_write_u8(writer, event->kind);
-	base_write_u16le(writer, (uint16_t)strlen(topic->name));
-	base_write_bytes(writer, topic->name, strlen(topic->name));
-	base_write_bytes(writer, topic->uuid, CATALOG_UUID_BYTES);
-	base_write_u32le(writer, topic->partition_count);
-	base_write_u32le(writer, topic->first_partition);
-	base_write_u32le(writer, topic->schema_id);
-	base_write_u64le(writer, (uint64_t)event->producer_id);
-	base_write_u32le(writer, topic->config.set);
-#define X(field, name, type, value, text) base_write_u64le(writer, (uint64_t)topic->config.field);
-	CATALOG_TOPIC_SETTINGS(X)
-#undef X
-	if (event->kind == CATALOG_EVENT_COLUMNS) {
-		base_write_u32le(writer, (uint32_t)event->actions.bytes);
-		base_write_bytes(writer, event->actions.data, event->actions.bytes);
-	}
-}
-
-static void decode_topic(struct base_reader *reader, struct catalog_topic *topic)
-{
-	uint16_t name_bytes = base_read_u16le(reader);
-	const uint8_t *name = name_bytes <= CATALOG_NAME_MAX ? base_read_bytes(reader, name_bytes) : NULL;
-	if (name)
-		memcpy(topic->name, name, name_bytes);
-	else
-		reader->failed = true;
-	const uint8_t *uuid = base_read_bytes(reader, CATALOG_UUID_BYTES);
-	if (uuid)
-		memcpy(topic->uuid, uuid, CATALOG_UUID_BYTES);
-	topic->partition_count = base_read_u32le(reader);
-	topic->first_partition = base_read_u32le(reader);
-	topic->schema_id = base_read_u32le(reader);
-}
-
-static void decode_actions(struct base_reader *reader, struct catalog_event *event)
-{
-	uint32_t bytes = base_read_u32le(reader);
-	const uint8_t *data = bytes <= CATALOG_COLUMN_ACTIONS_BYTES_MAX ? base_read_bytes(reader, bytes) : NULL;
-	event->actions = (struct base_bytes){data, bytes};
-	reader->failed |= !data;
-}
-
-static bool is_possible(const struct catalog_event *event)
-{
-	const struct catalog_topic *topic = &event->topic;
-	bool numbered = topic->first_partition >= FIRST_PARTITION && topic->partition_count > 0 &&
-	                topic->partition_count <= CATALOG_PARTITIONS_MAX &&
-	                topic->first_partition <= UINT32_MAX - topic->partition_count;
-	return (event->kind != CATALOG_EVENT_CREATED || numbered) && catalog_config_is_possible(&topic->config);
-}
-
-pyr_result catalog_event_decode(struct base_reader *reader, struct catalog_event *ret_event)
-{
-	*ret_event = (struct catalog_event){0};
-	if (base_read_u8(reader) != FORMAT)
-		return pyr_result_of(PYR_CORRUPT);
-	ret_event->kind = base_read_u8(reader);
-	decode_topic(reader, &ret_event->topic);
-	ret_event->producer_id = (int64_t)base_read_u64le(reader);
-	ret_event->topic.config.set = base_read_u32le(reader);
-#define X(field, name, type, value, text) ret_event->topic.config.field = (int64_t)base_read_u64le(reader);
-	CATALOG_TOPIC_SETTINGS(X)
-#undef X
-	if (ret_event->kind == CATALOG_EVENT_COLUMNS)
-		decode_actions(reader, ret_event);
-	return is_possible(ret_event) ? base_reader_check(reader, PYR_CORRUPT) : pyr_result_of(PYR_CORRUPT);
-}
-
 static struct log_partition_config partition_config(const struct catalog *catalog, const struct catalog_topic *topic)
 {
 	struct catalog_topic_config settings = catalog_topic_config_of(catalog, topic), *config = &settings;
@@ -179,16 +112,36 @@ static struct log_partition_config partition_config(const struct catalog *catalo
 		.retention_bytes = config->retention_bytes,
 		.segment_bytes = config->segment_bytes > 0 ? (uint64_t)config->segment_bytes : UINT64_MAX / 2,
 		.append_time = config->timestamp_type == 1,
+		.compact = config->cleanup_policy != CATALOG_CLEANUP_DELETE,
+		.remove = config->cleanup_policy != CATALOG_CLEANUP_COMPACT,
+		.min_compaction_lag_ms = config->min_compaction_lag_ms,
+		.max_compaction_lag_ms = config->max_compaction_lag_ms,
+		.delete_retention_ms = config->delete_retention_ms,
+		.min_dirty_permille = (uint32_t)config->min_dirty_permille,
 	};
 }
 
-static pyr_result create_partitions(struct catalog *catalog, const struct catalog_topic *topic)
+/* The log's partitions of a topic, from one index on. */
+static pyr_result create_partitions(struct catalog *catalog, const struct catalog_topic *topic, uint32_t from)
 {
 	struct log_partition_config config = partition_config(catalog, topic);
-	for (uint32_t i = 0; catalog->log && i < topic->partition_count; i++)
-		if (catalog_shard_of(catalog, topic->first_partition + i) == catalog->shard)
-			PYR_TRY(log_partition_create(catalog->log, topic->first_partition + i, &config));
+	for (uint32_t i = from; catalog->log && i < topic->partition_count; i++) {
+		uint32_t partition = catalog_topic_partition(topic, (int32_t)i);
+		if (catalog_shard_of(catalog, partition) == catalog->shard)
+			PYR_TRY(log_partition_create(catalog->log, partition, &config));
+	}
 	return pyr_ok();
+}
+
+/* Ids are never given again. */
+static void pass_ids(struct catalog *catalog, const struct catalog_topic *topic)
+{
+	for (uint32_t i = 0; i < topic->span_count; i++) {
+		uint32_t end = i + 1 < topic->span_count ? topic->spans[i + 1].from : topic->partition_count;
+		uint32_t behind = topic->spans[i].first + (end - topic->spans[i].from);
+		if (behind > catalog->next_partition)
+			catalog->next_partition = behind;
+	}
 }
 
 static pyr_result apply_created(struct catalog *catalog, const struct catalog_event *event)
@@ -210,10 +163,8 @@ static pyr_result apply_created(struct catalog *catalog, const struct catalog_ev
 		free(topic);
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	}
-	uint32_t behind = topic->first_partition + topic->partition_count;
-	if (behind > catalog->next_partition)
-		catalog->next_partition = behind;
-	return create_partitions(catalog, topic);
+	pass_ids(catalog, topic);
+	return create_partitions(catalog, topic, 0);
 }
 
 static void apply_deleted(struct catalog *catalog, struct catalog_topic *topic)
@@ -221,18 +172,33 @@ static void apply_deleted(struct catalog *catalog, struct catalog_topic *topic)
 	base_table_remove(&catalog->by_name, &topic->by_name);
 	base_table_remove(&catalog->by_uuid, &topic->by_uuid);
 	for (uint32_t i = 0; catalog->log && i < topic->partition_count; i++)
-		log_partition_delete(catalog->log, topic->first_partition + i);
+		log_partition_delete(catalog->log, catalog_topic_partition(topic, (int32_t)i));
 	catalog_columns_free(topic->columns);
 	free(topic);
 }
 
 static void apply_altered(struct catalog *catalog, struct catalog_topic *topic, const struct catalog_event *event)
 {
-	topic->config = event->topic.config;
+	catalog_config_merge(&topic->config, &event->topic.config, event->changed);
 	topic->version = catalog->version;
 	struct log_partition_config config = partition_config(catalog, topic);
 	for (uint32_t i = 0; catalog->log && i < topic->partition_count; i++)
-		log_partition_configure(catalog->log, topic->first_partition + i, &config);
+		log_partition_configure(catalog->log, catalog_topic_partition(topic, (int32_t)i), &config);
+}
+
+/* Of two that were under way at once, the second was meant for another number of partitions, and is refused. */
+static pyr_result apply_grown(struct catalog *catalog, struct catalog_topic *topic, const struct catalog_event *event)
+{
+	uint32_t from = topic->partition_count;
+	pass_ids(catalog, &event->topic);
+	if (memcmp(topic->uuid, event->topic.uuid, CATALOG_UUID_BYTES) != 0)
+		return pyr_result_of(PYR_UNKNOWN_PARTITION);
+	if (event->topic.spans[0].from != from || topic->span_count == CATALOG_SPANS_MAX)
+		return pyr_result_of(PYR_INVALID_PARTITIONS);
+	topic->spans[topic->span_count++] = event->topic.spans[0];
+	topic->partition_count = event->topic.partition_count;
+	topic->version = catalog->version;
+	return create_partitions(catalog, topic, from);
 }
 
 static pyr_result apply_columns(struct catalog *catalog, struct catalog_topic *topic, const struct catalog_event *event)
@@ -259,6 +225,12 @@ pyr_result catalog_event_apply(struct catalog *catalog, const struct catalog_eve
 			return pyr_result_of(PYR_UNKNOWN_PARTITION);
 		apply_altered(catalog, topic, event);
 		return pyr_ok();
+	case CATALOG_EVENT_GROWN:
+		if (!topic)
+			return pyr_result_of(PYR_UNKNOWN_PARTITION);
+		return apply_grown(catalog, topic, event);
+	case CATALOG_EVENT_QUOTA:
+		return catalog_quota_apply(catalog, &event->quota);
 	case CATALOG_EVENT_COLUMNS:
 		return topic ? apply_columns(catalog, topic, event) : pyr_result_of(PYR_UNKNOWN_PARTITION);
 	case CATALOG_EVENT_PRODUCERS:
@@ -333,7 +305,8 @@ static pyr_result snapshot(void *context, struct base_slice *ret_bytes)
 	base_writer_init(&writer, SNAPSHOT_BYTES_MAX);
 	base_write_u64le(&writer, catalog->version);
 	base_write_u32le(&writer, catalog->next_partition);
-	base_write_u32le(&writer, (uint32_t)catalog->by_name.count + declared_count(catalog) + 2);
+	base_write_u32le(&writer,
+	                 (uint32_t)(catalog->by_name.count + catalog->quota_count + 2) + declared_count(catalog));
 	catalog_event_encode(&event, &writer);
 	event = (struct catalog_event){.kind = CATALOG_EVENT_CLUSTER};
 	memcpy(event.topic.uuid, catalog->cluster_uuid, CATALOG_UUID_BYTES);
@@ -344,6 +317,10 @@ static pyr_result snapshot(void *context, struct base_slice *ret_bytes)
 		catalog_event_encode(&event, &writer);
 		if (topic->columns)
 			encode_columns(topic, &writer);
+	}
+	for (size_t i = 0; i < catalog->quota_count; i++) {
+		event = (struct catalog_event){.kind = CATALOG_EVENT_QUOTA, .quota = catalog->quotas[i]};
+		catalog_event_encode(&event, &writer);
 	}
 	pyr_result taken = base_writer_take(&writer, ret_bytes);
 	base_writer_deinit(&writer);
@@ -366,7 +343,7 @@ pyr_result catalog_new(struct os_loop *loop, struct catalog **ret_catalog)
 	catalog->shard_count = 1;
 	base_list_init(&catalog->feeds);
 	base_list_init(&catalog->waiting);
-	catalog->next_partition = FIRST_PARTITION;
+	catalog->next_partition = CATALOG_PARTITION_FIRST;
 	catalog->next_producer_id = 1;
 	*ret_catalog = catalog;
 	return pyr_ok();
@@ -383,6 +360,7 @@ void catalog_free(struct catalog *catalog)
 		apply_deleted(catalog, catalog_find(catalog, topic->name, strlen(topic->name)));
 	base_table_deinit(&catalog->by_name);
 	base_table_deinit(&catalog->by_uuid);
+	free(catalog->quotas);
 	free(catalog);
 }
 
@@ -410,7 +388,7 @@ pyr_result catalog_attach(struct catalog *catalog, struct log *log)
 	catalog->promised_partition = catalog->next_partition;
 	catalog->promised_producer_id = catalog->next_producer_id;
 	while ((topic = catalog_topic_next(catalog, topic)))
-		PYR_TRY(create_partitions(catalog, topic));
+		PYR_TRY(create_partitions(catalog, topic, 0));
 	log_partitions_sweep(log);
 	return pyr_ok();
 }

@@ -30,19 +30,33 @@ pyr_result catalog_authorize(const struct catalog *catalog, const struct catalog
                              enum catalog_action action, const char *object);
 
 /* Every topic setting once: field, Kafka's name, type, default, what it means. The table makes parser, defaults and
- * DescribeConfigs. Types: I64 (a number), ENUM (one of names in catalog.c). */
+ * DescribeConfigs. Types: LIMIT (a number, -1: no limit), COUNT (0 or more), SIZE (1 or more), PERMILLE (0 to 1, kept in
+ * thousandths), or a word (the lists are in settings.c). A new one goes to the end: its place is its number on disk. */
 #define CATALOG_TOPIC_SETTINGS(X)                                                                                      \
 	X(durability, "pyralog.durability", DURABILITY, LOG_DURABILITY_FSYNC,                                          \
 	  "when a write is answered: fsync (after the sync), interval or os")                                          \
-	X(retention_ms, "retention.ms", I64, 604800000, "records older than this may be deleted; -1 keeps them")       \
-	X(retention_bytes, "retention.bytes", I64, -1,                                                                 \
+	X(retention_ms, "retention.ms", LIMIT, 604800000, "records older than this may be deleted; -1 keeps them")     \
+	X(retention_bytes, "retention.bytes", LIMIT, -1,                                                               \
 	  "a partition larger than this loses its oldest segments; -1: no limit")                                      \
-	X(segment_bytes, "segment.bytes", I64, 268435456, "size at which a segment of one partition is full")          \
-	X(max_message_bytes, "max.message.bytes", I64, 16777216, "the largest record batch accepted")                  \
+	X(segment_bytes, "segment.bytes", SIZE, 268435456, "size at which a segment of one partition is full")         \
+	X(max_message_bytes, "max.message.bytes", COUNT, 16777216, "the largest record batch accepted")                \
 	X(timestamp_type, "message.timestamp.type", TIMESTAMP_TYPE, 0, "CreateTime or LogAppendTime")                  \
-	X(cleanup_policy, "cleanup.policy", CLEANUP, 0, "delete (compact comes later and is refused)")                 \
+	X(cleanup_policy, "cleanup.policy", CLEANUP, 0,                                                                \
+	  "delete (by retention), compact (the newest record of each key is kept) or both")                            \
 	X(compression_type, "compression.type", COMPRESSION, 0, "producer: batches are kept as they came")             \
-	X(min_insync_replicas, "min.insync.replicas", I64, 1, "replicas that must have a write before it is answered")
+	X(min_insync_replicas, "min.insync.replicas", SIZE, 1,                                                         \
+	  "replicas that must have a write before it is answered")                                                     \
+	X(min_compaction_lag_ms, "min.compaction.lag.ms", COUNT, 0, "records younger than this are not compacted")     \
+	X(max_compaction_lag_ms, "max.compaction.lag.ms", SIZE, INT64_MAX, "records are compacted at the latest then") \
+	X(delete_retention_ms, "delete.retention.ms", COUNT, 86400000, "how long compaction keeps tombstones")         \
+	X(min_dirty_permille, "min.cleanable.dirty.ratio", PERMILLE, 500,                                              \
+	  "compaction begins when this share of a partition has not been compacted")                                   \
+	X(timestamp_before_max_ms, "message.timestamp.before.max.ms", COUNT, INT64_MAX,                                \
+	  "a record whose time is further in the past is refused")                                                     \
+	X(timestamp_after_max_ms, "message.timestamp.after.max.ms", COUNT, INT64_MAX,                                  \
+	  "a record whose time is further in the future is refused")
+
+enum { CATALOG_CLEANUP_DELETE, CATALOG_CLEANUP_COMPACT, CATALOG_CLEANUP_BOTH };
 
 enum catalog_setting_number {
 #define X(field, name, type, value, text) CATALOG_SETTING_##field,
@@ -57,10 +71,13 @@ struct catalog_topic_config {
 	uint32_t set; /* bit i: setting i was given, and is not the default */
 };
 
+enum catalog_setting_kind { CATALOG_SETTING_NUMBER, CATALOG_SETTING_RATIO, CATALOG_SETTING_WORD, CATALOG_SETTING_LIST };
+
 /* Settings by position, for DescribeConfigs and parsing. */
 struct catalog_setting {
 	const char *name;
 	const char *text;
+	enum catalog_setting_kind kind;
 };
 
 size_t catalog_setting_count(void);
@@ -68,16 +85,29 @@ struct catalog_setting catalog_setting_at(size_t i);
 struct catalog_topic_config catalog_topic_config_default(void);
 /* The value as Kafka writes it ("604800000", "producer"), at most 31 characters. */
 void catalog_setting_format(const struct catalog_topic_config *config, size_t i, char ret_text[32]);
+/* The place of the setting of that name; catalog_setting_count() if there is none. */
+size_t catalog_setting_find(const char *name);
+/* Back to the default. */
+void catalog_setting_unset(struct catalog_topic_config *config, size_t i);
 /* Sets one by name. PYR_INVALID_CONFIG with a sentence. */
 pyr_result catalog_setting_parse(struct catalog_topic_config *config, const char *name, const char *value,
                                  struct pyr_error *error);
+
+/* A topic's partitions from `from` on, up to the next span's, have the log's ids from `first` on. */
+struct catalog_span {
+	uint32_t from;
+	uint32_t first;
+};
+
+enum { CATALOG_SPANS_MAX = 32 }; /* made at first, and each time that it grew */
 
 struct catalog_topic {
 	struct base_table_node by_name, by_uuid; /* the catalog's */
 	char name[CATALOG_NAME_MAX + 1];
 	uint8_t uuid[CATALOG_UUID_BYTES];
 	uint32_t partition_count;
-	uint32_t first_partition; /* log partition id of partition 0; the others follow */
+	uint32_t span_count;
+	struct catalog_span spans[CATALOG_SPANS_MAX];
 	uint32_t schema_id; /* 0: raw bytes */
 	uint64_t version; /* of the catalog when it last changed */
 	struct catalog_topic_config config;
@@ -115,6 +145,35 @@ const struct catalog_topic *catalog_topic_next(const struct catalog *catalog, co
 /* The log's partition, or 0 when the index is out of range. */
 uint32_t catalog_topic_partition(const struct catalog_topic *topic, int32_t index);
 
+/* ---- quotas of clients (quotas.c) ---- */
+
+enum catalog_quota_key { CATALOG_QUOTA_PRODUCE, CATALOG_QUOTA_FETCH, CATALOG_QUOTA_REQUEST, CATALOG_QUOTA_KEYS };
+enum catalog_quota_part { CATALOG_QUOTA_ANY, CATALOG_QUOTA_NAMED, CATALOG_QUOTA_DEFAULT };
+enum { CATALOG_QUOTAS_MAX = 1000 };
+
+/* Whose: a user, a client id, or a user's client id; each by name or, as a default, of all that have no quota by name. */
+struct catalog_quota_entity {
+	uint8_t user_part, client_part; /* of enum catalog_quota_part; not both ANY */
+	char user[CATALOG_NAME_MAX + 1], client[CATALOG_NAME_MAX + 1];
+};
+
+struct catalog_quota {
+	struct catalog_quota_entity entity;
+	uint32_t set; /* bit k: there is a value of key k */
+	double values[CATALOG_QUOTA_KEYS]; /* bytes a second, bytes a second, percent of one thread; positive */
+};
+
+const char *catalog_quota_key_name(enum catalog_quota_key key); /* "producer_byte_rate" */
+size_t catalog_quota_count(const struct catalog *catalog);
+const struct catalog_quota *catalog_quota_at(const struct catalog *catalog, size_t i); /* until the loop goes on */
+const struct catalog_quota *catalog_quota_find(const struct catalog *catalog,
+                                               const struct catalog_quota_entity *entity);
+uint64_t catalog_quota_version(const struct catalog *catalog); /* rises with every change of a quota */
+/* Which quota holds for that user and client id: NULL, or the first there is of (user, client), (user, default client),
+ * user, (default user, client), (default user, default client), default user, client, default client. */
+const struct catalog_quota *catalog_quota_of(const struct catalog *catalog, enum catalog_quota_key key,
+                                             const char *user, struct base_bytes client);
+
 /* Letters, digits, '.', '_', '-'; not "." or ".."; at most 249. PYR_INVALID_TOPIC. */
 pyr_result catalog_topic_name_check(const char *name, size_t name_bytes);
 
@@ -128,9 +187,11 @@ struct catalog_change {
 	uint64_t version;
 	struct catalog *catalog;
 	char name[CATALOG_NAME_MAX + 1]; /* create, delete, alter */
-	uint32_t partition_count; /* create */
+	uint32_t partition_count; /* create; grow: what it becomes */
 	bool on_leader; /* create: partition 0 shall be on the leader's shard */
-	struct catalog_topic_config config; /* create, alter: whole, as the topic shall have it */
+	struct catalog_topic_config config; /* create: whole, as the topic shall have it; alter: what changes */
+	uint32_t changed; /* alter: bit i: setting i changes to what `config` has */
+	struct catalog_quota quota;
 	struct base_bytes actions; /* declare: borrowed until done(), see columns.h */
 	void (*done)(struct catalog_change *change);
 
@@ -145,6 +206,10 @@ enum { CATALOG_PRODUCER_BLOCK = 1000 };
 void catalog_topic_create(struct catalog *catalog, struct catalog_change *change);
 void catalog_topic_delete(struct catalog *catalog, struct catalog_change *change); /* PYR_UNKNOWN_PARTITION */
 void catalog_topic_alter(struct catalog *catalog, struct catalog_change *change);
+/* More partitions; those that are there stay. PYR_INVALID_PARTITIONS: not more than there are, or it grew too often. */
+void catalog_topic_grow(struct catalog *catalog, struct catalog_change *change);
+/* The quota of change->quota.entity becomes that; without any value it is forgotten. PYR_BUSY: CATALOG_QUOTAS_MAX. */
+void catalog_quota_set(struct catalog *catalog, struct catalog_change *change);
 /* Adds and drops declared columns: all of the change's actions, or none. PYR_EXISTS, PYR_NOT_FOUND, PYR_TOO_LARGE. */
 void catalog_topic_declare(struct catalog *catalog, struct catalog_change *change);
 /* Gives a new cluster its id; without effect when it has one. */

@@ -13,6 +13,9 @@ struct catalog {
 	struct base_table by_uuid;
 	uint64_t version;
 	enum log_durability durability; /* of topics that do not set their own */
+	struct catalog_quota *quotas;
+	size_t quota_count, quota_capacity;
+	uint64_t quota_version;
 	uint32_t next_partition;
 	int64_t next_producer_id;
 	uint8_t cluster_uuid[CATALOG_UUID_BYTES];
@@ -34,20 +37,29 @@ enum catalog_event_kind {
 	CATALOG_EVENT_ALTERED = 3,
 	CATALOG_EVENT_PRODUCERS = 4, /* producer ids below producer_id are given out */
 	CATALOG_EVENT_CLUSTER = 5, /* the cluster's uuid */
+	CATALOG_EVENT_GROWN = 6, /* topic: the new count, and one span, of the new partitions */
+	CATALOG_EVENT_QUOTA = 7,
 	CATALOG_EVENT_COLUMNS = 16, /* of a topic, by name: actions */
 };
 
 struct catalog_event {
 	uint8_t kind;
 	struct catalog_topic topic;
+	uint32_t changed; /* altered: which settings */
 	int64_t producer_id;
+	struct catalog_quota quota;
 	struct base_bytes actions; /* COLUMNS: borrowed from what was decoded */
 };
 
+enum { CATALOG_PARTITION_FIRST = 16 }; /* the log's ids below are its own */
+
 void catalog_event_encode(const struct catalog_event *event, struct base_writer *writer);
+/* PYR_CORRUPT; PYR_UNSUPPORTED_FEATURE: a newer version wrote it. */
 pyr_result catalog_event_decode(struct base_reader *reader, struct catalog_event *ret_event);
 pyr_result catalog_event_apply(struct catalog *catalog, const struct catalog_event *event);
 struct catalog_topic *catalog_find(const struct catalog *catalog, const char *name, size_t name_bytes);
+pyr_result catalog_quota_apply(struct catalog *catalog, const struct catalog_quota *quota);
+
 /* ---- follow.c ---- */
 
 /* Takes a change from the loop it was asked for on to the leader's. */
@@ -59,7 +71,9 @@ void catalog_change_finish(struct catalog *leader, struct catalog_change *change
 pyr_result catalog_feed(struct catalog *leader, const struct catalog_event *event);
 void catalog_followers_free(struct catalog *leader);
 
-/* Is every value one that catalog_setting_parse() could have made? */
+/* Would every value do no harm? */
 bool catalog_config_is_possible(const struct catalog_topic_config *config);
+/* Those of `changed` from one config into another. */
+void catalog_config_merge(struct catalog_topic_config *into, const struct catalog_topic_config *from, uint32_t changed);
 
 #endif

@@ -97,7 +97,8 @@ static void create_topic(struct catalog *catalog, struct catalog_change *change)
 	event.topic.uuid[8] = (event.topic.uuid[8] & 0x3f) | 0x80;
 	memcpy(change->uuid, event.topic.uuid, CATALOG_UUID_BYTES);
 	event.topic.partition_count = change->partition_count;
-	event.topic.first_partition = first;
+	event.topic.span_count = 1;
+	event.topic.spans[0].first = first;
 	event.topic.config = change->config;
 	catalog->promised_partition = first + change->partition_count;
 	write_event(catalog, change, &event);
@@ -111,8 +112,10 @@ static void change_topic(struct catalog *catalog, struct catalog_change *change,
 		return;
 	}
 	struct catalog_event event = {.kind = kind, .topic = *topic};
-	if (kind == CATALOG_EVENT_ALTERED)
+	if (kind == CATALOG_EVENT_ALTERED) {
 		event.topic.config = change->config;
+		event.changed = change->changed;
+	}
 	write_event(catalog, change, &event);
 }
 
@@ -135,6 +138,43 @@ static void delete_topic(struct catalog *catalog, struct catalog_change *change)
 static void alter_topic(struct catalog *catalog, struct catalog_change *change)
 {
 	change_topic(catalog, change, CATALOG_EVENT_ALTERED);
+}
+
+static enum pyr_code check_growth(const struct catalog *catalog, const struct catalog_change *change,
+                                  const struct catalog_topic *topic)
+{
+	if (!topic)
+		return PYR_UNKNOWN_PARTITION;
+	bool fits = change->partition_count > topic->partition_count &&
+	            change->partition_count <= CATALOG_PARTITIONS_MAX && topic->span_count < CATALOG_SPANS_MAX &&
+	            catalog->promised_partition < UINT32_MAX - 2 * CATALOG_PARTITIONS_MAX;
+	return fits ? PYR_OK : PYR_INVALID_PARTITIONS;
+}
+
+static void grow_topic(struct catalog *catalog, struct catalog_change *change)
+{
+	const struct catalog_topic *topic = catalog_topic_find(catalog, change->name, strlen(change->name));
+	enum pyr_code code = check_growth(catalog, change, topic);
+	if (code != PYR_OK) {
+		refuse(catalog, change, code);
+		return;
+	}
+	struct catalog_event event = {.kind = CATALOG_EVENT_GROWN, .topic = *topic};
+	event.topic.partition_count = change->partition_count;
+	event.topic.span_count = 1;
+	event.topic.spans[0] = (struct catalog_span){topic->partition_count, catalog->promised_partition};
+	catalog->promised_partition += change->partition_count - topic->partition_count;
+	write_event(catalog, change, &event);
+}
+
+static void set_quota(struct catalog *catalog, struct catalog_change *change)
+{
+	struct catalog_event event = {.kind = CATALOG_EVENT_QUOTA, .quota = change->quota};
+	bool is_new = !catalog_quota_find(catalog, &change->quota.entity);
+	if (is_new && catalog->quota_count >= CATALOG_QUOTAS_MAX)
+		refuse(catalog, change, PYR_BUSY);
+	else
+		write_event(catalog, change, &event);
 }
 
 static void begin_cluster(struct catalog *catalog, struct catalog_change *change)
@@ -172,6 +212,16 @@ void catalog_topic_delete(struct catalog *catalog, struct catalog_change *change
 void catalog_topic_alter(struct catalog *catalog, struct catalog_change *change)
 {
 	catalog_change_begin(catalog, change, alter_topic);
+}
+
+void catalog_topic_grow(struct catalog *catalog, struct catalog_change *change)
+{
+	catalog_change_begin(catalog, change, grow_topic);
+}
+
+void catalog_quota_set(struct catalog *catalog, struct catalog_change *change)
+{
+	catalog_change_begin(catalog, change, set_quota);
 }
 
 void catalog_topic_declare(struct catalog *catalog, struct catalog_change *change)

@@ -6,6 +6,7 @@
 typedef int cli_command(int argc, char **argv);
 
 cli_command cli_bench;
+cli_command cli_group;
 cli_command cli_server;
 
 #endif

@@ -12,6 +12,7 @@ struct command {
 
 static const struct command commands[] = {
 	{"server", cli_server, "run a node: Kafka protocol and SQL on one durable log"},
+	{"group", cli_group, "consumer groups: list, describe with lag, reset offsets, delete"},
 	{"bench", cli_bench, "load a broker that speaks Kafka's protocol, and tell how fast it is"},
 };
 
@@ -28,6 +29,7 @@ static void print_help(FILE *out)
 	             "  pyralog server                          a node on ./pyralog-data and the usual ports\n"
 	             "  pyralog server --data DIR --kafka-port 0    another directory, any free port\n"
 	             "  pyralog server --help                   all its options\n"
+	             "  pyralog group list                      consumer groups; describe GROUP tells their lag\n"
 	             "  pyralog bench                           how much the broker on 127.0.0.1:9092 takes\n");
 }
 

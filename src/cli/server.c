@@ -46,9 +46,13 @@ static const struct cli_option server_options[] = {
 	{"shards", "N", "0",
          "event loops, each with a log; kept from when the directory was made; 0: half the processors"},
 	{"partitions", "N", "4", "partitions of a topic that nobody gave a number"},
+	{"group-heartbeat-ms", "N", "5000",
+         "how often members of groups whose partitions the server assigns are heard of"},
 	{"durability", "WHEN", "fsync", "when a write is answered, unless its topic says: fsync, interval or os"},
 	{"ring-file-mib", "N", "64", "size of a file of the shared log's ring"},
 	{"checkpoint-mib", "N", "128", "seal segments after so much of the ring was written"},
+	{"spare-mib", "N", "4096",
+         "disk kept while large batches come in: files that are not needed any more, to be written again"},
 	{"tail-cache-mib", "N", "128", "memory for batches that were just written"},
 	{"read-cache-mib", "N", "64", "memory for verified batches that were read from files"},
 	{"open-files", "N", "1024", "sealed files kept open"},
@@ -140,12 +144,14 @@ static pyr_result durability_option(const struct cli_option *options, enum log_d
 
 static pyr_result log_options(const struct cli_option *options, struct log_options *log, struct pyr_error *error)
 {
-	long long ring, checkpoint, tail_cache, read_cache, files;
+	long long ring, checkpoint, spare, tail_cache, read_cache, files;
 	PYR_TRY(cli_option_number(options, "ring-file-mib", 1, 4096, &ring, error));
 	PYR_TRY(cli_option_number(options, "checkpoint-mib", 1, 65536, &checkpoint, error));
 	PYR_TRY(cli_option_number(options, "tail-cache-mib", 1, 1 << 20, &tail_cache, error));
 	PYR_TRY(cli_option_number(options, "read-cache-mib", 0, 1 << 20, &read_cache, error));
 	PYR_TRY(cli_option_number(options, "open-files", 1, 1 << 20, &files, error));
+	PYR_TRY(cli_option_number(options, "spare-mib", 0, 1 << 30, &spare, error));
+	log->spare_bytes = (uint64_t)spare << 20;
 	log->ring_file_bytes = (uint64_t)ring << 20;
 	log->checkpoint_bytes = (uint64_t)checkpoint << 20;
 	log->tail_cache_bytes = (uint64_t)tail_cache << 20;
@@ -223,7 +229,10 @@ static pyr_result open_node(struct server *server, const struct cli_option *opti
 {
 	struct node_options node = node_options_default();
 	struct node_place places[NODE_SHARDS_MAX];
+	long long heartbeat_ms;
 	node.group.log_line = log_line;
+	PYR_TRY(cli_option_number(options, "group-heartbeat-ms", 100, 60000, &heartbeat_ms, error));
+	node.group.consumer_heartbeat_ms = (int32_t)heartbeat_ms;
 	PYR_TRY(log_options(options, &node.log, error));
 	PYR_TRY(durability_option(options, &node.durability, error));
 	PYR_TRY(make_shards(server, options, error));
@@ -292,6 +301,7 @@ int cli_server(int argc, char **argv)
 		return error.code == PYR_USAGE ? 2 : 1; /* the process ends: nothing to take down in order */
 	}
 	announce(&server, options);
+	os_real_thread_urgency(OS_PROMPT); /* all other threads are there, or ask for their own */
 	os_real_loop_run(server.shards[0].loop);
 	clean_up(&server);
 	return 0;

@@ -126,37 +126,6 @@ static bool find_room(struct log *log, uint64_t bytes)
 	return log_ring_roll(log);
 }
 
-static pyr_result close_rolled(const struct log_group *group)
-{
-	_Alignas(OS_DIRECT_BYTES) uint8_t block[LOG_BLOCK_BYTES] = {0};
-	struct base_bytes piece = {block, sizeof block};
-	memcpy(block, group->last_header, sizeof group->last_header);
-	PYR_TRY(os_file_write(group->rolled->write, group->rolled_position, &piece, 1));
-	return os_file_sync(group->rolled->write);
-}
-
-static pyr_result write_group(struct log *log)
-{
-	struct log_group *group = &log->group;
-	if (log->sync_failed) /* a checkpoint's: what it dropped may lie before this group */
-		return pyr_result_of(PYR_IO);
-	if (group->roll)
-		PYR_TRY(close_rolled(group));
-	for (size_t i = 0; i < group->extent_count; i++) {
-		pyr_result written = log_extent_write(log, &group->extents[i]);
-		group->no_room = written.code == PYR_DISK_FULL; /* and nothing on the ring knows of this group */
-		PYR_TRY(written);
-	}
-	PYR_TRY(os_file_write(group->file->write, group->position, &group->piece, 1));
-	return group->sync ? os_file_sync(group->file->write) : pyr_ok();
-}
-
-static void run_group(struct os_job *job)
-{
-	struct log *log = BASE_CONTAINER(job, struct log, group.job);
-	log->group.result = write_group(log);
-}
-
 static void commit_group(struct os_job *job);
 
 static void submit_group(struct log *log)
@@ -168,10 +137,8 @@ static void submit_group(struct log *log)
 	log->last_group = group->header.number;
 	log->last_group_crc = group->header.crc;
 	log->group_busy = true;
-	group->job.run = run_group;
-	group->job.done = commit_group;
 	os_timer_stop(log->loop, &log->idle_timer);
-	os_submit(log->commit_thread, &group->job);
+	log_group_write(log, commit_group);
 }
 
 static void give_back(struct log *log)
@@ -464,6 +431,7 @@ static void take_back_group(struct log *log)
 		extent->closed = true;
 		if (!group->extents[i].create)
 			continue;
+		extent->filled = 0; /* perhaps there is no file */
 		base_list_remove(&extent->node);
 		extent->orphan = true; /* goes with the group */
 	}
@@ -479,8 +447,7 @@ static void commit_group(struct os_job *job)
 	struct log_group *group = &log->group;
 	log->group_busy = false;
 	if (group->rolled) {
-		os_file_close(group->rolled->write);
-		group->rolled->write = NULL;
+		log_ring_file_close(group->rolled);
 	}
 	if (group->no_room && !log->stopped) {
 		take_back_group(log);

@@ -1,7 +1,8 @@
 /* Extents: a large run of one partition goes once, straight into a segment file of that partition.
  *
- * The file is reserved ahead with fallocate and written past the page cache, which would cost more than the disk does: so
- * in whole blocks. A large batch lies in the file as it lies in memory, at the same place within its block, and is never
+ * The file is one that nobody needs any more (see removal.c), as overwriting is the fastest thing that a disk does, or is
+ * reserved ahead with fallocate; it is written past the page cache, which would cost more than the disk does: so in whole
+ * blocks. What a used file held before fails the reference's checksums. A large batch lies in the file as it lies in memory, at the same place within its block, and is never
  * copied; what is around it in its first and last block (its request's other bytes) has no meaning. Small batches are
  * packed. The ring gets a reference frame in the same group, so a run counts exactly when its group does. The checkpoint
  * completes the file with an index and makes it a segment like any other.
@@ -34,8 +35,18 @@ static struct log_extent *extent_new(struct log *log, struct log_partition *part
 void log_extent_free(struct log_extent *extent)
 {
 	os_file_close(extent->write);
+	if (extent->segment->written_bytes < extent->filled)
+		extent->segment->written_bytes = extent->filled;
 	log_segment_drop(extent->segment);
 	free(extent);
+}
+
+static void use_spare(struct log *log, struct log_group_extent *place)
+{
+	log->removal.extent_made_us = os_now_us(log->loop);
+	place->spare = log_removal_take_spare(log);
+	if (place->spare)
+		place->extent->allocated = place->spare->written_bytes;
 }
 
 pyr_result log_extent_place(struct log *log, struct log_partition *partition, int64_t base_offset, uint64_t bytes,
@@ -51,6 +62,8 @@ pyr_result log_extent_place(struct log *log, struct log_partition *partition, in
 	if (!extent)
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	*ret_place = (struct log_group_extent){.extent = extent, .create = create, .position = extent->filled};
+	if (create)
+		use_spare(log, ret_place);
 	extent->filled = log_align(extent->filled + bytes, LOG_BLOCK_BYTES);
 	if (extent->filled > extent->allocated) {
 		uint64_t step = log->options.ring_file_bytes;
@@ -158,10 +171,14 @@ pyr_result log_extent_gather(const struct log *log, struct log_append *first, co
 
 /* ---- the file ---- */
 
-static pyr_result create_file(struct log *log, struct log_extent *extent)
+static pyr_result create_file(struct log *log, struct log_group_extent *place)
 {
 	_Alignas(OS_DIRECT_BYTES) uint8_t header[LOG_SEGMENT_HEADER_BYTES];
 	struct base_bytes piece = {header, sizeof header};
+	struct log_extent *extent = place->extent;
+	if (place->spare)
+		PYR_TRY(os_file_rename(log->disk, place->spare->file.path, extent->segment->file.path));
+	place->spare_taken = place->spare != NULL;
 	PYR_TRY(os_file_open(log->disk, extent->segment->file.path, OS_OPEN_WRITE | OS_OPEN_CREATE | OS_OPEN_DIRECT,
 	                     &extent->write));
 	log_segment_header_encode(extent->segment->id, header);
@@ -169,10 +186,10 @@ static pyr_result create_file(struct log *log, struct log_extent *extent)
 	return os_directory_sync(log->disk, "segments");
 }
 
-pyr_result log_extent_write(struct log *log, const struct log_group_extent *place)
+pyr_result log_extent_write(struct log *log, struct log_group_extent *place)
 {
 	if (place->create)
-		PYR_TRY(create_file(log, place->extent));
+		PYR_TRY(create_file(log, place));
 	if (place->allocate_to > 0)
 		PYR_TRY(os_file_allocate(place->extent->write, 0, place->allocate_to));
 	PYR_TRY(os_file_write(place->extent->write, place->position, place->parts, place->part_count));

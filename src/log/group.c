@@ -233,6 +233,8 @@ void log_group_reset(struct log *log)
 	for (size_t i = 0; i < group->extent_count; i++) {
 		free(group->extents[i].parts);
 		base_buffer_unref(group->extents[i].packed);
+		if (group->extents[i].spare)
+			log_removal_settle_spare(log, group->extents[i].spare, group->extents[i].spare_taken);
 		if (group->extents[i].extent->orphan)
 			log_extent_free(group->extents[i].extent);
 	}

@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { HOUSEKEEPING_US = 10000000, READ_THREADS = 4, STACK_BYTES = 1 << 20 };
+enum { HOUSEKEEPING_US = 10000000, READ_THREADS = 4, EXTENT_THREADS = 4, STACK_BYTES = 1 << 20 };
 
 static const char identity_path[] = "PYRALOG";
 static const char identity_new_path[] = "PYRALOG.new";
@@ -15,6 +15,7 @@ struct log_options log_options_default(void)
 		.ring_file_bytes = 64 << 20,
 		.checkpoint_bytes = 128 << 20,
 		.backlog_bytes = 1 << 30,
+		.spare_bytes = UINT64_C(4) << 30,
 		.tail_cache_bytes = 128 << 20,
 		.read_cache_bytes = 64 << 20,
 		.extent_min_bytes = 1 << 20,
@@ -102,6 +103,7 @@ static void housekeep(struct os_timer *timer)
 	struct log *log = BASE_CONTAINER(timer, struct log, housekeeping_timer);
 	if (!log->stopped && !log->closing)
 		log_retention_run(log);
+	log_removal_drop_spares(log, false);
 	log_merge_if_due(log);
 	os_timer_start(log->loop, &log->housekeeping_timer, HOUSEKEEPING_US);
 }
@@ -135,17 +137,20 @@ static struct log *log_new(struct os_loop *loop, struct os_disk *disk, const str
 	base_list_init(&log->verified);
 	base_list_init(&log->retentions);
 	base_list_init(&log->removal.waiting);
+	base_list_init(&log->removal.spares);
 	log->housekeeping_timer.fire = housekeep;
 	return log;
 }
 
 static pyr_result start_threads(struct log *log)
 {
-	log->commit_thread = os_executor_new(log->loop, "log commit", 1, STACK_BYTES);
-	log->read_threads = os_executor_new(log->loop, "log read", READ_THREADS, STACK_BYTES);
-	log->background_thread = os_executor_new(log->loop, "log background", 1, STACK_BYTES);
+	log->commit_thread = os_executor_new(log->loop, "log commit", OS_PROMPT, 1, STACK_BYTES);
+	log->extent_threads = os_executor_new(log->loop, "log extents", OS_PROMPT, EXTENT_THREADS, STACK_BYTES);
+	log->read_threads = os_executor_new(log->loop, "log read", OS_ORDINARY, READ_THREADS, STACK_BYTES);
+	log->background_thread = os_executor_new(log->loop, "log background", OS_BACKGROUND, 1, STACK_BYTES);
 	log->files = os_file_pool_new(log->loop, log->disk, log->options.open_files_max);
-	bool all = log->commit_thread && log->read_threads && log->background_thread && log->files;
+	bool all =
+		log->commit_thread && log->extent_threads && log->read_threads && log->background_thread && log->files;
 	return pyr_result_of(all ? PYR_OK : PYR_OUT_OF_MEMORY);
 }
 
@@ -185,6 +190,7 @@ static void log_free(struct log *log)
 	log_read_abandon(log);
 	log_retention_abandon(log);
 	os_executor_free(log->commit_thread);
+	os_executor_free(log->extent_threads);
 	os_executor_free(log->read_threads);
 	os_executor_free(log->background_thread);
 	free_tables(log);

@@ -37,12 +37,18 @@ struct log_partition_config {
 	uint64_t segment_bytes; /* a sealed segment of this partition alone grows no further */
 	bool append_time; /* message.timestamp.type=LogAppendTime: the log stamps the batch */
 	bool manual_commit; /* durable is not yet readable: log_partition_commit() says what is (replication) */
+	bool compact; /* cleanup.policy: the newest record of each key is kept */
+	bool remove; /* cleanup.policy: retention deletes */
+	int64_t min_compaction_lag_ms, max_compaction_lag_ms;
+	int64_t delete_retention_ms; /* of tombstones */
+	uint32_t min_dirty_permille;
 };
 
 struct log_options {
 	uint64_t ring_file_bytes; /* size of a ring file; the very first one is smaller */
 	uint64_t checkpoint_bytes; /* seal at the latest after so many bytes of ring */
 	uint64_t backlog_bytes; /* of ring not yet sealed: beyond it groups are held back, so that sealing keeps up */
+	uint64_t spare_bytes; /* of files that are kept to be written again, while large runs come in */
 	uint64_t tail_cache_bytes; /* memory for batches that were just written */
 	uint64_t read_cache_bytes; /* memory for what cold reads brought in */
 	uint64_t extent_min_bytes; /* a run of one partition this large goes to an extent, not to the ring */
@@ -99,6 +105,18 @@ struct log_partition_info {
 
 /* PYR_UNKNOWN_PARTITION. */
 pyr_result log_partition_get(struct log *log, uint32_t partition, struct log_partition_info *ret_info);
+
+/* An idempotent producer, as the partition remembers it. */
+struct log_producer_info {
+	int64_t id;
+	int16_t epoch;
+	int32_t last_sequence;
+	int64_t last_append_ms;
+};
+
+/* At most `max` of them. PYR_UNKNOWN_PARTITION. */
+pyr_result log_partition_producers(struct log *log, uint32_t partition, struct log_producer_info *infos, size_t max,
+                                   size_t *ret_count);
 
 /* ---- writing ---- */
 
@@ -231,6 +249,7 @@ struct log_metrics {
 	uint64_t scrubbed_bytes;
 	uint64_t corrupt_reads;
 	uint64_t checkpoints;
+	uint64_t spares_taken; /* files written again as extents */
 	uint64_t held_groups; /* by backlog_bytes */
 	uint32_t ring_files;
 	uint32_t segment_files;

@@ -1,7 +1,8 @@
 /* The log's insides, shared by its files. All of it belongs to the log's thread; a job owns what it was given.
  *
  *   log.c         open, close, options, metrics        append.c      what is asked -> the queue
- *   commit.c      queue -> disk -> answers             group.c       the bytes of a group
+ *   commit.c      queue -> group -> answers            group.c       the bytes of a group
+ *   write.c       group -> disk
  *   partition.c   partitions and their tails           ring.c        the ring's files: prefill, recycle
  *   producers.c   idempotent producers                 extent.c      large runs, straight to a segment file
  *   read.c        reads from tail and segments         segment.c     sealed files: writer and reader
@@ -45,6 +46,8 @@ struct log_ring_file {
 	uint64_t id; /* order of use; new at every use */
 	uint64_t bytes;
 	struct os_file *write; /* open while it is spare or current */
+	struct os_file *write_cached; /* through the page cache; the commit thread's */
+	uint64_t written_back; /* up to here the system was asked to write what it has in the cache */
 };
 
 struct log_segment {
@@ -53,10 +56,11 @@ struct log_segment {
 	struct log *log;
 	uint64_t id;
 	uint64_t bytes;
+	uint64_t written_bytes; /* an extent's file was written at least so far; 0: not known */
 	uint32_t live_parts; /* partitions that refer to it */
 	bool sealed; /* false: an extent file still being filled */
 	bool damaged; /* merging gave up on it */
-	struct base_list remove_node; /* in removal.waiting, or linked to itself */
+	struct base_list remove_node; /* in removal.waiting or removal.spares, or linked to itself */
 };
 
 /* ---- partitions ---- */
@@ -152,8 +156,13 @@ struct log_partition {
 
 /* One run of a partition that goes to an extent in this group. */
 struct log_group_extent {
+	struct os_job job;
+	struct log *log;
+	pyr_result result;
 	struct log_extent *extent;
 	bool create;
+	struct log_segment *spare; /* whose file becomes the extent's, or NULL */
+	bool spare_taken; /* it has */
 	uint64_t allocate_to; /* grow the file first; 0: it is large enough */
 	uint64_t position;
 	struct base_bytes *parts; /* whole blocks */
@@ -170,6 +179,7 @@ struct log_group {
 	struct base_bytes piece; /* what is written to the ring */
 	struct log_group_extent *extents;
 	size_t extent_count, extent_capacity;
+	size_t extents_left; /* not written yet */
 	uint32_t *directory; /* partition ids */
 	size_t directory_count, directory_capacity;
 	struct log_ring_file *file;
@@ -220,6 +230,7 @@ struct log {
 	struct log_options options;
 	struct log_observer observer;
 	struct os_executor *commit_thread;
+	struct os_executor *extent_threads;
 	struct os_executor *read_threads;
 	struct os_executor *background_thread;
 	struct os_file_pool *files;
@@ -273,6 +284,9 @@ struct log {
 
 	struct {
 		struct base_list waiting; /* segments */
+		struct base_list spares; /* segments whose files are kept for extents */
+		uint64_t spare_bytes;
+		uint64_t extent_made_us; /* the last one */
 		struct log_segment *current;
 		struct os_job job;
 		struct os_timer timer;
@@ -365,6 +379,9 @@ pyr_result log_group_encode(struct log *log, const struct log_group_plan *plan);
 /* Ready for the next group: its appends are taken out already. */
 void log_group_reset(struct log *log);
 
+/* Writes the group, and calls `done` on the log's thread with its outcome in group->result. */
+void log_group_write(struct log *log, void (*done)(struct os_job *job));
+
 /* Puts an append in the queue and makes sure that a group is on its way. */
 void log_enqueue(struct log *log, struct log_append *append);
 void log_commit_kick(struct log *log);
@@ -406,6 +423,7 @@ void log_verified_drop(struct log *log, struct log_partition *partition);
 
 struct log_ring_file *log_ring_file_new(struct log *log, uint64_t slot);
 void log_ring_file_free(struct log_ring_file *file);
+void log_ring_file_close(struct log_ring_file *file); /* for writing */
 /* At open: a fresh file of the new incarnation becomes current. Blocks. */
 pyr_result log_ring_start(struct log *log, uint64_t after_group);
 /* Makes the spare ready in the background if there is none. */
@@ -435,7 +453,7 @@ pyr_result log_extent_gather(const struct log *log, struct log_append *first, co
 /* Space for `bytes` of this partition in an extent; fills in the group's entry. */
 pyr_result log_extent_place(struct log *log, struct log_partition *partition, int64_t base_offset, uint64_t bytes,
                             struct log_group_extent *ret_place);
-pyr_result log_extent_write(struct log *log, const struct log_group_extent *place); /* blocking */
+pyr_result log_extent_write(struct log *log, struct log_group_extent *place); /* blocking */
 void log_extent_free(struct log_extent *extent);
 
 /* ---- removal.c ---- */
@@ -443,6 +461,12 @@ void log_extent_free(struct log_extent *extent);
 /* The segment's file goes, in pieces, and then the segment. */
 void log_removal_add(struct log *log, struct log_segment *segment);
 void log_removal_cancel(struct log *log);
+/* A file that nobody refers to, for a new extent, or NULL. */
+struct log_segment *log_removal_take_spare(struct log *log);
+/* Its file has become the extent's, or it is given back. */
+void log_removal_settle_spare(struct log *log, struct log_segment *spare, bool taken);
+/* Removes them if no extent was made for a while, or anyway. */
+void log_removal_drop_spares(struct log *log, bool anyway);
 
 /* ---- digest.c ---- */
 

@@ -402,6 +402,16 @@ pyr_result log_partition_get(struct log *log, uint32_t id, struct log_partition_
 	return pyr_ok();
 }
 
+pyr_result log_partition_producers(struct log *log, uint32_t id, struct log_producer_info *infos, size_t max,
+                                   size_t *ret_count)
+{
+	const struct log_partition *partition = log_partition_find(log, id);
+	if (!partition)
+		return pyr_result_of(PYR_UNKNOWN_PARTITION);
+	*ret_count = log_producers_list(&partition->producers, infos, max);
+	return pyr_ok();
+}
+
 void log_partition_commit(struct log *log, uint32_t id, int64_t offset)
 {
 	struct log_partition *partition = log_partition_find(log, id);

@@ -6,6 +6,7 @@
 #include "log/producers.h"
 
 #include "base/hash.h"
+#include "log/log.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -115,6 +116,19 @@ pyr_result log_producers_check(const struct log_producers *producers, const stru
 	PYR_TRY(check_next(producer, batch));
 	bool full = producer->recent_count == RECENT_MAX && producer->recent[0].append;
 	return pyr_result_of(full ? PYR_BUSY : PYR_OK);
+}
+
+size_t log_producers_list(const struct log_producers *producers, struct log_producer_info *infos, size_t max)
+{
+	size_t count = 0;
+	for (struct base_table_node *node = NULL; count < max && (node = base_table_next(&producers->table, node));) {
+		const struct producer *producer = BASE_CONTAINER(node, struct producer, node);
+		infos[count] =
+			(struct log_producer_info){.id = producer->id, .last_append_ms = producer->last_append_ms};
+		if (newest(producer, &infos[count].epoch, &infos[count].last_sequence))
+			count += 1;
+	}
+	return count;
 }
 
 static void forget(struct log_producers *producers, struct producer *producer)

@@ -12,6 +12,7 @@
 #include "codec/batch.h"
 
 struct log_append;
+struct log_producer_info;
 
 struct log_producers {
 	struct base_table table;
@@ -43,6 +44,8 @@ void log_producers_commit(struct log_producers *producers, int64_t producer_id, 
 void log_producers_rollback(struct log_producers *producers, int64_t offset);
 /* Forgets producers silent since `before_ms`. */
 void log_producers_expire(struct log_producers *producers, int64_t before_ms);
+/* The first of them, at most `max`, in any order; returns how many. */
+size_t log_producers_list(const struct log_producers *producers, struct log_producer_info *infos, size_t max);
 void log_producers_deinit(struct log_producers *producers);
 
 /* The committed part, for checkpoints and segments. */

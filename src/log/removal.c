@@ -1,5 +1,8 @@
-/* Removal: files that nobody refers to any more go in pieces, one after the other.
+/* Removal: files that nobody refers to any more become extents again, or go in pieces, one after the other.
  *
+ * A file that was written once is written again at the full rate of the disk, where space that was only reserved needs its
+ * file system's metadata changed with each write. So while extents are made, some files wait for them. To take one over is
+ * to rename it: after a crash it has the old name, which nothing refers to, or the new one.
  * To unlink gigabytes at once keeps file system and disk busy (the journal, and discards where they are on) for tens of
  * milliseconds, and the next sync of the ring behind it. So a large file is cut from its end, with rests that keep to the
  * background's rate. Failure, or a crash in between, leaves a file that recovery sweeps away.
@@ -7,7 +10,7 @@
  */
 #include "log/log_priv.h"
 
-enum { PIECE_BYTES = 64 << 20 };
+enum { PIECE_BYTES = 64 << 20, SPARE_IDLE_US = 60000000 };
 
 /* True in *ret_more: a piece went, and there is more of it. */
 static pyr_result cut(struct os_disk *disk, const char *path, bool *ret_more)
@@ -73,8 +76,57 @@ static void removal_done(struct os_job *job)
 	log_job_end(log);
 }
 
+/* ---- spares ---- */
+
+static bool is_quiet(struct log *log)
+{
+	return log->removal.extent_made_us == 0 || os_now_us(log->loop) - log->removal.extent_made_us > SPARE_IDLE_US;
+}
+
+static bool is_spare(struct log *log, const struct log_segment *segment)
+{
+	return segment->written_bytes >= log->options.extent_min_bytes && !log->disk_full && !is_quiet(log) &&
+	       log->removal.spare_bytes + segment->written_bytes <= log->options.spare_bytes;
+}
+
+struct log_segment *log_removal_take_spare(struct log *log)
+{
+	struct base_list *node = base_list_pop(&log->removal.spares);
+	if (!node)
+		return NULL;
+	struct log_segment *spare = BASE_CONTAINER(node, struct log_segment, remove_node);
+	log->removal.spare_bytes -= spare->written_bytes;
+	log->metrics.spares_taken += 1;
+	return spare;
+}
+
+void log_removal_settle_spare(struct log *log, struct log_segment *spare, bool taken)
+{
+	if (taken || log->stopped || log->closing)
+		log_segment_free(spare);
+	else
+		log_removal_add(log, spare);
+}
+
+void log_removal_drop_spares(struct log *log, bool anyway)
+{
+	if (!anyway && !is_quiet(log))
+		return;
+	log->removal.spare_bytes = 0;
+	base_list_splice(&log->removal.waiting, &log->removal.spares);
+	if (!log->removal.current && !log->stopped)
+		begin_next(log);
+}
+
+/* ---- what becomes of a file ---- */
+
 void log_removal_add(struct log *log, struct log_segment *segment)
 {
+	if (is_spare(log, segment)) {
+		base_list_append(&log->removal.spares, &segment->remove_node);
+		log->removal.spare_bytes += segment->written_bytes;
+		return;
+	}
 	base_list_append(&log->removal.waiting, &segment->remove_node);
 	if (!log->removal.current)
 		begin_next(log);

@@ -55,8 +55,15 @@ void log_ring_file_free(struct log_ring_file *file)
 		return;
 	base_list_remove(&file->node);
 	os_pool_file_deinit(&file->file);
-	os_file_close(file->write);
+	log_ring_file_close(file);
 	free(file);
+}
+
+void log_ring_file_close(struct log_ring_file *file)
+{
+	os_file_close(file->write);
+	os_file_close(file->write_cached);
+	file->write = file->write_cached = NULL;
 }
 
 /* ---- preparing a file: blocking pieces, run as jobs or at open ---- */
@@ -217,6 +224,7 @@ static void prepare_again(struct os_timer *timer)
 void log_ring_disk_full(struct log *log)
 {
 	log->disk_full = true;
+	log_removal_drop_spares(log, true);
 	log->ring.prepare_timer.fire = prepare_again;
 	if (!log->ring.preparing && log->ring.prepare_timer.slot == 0)
 		os_timer_start(log->loop, &log->ring.prepare_timer, RETRY_US);
@@ -234,8 +242,7 @@ static void prepare_failed(struct log *log)
 	struct log_ring_file *file = log->ring.preparing;
 	enum pyr_code code = log->ring.prepare_result.code;
 	log->ring.preparing = NULL;
-	os_file_close(file->write);
-	file->write = NULL;
+	log_ring_file_close(file);
 	file->bytes = 0; /* not even its name is durable: whoever takes it next begins from nothing */
 	base_list_append(&log->ring.free, &file->node);
 	log->disk_full = code == PYR_DISK_FULL;

@@ -10,6 +10,7 @@
 #include "column/log_scan.h"
 #include "node/append.h"
 #include "node/declare.h"
+#include "node/groups.h"
 #include "node/tail.h"
 #include "os/thread.h"
 
@@ -96,7 +97,7 @@ static void copy_topic(const struct catalog_topic *topic, struct query_topic *re
 {
 	memcpy(ret_topic->name, topic->name, sizeof topic->name);
 	ret_topic->partition_count = topic->partition_count;
-	ret_topic->id = topic->first_partition;
+	ret_topic->id = topic->spans[0].first;
 	ret_topic->column_count = topic->columns ? (uint16_t)topic->columns->count : 0;
 	ret_topic->last_column = topic->columns ? topic->columns->last_number : 0;
 }
@@ -334,6 +335,12 @@ static void tail_close(struct query_source *base, struct query_tail *tail)
 	node_tail_close(tail);
 }
 
+static pyr_result group_list(struct query_source *base, const struct catalog_principal *principal,
+                             struct query_group **ret_groups, size_t *ret_count, struct pyr_error *error)
+{
+	return node_groups_list(((struct node_source *)base)->node, base, principal, ret_groups, ret_count, error);
+}
+
 static const struct query_source_ops source_ops = {
 	.topic_list = topic_list,
 	.topic_find = topic_find,
@@ -344,6 +351,7 @@ static const struct query_source_ops source_ops = {
 	.tail_wait = tail_wait,
 	.tail_close = tail_close,
 	.append = append,
+	.group_list = group_list,
 };
 
 struct query_source *node_source_new(const struct node *node)

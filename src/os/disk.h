@@ -35,6 +35,7 @@ struct os_disk_ops {
 	pyr_result (*read)(struct os_file *file, uint64_t position, void *ret_bytes, size_t bytes, size_t *ret_read);
 	pyr_result (*write)(struct os_file *file, uint64_t position, const struct base_bytes *parts, size_t part_count);
 	pyr_result (*sync)(struct os_file *file);
+	void (*write_back)(struct os_file *file, uint64_t position, uint64_t bytes);
 	pyr_result (*allocate)(struct os_file *file, uint64_t position, uint64_t bytes);
 	pyr_result (*truncate)(struct os_file *file, uint64_t bytes);
 	pyr_result (*size)(struct os_file *file, uint64_t *ret_bytes);
@@ -85,6 +86,12 @@ static inline pyr_result os_file_write(struct os_file *file, uint64_t position, 
 static inline pyr_result os_file_sync(struct os_file *file)
 {
 	return file->disk->ops->sync(file);
+}
+
+/* Has the system begin to write this range to the disk, so that a later sync finds less to do. Promises nothing. */
+static inline void os_file_write_back(struct os_file *file, uint64_t position, uint64_t bytes)
+{
+	file->disk->ops->write_back(file, position, bytes);
 }
 
 /* Reserves space that reads as zeros, growing the file to position + bytes if it is shorter. */

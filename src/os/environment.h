@@ -5,11 +5,15 @@
 #include "base/buffer.h"
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 /* NULL: not set. */
 const char *os_environment_get(const char *name);
+
+/* Does somebody read standard output on a terminal? */
+bool os_environment_is_terminal(void);
 
 /* Allows as many open files as the system lets this user have. */
 void os_environment_raise_limits(void);

@@ -16,6 +16,13 @@
 struct os_loop;
 struct os_executor;
 
+/* How soon a thread runs when it has work and others run: a wish to the scheduler. */
+enum os_urgency {
+	OS_PROMPT, /* at once, for a moment: event loops, commits */
+	OS_ORDINARY,
+	OS_BACKGROUND, /* a small share while others have work */
+};
+
 /* A message to a loop: embedded in the sender's struct, which must live until `run` is called. */
 struct os_task {
 	struct base_list node;
@@ -33,7 +40,7 @@ struct os_timer {
  * what the job owns. The struct is the submitter's again when `done` is called. */
 struct os_job {
 	struct os_task task;
-	struct os_loop *loop;
+	struct os_executor *executor;
 	void (*run)(struct os_job *job);
 	void (*done)(struct os_job *job);
 };
@@ -46,8 +53,8 @@ struct os_loop_ops {
 	void (*timer_stop)(struct os_loop *loop, struct os_timer *timer);
 	void (*post)(struct os_loop *loop, struct os_task *task);
 	void (*defer)(struct os_loop *loop, struct os_task *task);
-	struct os_executor *(*executor_new)(struct os_loop *loop, const char *name, unsigned threads_max,
-	                                    size_t stack_bytes);
+	struct os_executor *(*executor_new)(struct os_loop *loop, const char *name, enum os_urgency urgency,
+	                                    unsigned threads_max, size_t stack_bytes);
 	void (*executor_free)(struct os_executor *executor);
 	void (*submit)(struct os_executor *executor, struct os_job *job);
 };
@@ -103,12 +110,13 @@ static inline void os_loop_defer(struct os_loop *loop, struct os_task *task)
 	loop->ops->defer(loop, task);
 }
 
-/* Threads for blocking work, started as needed up to `threads_max`. With one thread, jobs run in order of submission.
+/* Threads for blocking work, started as needed up to `threads_max`. With one thread, jobs run, and are told done, in order of
+ * submission.
  * NULL when memory is out. `name` is static and at most 15 characters. */
-static inline struct os_executor *os_executor_new(struct os_loop *loop, const char *name, unsigned threads_max,
-                                                  size_t stack_bytes)
+static inline struct os_executor *os_executor_new(struct os_loop *loop, const char *name, enum os_urgency urgency,
+                                                  unsigned threads_max, size_t stack_bytes)
 {
-	return loop->ops->executor_new(loop, name, threads_max, stack_bytes);
+	return loop->ops->executor_new(loop, name, urgency, threads_max, stack_bytes);
 }
 
 /* Waits until all submitted work has run; their `done` calls still come through the loop. */
@@ -121,7 +129,7 @@ static inline void os_executor_free(struct os_executor *executor)
 /* From the loop's thread only. */
 static inline void os_submit(struct os_executor *executor, struct os_job *job)
 {
-	job->loop = executor->loop;
+	job->executor = executor;
 	executor->loop->ops->submit(executor, job);
 }
 

@@ -16,6 +16,8 @@ void os_real_loop_stop(struct os_loop *loop); /* from the loop's thread */
  * os_real_loop_join() waits for the thread's end. PYR_OUT_OF_MEMORY. */
 pyr_result os_real_loop_start(struct os_loop *loop, const char *name);
 void os_real_loop_join(struct os_loop *loop);
+/* Of the calling thread, and of those that it starts from here on. There is no way back from OS_BACKGROUND. */
+void os_real_thread_urgency(enum os_urgency urgency);
 
 /* TCP on that loop. */
 struct os_net *os_real_net_new(struct os_loop *loop);

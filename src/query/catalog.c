@@ -1,7 +1,8 @@
 /* Makes the engine's macros of the tables of catalog.h.
  *
  * A column's type is a letter: o oid, r regproc, n name, t text, c "char", b bool, s int2, i int4, l int8, f float4,
- * d float8, z timestamptz, v interval, y bytea, x oidvector; capitals are arrays: O, S, T, F.
+ * d float8, z timestamptz, v interval, y bytea, x oidvector; capitals are arrays: O, S, T, F; but L is an int8 that may be
+ * null.
  */
 #include "query/catalog.h"
 
@@ -28,7 +29,7 @@ static const struct letter {
 	{'v', "INTERVAL", "NULL", 1186}, {'y', "BLOB", "NULL", 17},
 	{'x', "UINTEGER[]", "[]", 30},   {'O', "UINTEGER[]", "NULL", 1028},
 	{'S', "SMALLINT[]", "NULL", 22}, {'T', "VARCHAR[]", "NULL", 1009},
-	{'F', "FLOAT[]", "NULL", 1021},
+	{'F', "FLOAT[]", "NULL", 1021},  {'L', "BIGINT", "NULL", 20},
 };
 
 static const struct letter *letter_of(char c)
@@ -114,6 +115,14 @@ static bool build_columns(bool (*run)(void *context, const char *sql), void *con
 	return run_written(&writer, run, context);
 }
 
+/* The oid of a schema. */
+static int namespace_of(const char *schema)
+{
+	if (strcmp(schema, "pg_catalog") == 0)
+		return 11;
+	return strcmp(schema, "pyralog") == 0 ? 13100 : 13000;
+}
+
 static bool build_relations(bool (*run)(void *context, const char *sql), void *context)
 {
 	struct base_writer writer;
@@ -121,8 +130,8 @@ static bool build_relations(bool (*run)(void *context, const char *sql), void *c
 	write(&writer, "INSERT INTO pyr.relations VALUES ");
 	for (size_t i = 0; i < query_catalog_relation_count; i++) {
 		const struct catalog_relation *relation = &query_catalog_relations[i];
-		write(&writer, "(%u,'%s',%d,'%c'),", relation->oid, relation->name,
-		      strcmp(relation->schema, "pg_catalog") == 0 ? 11 : 13000, relation->kind);
+		write(&writer, "(%u,'%s',%d,'%c'),", relation->oid, relation->name, namespace_of(relation->schema),
+		      relation->kind);
 	}
 	return run_written(&writer, run, context);
 }

@@ -337,6 +337,11 @@ const struct catalog_relation query_catalog_relations[] = {
 	{"information_schema", "views", 13032, 'v',
          "table_catalog:t table_schema:t table_name:t view_definition:t check_option:t is_updatable:t "
          "is_insertable_into:t is_trigger_updatable:t is_trigger_deletable:t is_trigger_insertable_into:t"},
+
+	/* ---- our own ---- */
+	{"pyralog", "consumer_groups", 13101, 'v',
+         "group_id:t topic:t partition:L committed_offset:L end_offset:L lag:L lag_ms:L member_id:t client_id:t "
+         "state:t protocol:t"},
 };
 
 const size_t query_catalog_relation_count = sizeof query_catalog_relations / sizeof *query_catalog_relations;

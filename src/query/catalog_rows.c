@@ -18,7 +18,8 @@
 	"-1, '********' WHERE pyralog_user(h) <> 'pyralog')"
 
 #define NAMESPACES                                                                                                     \
-	"(VALUES (11, 'pg_catalog', 10), (2200, 'public', 10), (13000, 'information_schema', 10)) "                    \
+	"(VALUES (11, 'pg_catalog', 10), (2200, 'public', 10), (13000, 'information_schema', 10), "                    \
+	"(13100, 'pyralog', 10)) "                                                                                     \
 	"v(oid, nspname, nspowner)"
 
 const char *const query_catalog_before[] = {
@@ -164,10 +165,10 @@ static const struct {
 	{"pg_stat_user_tables", "SELECT p.oid AS relid, 'public' AS schemaname, p.table_name AS relname FROM " TOPICS},
 	{"pg_statio_user_tables",
          "SELECT p.oid AS relid, 'public' AS schemaname, p.table_name AS relname FROM " TOPICS},
-	{"pg_tables",
-         "SELECT 'public' AS schemaname, p.table_name AS tablename, 'pyralog' AS tableowner FROM " TOPICS
-         " UNION ALL SELECT CASE namespace WHEN 11 THEN 'pg_catalog' ELSE 'information_schema' END, name, 'pyralog' "
-         "FROM pyr.relations WHERE kind = 'r'"},
+	{"pg_tables", "SELECT 'public' AS schemaname, p.table_name AS tablename, 'pyralog' AS tableowner FROM " TOPICS
+                      " UNION ALL SELECT CASE namespace WHEN 11 THEN 'pg_catalog' WHEN 13100 THEN 'pyralog' ELSE "
+                      "'information_schema' END, name, 'pyralog' "
+                      "FROM pyr.relations WHERE kind = 'r'"},
 	{"pg_tablespace",
          "SELECT * FROM (VALUES (1663, 'pg_default', 10), (1664, 'pg_global', 10)) v(oid, spcname, spcowner)"},
 	{"pg_timezone_names",
@@ -179,9 +180,13 @@ static const struct {
          "CASE typcategory WHEN 'A' THEN 'array_recv' ELSE typname || 'recv' END AS typreceive, "
          "CASE typcategory WHEN 'A' THEN 'array_send' ELSE typname || 'send' END AS typsend FROM pyr.types t"},
 	{"pg_user", "SELECT rolname AS usename, oid AS usesysid, rolsuper AS usesuper FROM " ROLES},
-	{"pg_views", "SELECT CASE namespace WHEN 11 THEN 'pg_catalog' ELSE 'information_schema' END AS schemaname, "
+	{"pg_views", "SELECT CASE namespace WHEN 11 THEN 'pg_catalog' WHEN 13100 THEN 'pyralog' ELSE "
+                     "'information_schema' END AS schemaname, "
                      "name AS viewname, "
                      "'pyralog' AS viewowner FROM pyr.relations WHERE kind = 'v'"},
+
+	/* ---- our own ---- */
+	{"consumer_groups", "SELECT * FROM pyralog_groups(h)"},
 
 	/* ---- information_schema ---- */
 	{"applicable_roles", NULL},
@@ -203,7 +208,8 @@ static const struct {
          "'NO' AS identity_cycle, 'NEVER' AS is_generated, CASE WHEN k.name = 'offset' THEN 'NO' ELSE 'YES' END AS "
          "is_updatable "
          "FROM " COLUMNS " UNION ALL BY NAME "
-         "SELECT 'pyralog' AS table_catalog, CASE r.namespace WHEN 11 THEN 'pg_catalog' ELSE 'information_schema' END "
+         "SELECT 'pyralog' AS table_catalog, CASE r.namespace WHEN 11 THEN 'pg_catalog' WHEN 13100 THEN 'pyralog' ELSE "
+         "'information_schema' END "
          "AS "
          "table_schema, r.name AS table_name, a.name AS column_name, a.place AS ordinal_position, 'YES' AS "
          "is_nullable, "
@@ -224,7 +230,8 @@ static const struct {
          "SELECT 'pyralog' AS table_catalog, p.table_schema, p.table_name, p.table_type, 'YES' AS is_insertable_into, "
          "'NO' AS is_typed FROM " TOPICS
          " UNION ALL BY NAME SELECT 'pyralog' AS table_catalog, CASE r.namespace WHEN 11 "
-         "THEN 'pg_catalog' ELSE 'information_schema' END AS table_schema, r.name AS table_name, CASE r.kind WHEN 'r' "
+         "THEN 'pg_catalog' WHEN 13100 THEN 'pyralog' ELSE 'information_schema' END AS table_schema, r.name AS "
+         "table_name, CASE r.kind WHEN 'r' "
          "THEN "
          "'BASE TABLE' ELSE 'VIEW' END AS table_type, 'NO' AS is_insertable_into, 'NO' AS is_typed FROM pyr.relations "
          "r"},

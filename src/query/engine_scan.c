@@ -406,6 +406,7 @@ static bool register_scan(struct query_engine *engine, duckdb_connection connect
 bool query_engine_register_functions(struct query_engine *engine, duckdb_connection connection)
 {
 	return register_scan(engine, connection) && query_engine_register_topics(engine, connection) &&
-	       query_engine_register_errors(engine, connection) && query_engine_register_settings(engine, connection) &&
-	       query_engine_register_avg(connection) && query_engine_register_to_char(connection);
+	       query_engine_register_errors(engine, connection) && query_engine_register_groups(engine, connection) &&
+	       query_engine_register_settings(engine, connection) && query_engine_register_avg(connection) &&
+	       query_engine_register_to_char(connection);
 }

@@ -42,6 +42,16 @@ struct query_record {
 	int64_t offset; /* result */
 };
 
+/* A partition that a consumer group has, or has committed an offset for. Texts are cut at their ends. */
+struct query_group {
+	char group[CATALOG_NAME_MAX + 1], topic[CATALOG_NAME_MAX + 1];
+	int32_t partition; /* -1: the group has none, and no topic */
+	int64_t committed, end; /* -1: nothing committed; the partition is not there, or may not be seen */
+	int64_t lag_ms; /* age of the oldest record not consumed; 0: all are, -1: not known */
+	char member[CATALOG_NAME_MAX + 1], client[CATALOG_NAME_MAX + 1]; /* who has it; "": nobody */
+	const char *state, *protocol; /* literals */
+};
+
 struct query_source_ops {
 	/* A copy of what there is, for the caller to free(). */
 	pyr_result (*topic_list)(struct query_source *source, const struct catalog_principal *principal,
@@ -72,6 +82,9 @@ struct query_source_ops {
 	 * PYR_NOT_AUTHORIZED, PYR_UNKNOWN_PARTITION, PYR_TOO_LARGE (one record), the log's. */
 	pyr_result (*append)(struct query_source *source, const struct catalog_principal *principal,
 	                     struct query_record *records, size_t record_count, struct pyr_error *error);
+	/* All consumer groups and their lag, for the caller to free(). NULL: there never are any. */
+	pyr_result (*group_list)(struct query_source *source, const struct catalog_principal *principal,
+	                         struct query_group **ret_groups, size_t *ret_count, struct pyr_error *error);
 };
 
 struct query_source {

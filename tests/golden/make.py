@@ -52,11 +52,24 @@ def frame(kind, partition, index, term, offset, hlc, records, payload):
     return padded(whole, (len(whole) + 7) // 8 * 8)
 
 
-def event():
+def event_1():
+    """Of format 1, which is still read."""
     name = b"flights"
     settings = (1, 3600000, -1, 1048576, 16777216, 1, 0, 0, 1)
     return (struct.pack("<BBH", 1, 1, len(name)) + name + bytes(range(16)) + struct.pack("<IIIqI", 3, 17, 0, 0, 0x23)
             + struct.pack("<9q", *settings))
+
+
+def event():
+    name = b"flights"
+    settings = (1, 3600000, -1, 1048576, 16777216, 1, 0, 0, 1, 60000, 7200000, 86400000, 250, 1000, 2000)
+    return (struct.pack("<BBH", 2, 1, len(name)) + name + bytes(range(16)) + struct.pack("<IIqII", 3, 0, 0, 0, 0x23)
+            + struct.pack("<BIIII", 2, 0, 17, 2, 40) + struct.pack("<B15q", len(settings), *settings))
+
+
+def quota():
+    """User ada, any client id without a quota of its own: 1000.5 bytes a second to produce, 50 % of a thread."""
+    return struct.pack("<BBBH", 2, 7, 1, 3) + b"ada" + struct.pack("<BHB", 2, 0, 5) + struct.pack("<3d", 1000.5, 0, 50)
 
 
 def columns_event():
@@ -65,8 +78,8 @@ def columns_event():
         return struct.pack("<BHIi", kind, number, oid, modifier) + bytes([len(name)]) + name + bytes([len(path)]) + path
     actions = action(1, 0, 23, -1, b"delay", b"dep.delay") + action(2, 0, 0, 0, b"late", b"")
     name = b"flights"
-    return (struct.pack("<BBH", 1, 16, len(name)) + name + bytes(16) + struct.pack("<IIIqI", 0, 0, 0, 0, 0) + bytes(72)
-            + struct.pack("<I", len(actions)) + actions)
+    return (struct.pack("<BBH", 2, 16, len(name)) + name + bytes(16) + struct.pack("<IIqIIB", 0, 0, 0, 0, 0, 0)
+            + struct.pack("<B15q", 15, *bytes(15)) + struct.pack("<I", len(actions)) + actions)
 
 
 def group():
@@ -100,7 +113,7 @@ def producers():
 
 
 def manifest():
-    state = struct.pack("<QII", 1, 20, 1) + event()
+    state = struct.pack("<QII", 1, 41, 1) + event()
     partition = struct.pack("<IBQqqQqH", 17, 1, 3, 42, 64, 27, 1700000000000, 1) + struct.pack("<qq", 50, 52)
     partition += producers() + struct.pack("<I", 1) + part()
     body = struct.pack("<I", len(state)) + state + struct.pack("<I", 1) + partition + struct.pack("<II", 0, 0)
@@ -121,6 +134,8 @@ GOLDEN = {
     "producers": producers(),
     "columns_event": columns_event(),
     "event": event(),
+    "event_1": event_1(),
+    "quota": quota(),
     "manifest": manifest(),
 }
 

@@ -102,9 +102,10 @@ def new_node(binary, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def node(binary, tmp_path_factory):
-    """One server for all tests of a file, which must still run, and stop in order, when they are over."""
-    started = Node(binary, tmp_path_factory.mktemp("node")).start()
+def node(binary, tmp_path_factory, request):
+    """One server for all tests of a file, which must still run, and stop in order, when they are over. ARGUMENTS of the
+    file are its options."""
+    started = Node(binary, tmp_path_factory.mktemp("node"), getattr(request.module, "ARGUMENTS", ())).start()
     yield started
     if started.is_running():
         started.stop()

@@ -18,11 +18,11 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 HANG_S = 60
 
-RING_SYNC = "\treturn group->sync ? os_file_sync(group->file->write) : pyr_ok();"
+RING_SYNC = "\treturn group->sync ? os_file_sync(file->write) : pyr_ok();"
 EXTENTS_LATE = [
     ("src/log/extent.c", "\treturn os_file_sync(place->extent->write);", "\treturn pyr_ok();"),
-    ("src/log/commit.c", RING_SYNC, """\tif (group->sync)
-\t\tPYR_TRY(os_file_sync(group->file->write));
+    ("src/log/write.c", RING_SYNC, """\tif (group->sync)
+\t\tPYR_TRY(os_file_sync(file->write));
 \tfor (size_t i = 0; i < group->extent_count; i++)
 \t\tPYR_TRY(os_file_sync(group->extents[i].extent->write));
 \treturn pyr_ok();"""),
@@ -36,11 +36,23 @@ class Plant:
 
 PLANTS = [
     Plant("nothing planted", passes=True),
-    Plant("acknowledged before the sync", ("src/log/commit.c", RING_SYNC, "\treturn pyr_ok();")),
-    Plant("a failed sync is tried again", ("src/log/commit.c", RING_SYNC, """\tif (!group->sync || os_file_sync(group->file->write).code == PYR_OK)
+    Plant("acknowledged before the sync", ("src/log/write.c", RING_SYNC, "\treturn pyr_ok();")),
+    Plant("a failed sync is tried again", ("src/log/write.c", RING_SYNC, """\tif (!group->sync || os_file_sync(file->write).code == PYR_OK)
 \t\treturn pyr_ok();
-\treturn os_file_sync(group->file->write);""")),
-    Plant("a file's last group is not synced", ("src/log/commit.c", "\treturn os_file_sync(group->rolled->write);", "\treturn pyr_ok();")),
+\treturn os_file_sync(file->write);""")),
+    Plant("a file's last group is not synced", ("src/log/write.c", "\treturn os_file_sync(group->rolled->write);", "\treturn pyr_ok();")),
+    Plant("a group is taken back with the end of the file before",
+          ("src/log/write.c", """\tif (group->roll) /* also when the group is taken back: the next one goes to the new file, too */
+\t\tPYR_TRY(close_rolled(group));
+\tPYR_TRY(extents_written(group));
+""", """\tPYR_TRY(extents_written(group));
+\tif (group->roll)
+\t\tPYR_TRY(close_rolled(group));
+""")),
+    Plant("a segment's file is written again while a reader has it",
+          ("src/log/segment.c", "\tif (segment->live_parts == 0 && !segment->log->recovering)\n\t\tos_pool_file_unref(&segment->file);",
+           """\tif (segment->live_parts == 0 && !segment->log->recovering && !segment->log->closing && !segment->log->stopped)
+\t\tlog_removal_add(segment->log, segment);""")),
     Plant("a ring file's name is not synced",
           ("src/log/ring.c", 'return fresh ? os_directory_sync(log->disk, "ring") : pyr_ok();',
            "(void)log;\n\t(void)fresh;\n\treturn pyr_ok();")),
@@ -135,7 +147,7 @@ PLANTS = [
           program="sim_group"),
     Plant("groups: the generation is not remembered when a group is empty",
           ("src/group/join.c", "\tgroup_record_metadata(group, false, &write->records);\n\t(void)",
-           "\tgroup_record_tombstones(group, &write->records);\n\t(void)"), program="sim_group"),
+           "\tgroup_record_classic_tombstone(group, &write->records);\n\t(void)"), program="sim_group"),
 ]
 
 

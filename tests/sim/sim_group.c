@@ -5,7 +5,7 @@
  *
  * Members are actors on a loop of their own and speak to the coordinator of a real node on a simulated disk. One group is
  * classic: the leader deals the partitions out. What must hold: in one generation a partition has one owner, whatever was
- * answered to whom and whoever crashed in between. The other is of the consumer protocol. What must hold: no two members
+ * answered to whom and whoever crashed in between, and no generation comes again. The other is of the consumer protocol. What must hold: no two members
  * that are alive own one partition at a time. In both: an offset whose commit was acknowledged is never followed by a
  * smaller one.
  */
@@ -61,6 +61,7 @@ struct request {
 	int partition;
 	int64_t offset;
 	int64_t acknowledged_before; /* a fetch: what was acknowledged when it was sent */
+	int32_t generation_before; /* one who joins: the highest that an assignment was told of */
 	size_t group;
 	uint8_t plan[MEMBERS * 4][PARTITIONS];
 	union {
@@ -86,6 +87,8 @@ struct run {
 	struct request *requests;
 	char owners[GROUPS][GENERATIONS_MAX][PARTITIONS][ID_BYTES];
 	int64_t sent[GROUPS][PARTITIONS], acknowledged[GROUPS][PARTITIONS];
+	int32_t generation[GROUPS]; /* the highest that an assignment was told of */
+	unsigned away[GROUPS]; /* for how many ticks of members everybody stays out of the group */
 	uint8_t topic_id[CATALOG_UUID_BYTES];
 	uint64_t commits, generations, snapshots;
 	bool failed;
@@ -127,6 +130,7 @@ static struct request *request_new(struct actor *actor, int16_t key, int16_t ver
 	request->run = actor->run;
 	request->actor = actor;
 	request->group = actor->group;
+	request->generation_before = actor->run->generation[actor->group];
 	memcpy(request->id, actor->id, sizeof request->id);
 	codec_arena_init(&request->arena, ARENA_BYTES);
 	request->call = (struct group_call){
@@ -305,14 +309,30 @@ static void on_error(struct actor *actor, int16_t error)
 		be_out(actor, false);
 }
 
-static void on_joined(struct actor *actor, const struct codec_kafka_join_group_response *response)
+/* What an assignment was told of is durable: who joins later is of that generation or of a newer one, whoever crashed and
+ * however often the group was empty in between. */
+static void check_generation(const struct request *request, int32_t generation)
 {
+	if (generation < request->generation_before)
+		fail(request->run, "a generation is handed out again", request->group, generation);
+}
+
+static void tell_generation(struct actor *actor)
+{
+	int32_t *highest = &actor->run->generation[actor->group];
+	*highest = actor->generation > *highest ? actor->generation : *highest;
+}
+
+static void on_joined(const struct request *request, const struct codec_kafka_join_group_response *response)
+{
+	struct actor *actor = request->actor;
 	if (response->error_code == GROUP_MEMBER_ID_REQUIRED)
 		copy_id(actor->id, response->member_id);
 	if (response->error_code != GROUP_NONE) {
 		on_error(actor, response->error_code);
 		return;
 	}
+	check_generation(request, response->generation);
 	copy_id(actor->id, response->member_id);
 	actor->phase = JOINED;
 	actor->generation = response->generation;
@@ -341,12 +361,14 @@ static void on_synced(struct actor *actor, const struct codec_kafka_sync_group_r
 	actor->phase = MEMBER;
 	actor->owned = 0;
 	actor->run->generations += 1;
+	tell_generation(actor);
 	for (size_t i = 0; i < response->assignment.bytes; i++)
 		own(actor, response->assignment.data[i]);
 }
 
-static void on_beat(struct actor *actor, const struct codec_kafka_consumer_group_heartbeat_response *response)
+static void on_beat(const struct request *request, const struct codec_kafka_consumer_group_heartbeat_response *response)
 {
+	struct actor *actor = request->actor;
 	struct run *run = actor->run;
 	unsigned owned = 0;
 	int16_t error = response->error_code;
@@ -356,8 +378,11 @@ static void on_beat(struct actor *actor, const struct codec_kafka_consumer_group
 		fail(run, "an error that a member does not deserve", actor->group, error);
 	if (error != GROUP_NONE)
 		return;
+	if (request->message.beat.member_epoch == 0)
+		check_generation(request, response->member_epoch);
 	actor->phase = MEMBER;
 	actor->generation = response->member_epoch;
+	tell_generation(actor);
 	if (response->member_epoch < 0)
 		be_out(actor, true);
 	if (!response->has_assignment)
@@ -408,9 +433,9 @@ static void on_answered(struct group_call *call, const void *response)
 		on_fetched(request, response);
 	} else if (call->key == CODEC_KAFKA_CONSUMER_GROUP_HEARTBEAT) {
 		if (actor)
-			on_beat(actor, response);
+			on_beat(request, response);
 	} else if (actor && call->key == CODEC_KAFKA_JOIN_GROUP) {
-		on_joined(actor, response);
+		on_joined(request, response);
 	} else if (actor && call->key == CODEC_KAFKA_SYNC_GROUP) {
 		on_synced(actor, response);
 	} else if (actor && call->key == CODEC_KAFKA_HEARTBEAT) {
@@ -435,16 +460,34 @@ static void lose_connection(struct actor *actor)
 	group_coordinator_cancel(node_coordinator(actor->run->node), &request->call);
 }
 
+static void leave(struct actor *actor)
+{
+	if (actor->group == CLASSIC) {
+		send_leave(actor);
+		return;
+	}
+	actor->owned = 0; /* given up before it is told */
+	send_beat(actor, -1);
+}
+
+/* Now and then a group is empty for a while. */
+static bool is_away(struct actor *actor)
+{
+	unsigned *away = &actor->run->away[actor->group];
+	if (*away == 0 && below(actor->run, 100) == 0)
+		*away = MEMBERS + (unsigned)below(actor->run, 5 * MEMBERS);
+	else if (*away > 0)
+		*away -= 1;
+	return *away > 0;
+}
+
 static void act_as_member(struct actor *actor)
 {
 	uint64_t choice = below(actor->run, 100);
 	int partition = (int)below(actor->run, PARTITIONS);
 	bool is_consumer = actor->group == CONSUMER;
-	if (choice < 3 && is_consumer) {
-		actor->owned = 0; /* given up before it is told */
-		send_beat(actor, -1);
-	} else if (choice < 3)
-		send_leave(actor);
+	if (choice < 3)
+		leave(actor);
 	else if (choice < 5)
 		be_out(actor, true); /* falls silent */
 	else if (choice < 55 && actor->owned & 1u << partition)
@@ -469,7 +512,10 @@ static void on_timer(struct os_timer *timer)
 			lose_connection(actor);
 		return;
 	}
-	if (actor->group == CONSUMER && actor->phase == OUT) {
+	if (is_away(actor)) {
+		if (actor->phase == MEMBER)
+			leave(actor);
+	} else if (actor->group == CONSUMER && actor->phase == OUT) {
 		snprintf(actor->id, sizeof actor->id, "%zu-%llu", (size_t)(actor - run->actors),
 		         (unsigned long long)++actor->incarnation);
 		send_beat(actor, 0);

@@ -302,7 +302,8 @@ static inline void fake_source_init(struct fake_source *source)
 	                                            NULL,
 	                                            NULL,
 	                                            NULL,
-	                                            fake_append};
+	                                            fake_append,
+	                                            NULL};
 	memset(source, 0, sizeof *source);
 	source->base.ops = &ops;
 	fake_source_add(source, "flights", 4, 1000, fake_flight);

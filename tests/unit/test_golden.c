@@ -150,7 +150,9 @@ static void encode_event(struct base_slice *ret_bytes)
 	for (uint8_t i = 0; i < CATALOG_UUID_BYTES; i++)
 		event.topic.uuid[i] = i;
 	event.topic.partition_count = 3;
-	event.topic.first_partition = 17;
+	event.topic.span_count = 2;
+	event.topic.spans[0] = (struct catalog_span){0, 17};
+	event.topic.spans[1] = (struct catalog_span){2, 40};
 	event.topic.config = (struct catalog_topic_config){
 		.durability = 1,
 		.retention_ms = 3600000,
@@ -159,6 +161,12 @@ static void encode_event(struct base_slice *ret_bytes)
 		.max_message_bytes = 16777216,
 		.timestamp_type = 1,
 		.min_insync_replicas = 1,
+		.min_compaction_lag_ms = 60000,
+		.max_compaction_lag_ms = 7200000,
+		.delete_retention_ms = 86400000,
+		.min_dirty_permille = 250,
+		.timestamp_before_max_ms = 1000,
+		.timestamp_after_max_ms = 2000,
 		.set = 0x23,
 	};
 	base_writer_init(&writer, 4096);
@@ -365,13 +373,56 @@ static void a_catalog_event(void **state)
 	assert_int_equal(base_reader_left(&reader), 0);
 	assert_string_equal(event.topic.name, "flights");
 	assert_true(event.kind == CATALOG_EVENT_CREATED && event.topic.partition_count == 3);
-	assert_true(event.topic.first_partition == 17 && event.topic.uuid[15] == 15 && event.topic.config.set == 0x23);
+	assert_true(event.topic.uuid[15] == 15 && event.topic.config.set == 0x23 && event.topic.span_count == 2);
+	assert_int_equal(catalog_topic_partition(&event.topic, 1), 18);
+	assert_int_equal(catalog_topic_partition(&event.topic, 2), 40);
+	assert_int_equal(catalog_topic_partition(&event.topic, 3), 0);
 	assert_true(event.topic.config.durability == 1 && event.topic.config.retention_bytes == -1);
 	assert_true(event.topic.config.timestamp_type == 1 && event.topic.config.min_insync_replicas == 1);
 	for (size_t cut = 0; cut < golden.count; cut++) {
 		reader = base_reader_init(golden.bytes, cut);
 		assert_int_equal(catalog_event_decode(&reader, &event).code, PYR_CORRUPT);
 	}
+}
+
+static void an_event_of_the_first_format(void **state)
+{
+	(void)state;
+	struct golden golden;
+	struct catalog_event event;
+	golden_load("event_1", &golden);
+	struct base_reader reader = base_reader_init(golden.bytes, golden.count);
+	assert_int_equal(catalog_event_decode(&reader, &event).code, PYR_OK);
+	assert_int_equal(base_reader_left(&reader), 0);
+	assert_true(event.topic.span_count == 1 && event.topic.spans[0].first == 17);
+	assert_true(event.topic.config.min_insync_replicas == 1 && event.topic.config.min_dirty_permille == 500);
+}
+
+static void a_quota(void **state)
+{
+	(void)state;
+	struct golden golden;
+	struct base_writer writer;
+	struct catalog_event event = {.kind = CATALOG_EVENT_QUOTA};
+	event.quota.entity = (struct catalog_quota_entity){CATALOG_QUOTA_NAMED, CATALOG_QUOTA_DEFAULT, "ada", ""};
+	event.quota.set = 1u << CATALOG_QUOTA_PRODUCE | 1u << CATALOG_QUOTA_REQUEST;
+	event.quota.values[CATALOG_QUOTA_PRODUCE] = 1000.5;
+	event.quota.values[CATALOG_QUOTA_REQUEST] = 50;
+	base_writer_init(&writer, 4096);
+	catalog_event_encode(&event, &writer);
+	golden_check("quota", writer.buffer->data, writer.bytes);
+	base_writer_deinit(&writer);
+	golden_load("quota", &golden);
+	struct base_reader reader = base_reader_init(golden.bytes, golden.count);
+	assert_int_equal(catalog_event_decode(&reader, &event).code, PYR_OK);
+	assert_true(event.quota.values[CATALOG_QUOTA_PRODUCE] == 1000.5 && event.quota.set == 5);
+	for (size_t cut = 0; cut < golden.count; cut++) {
+		reader = base_reader_init(golden.bytes, cut);
+		assert_int_equal(catalog_event_decode(&reader, &event).code, PYR_CORRUPT);
+	}
+	golden.bytes[golden.count - 1] |= 0x80; /* less than nothing a second */
+	reader = base_reader_init(golden.bytes, golden.count);
+	assert_int_equal(catalog_event_decode(&reader, &event).code, PYR_CORRUPT);
 }
 
 static void an_event_of_columns(void **state)
@@ -406,7 +457,14 @@ static void an_event_of_columns(void **state)
 static void an_impossible_event_is_refused(void **state)
 {
 	(void)state;
-	enum { PARTITIONS_AT = 27, FIRST_AT = 31, DURABILITY_AT = 51, TIMESTAMP_TYPE_AT = 91 };
+	enum {
+		PARTITIONS_AT = 27,
+		SPANS_AT = 51,
+		FIRST_AT = 56,
+		FROM_AT = 60,
+		DURABILITY_AT = 69,
+		TIMESTAMP_TYPE_AT = 109
+	};
 	static const struct {
 		size_t at;
 		uint8_t value;
@@ -416,7 +474,11 @@ static void an_impossible_event_is_refused(void **state)
 	             {DURABILITY_AT, 3},
 	             {DURABILITY_AT + 7, 0x80},
 	             {TIMESTAMP_TYPE_AT, 2},
-	             {0, 2}};
+	             {SPANS_AT, 0},
+	             {SPANS_AT, CATALOG_SPANS_MAX + 1},
+	             {FROM_AT, 0},
+	             {FROM_AT, 3},
+	             {0, 3}};
 	for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
 		struct golden golden;
 		struct catalog_event event;
@@ -453,8 +515,9 @@ static void check_restored(struct catalog *catalog, struct log *log)
 	assert_true(info.log_start_offset == 42 && info.log_end_offset == 64 && info.high_watermark == 64);
 	assert_true(info.segments == 1 && info.bytes == 130000 && info.leader_epoch == 3 && info.read_only);
 	assert_int_equal(info.max_timestamp_ms, 1700000000000);
-	assert_int_equal(log_partition_get(log, 19, &info).code, PYR_OK);
-	assert_int_equal(log_partition_get(log, 20, &info).code, PYR_UNKNOWN_PARTITION);
+	assert_int_equal(log_partition_get(log, 40, &info).code, PYR_OK);
+	assert_int_equal(log_partition_get(log, 19, &info).code, PYR_UNKNOWN_PARTITION);
+	assert_int_equal(log_partition_get(log, 41, &info).code, PYR_UNKNOWN_PARTITION);
 }
 
 static void a_manifest(void **state)
@@ -501,6 +564,8 @@ int main(void)
 		cmocka_unit_test(newer_versions_are_told_apart_from_damage),
 		cmocka_unit_test(producers_of_a_partition),
 		cmocka_unit_test(a_catalog_event),
+		cmocka_unit_test(an_event_of_the_first_format),
+		cmocka_unit_test(a_quota),
 		cmocka_unit_test(an_event_of_columns),
 		cmocka_unit_test(an_impossible_event_is_refused),
 		cmocka_unit_test(a_manifest),

@@ -489,6 +489,33 @@ static void a_large_run_is_written_once(void **state)
 	}
 }
 
+/* Files that nobody needs any more are written again, hold only what is new, and go when no more is written. */
+static void a_used_file_is_written_again(void **state)
+{
+	struct world *world = *state;
+	enum { ROUNDS = 4, BURSTS = 16, BATCHES = 40, BYTES = 4000 };
+	for (int round = 0; round < ROUNDS; round++) {
+		char letters[BURSTS * BATCHES];
+		int64_t start;
+		for (int i = 0; i < BURSTS; i++)
+			append_burst(world, BATCHES, BYTES);
+		assert_true(round % 2 == 0 || log_metrics_get(world->log).spares_taken > 0);
+		if (round % 2 == 1)
+			crash(world);
+		int64_t first = info_of(world).log_start_offset;
+		assert_int_equal(read_letters(world, first, letters, sizeof letters), sizeof letters);
+		for (size_t i = 0; i < sizeof letters; i++)
+			assert_int_equal(letters[i], 'A' + i % BATCHES % 26);
+		assert_int_equal(delete_until(world, -1, &start), PYR_OK);
+		pass_time(world, 1000000);
+		append_burst(world, BATCHES, BYTES); /* so that extents are being made after a crash, too */
+		assert_int_equal(delete_until(world, -1, &start), PYR_OK);
+		pass_time(world, 1000000);
+	}
+	pass_time(world, 200000000);
+	assert_in_range(log_metrics_get(world->log).segment_files, 0, 3); /* open extents: no spare */
+}
+
 static void keep_largest(void *context, const char *name)
 {
 	strcpy(context, name);
@@ -558,6 +585,7 @@ int main(void)
 		TEST(a_time_is_found_in_segments_and_tail),
 		TEST(bounds_leave_segments_out),
 		TEST(a_large_run_is_written_once),
+		TEST(a_used_file_is_written_again),
 		TEST(scrubbing_finds_a_flipped_bit),
 		TEST(merging_bounds_the_number_of_segments),
 	};

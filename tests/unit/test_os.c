@@ -310,7 +310,7 @@ static void run_job(struct os_job *job)
 static void job_done(struct os_job *job)
 {
 	struct work *work = the_work;
-	assert_ptr_equal(job->loop, work->loop);
+	assert_ptr_equal(job->executor->loop, work->loop);
 	work->done += 1;
 	if (work->done == JOBS)
 		os_real_loop_stop(work->loop);
@@ -336,7 +336,7 @@ static void run_jobs(unsigned threads)
 	the_work = work;
 	work->loop = os_real_loop_new();
 	assert_non_null(work->loop);
-	struct os_executor *executor = os_executor_new(work->loop, "test", threads, 1 << 18);
+	struct os_executor *executor = os_executor_new(work->loop, "test", OS_ORDINARY, threads, 1 << 18);
 	assert_non_null(executor);
 	work->late.fire = too_late;
 	os_timer_start(work->loop, &work->late, 10000000);

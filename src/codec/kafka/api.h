@@ -22,6 +22,8 @@ struct codec_kafka_api {
 	int16_t version_min, version_max; /* encoded and decoded */
 	int16_t advertised_min, advertised_max; /* what ApiVersions tells; more than the above where clients insist */
 	int16_t flexible_from; /* version with compact encodings and tagged fields */
+	bool has_throttle; /* the response has a throttle_time_ms, an int32_t at throttle_at of its struct */
+	size_t throttle_at;
 	struct codec_kafka_message request, response;
 };
 

@@ -156,6 +156,11 @@ static pyr_result disk_sync(struct os_file *file)
 	return checked(fdatasync(descriptor_of(file)));
 }
 
+static void disk_write_back(struct os_file *file, uint64_t position, uint64_t bytes)
+{
+	(void)sync_file_range(descriptor_of(file), (off_t)position, (off_t)bytes, SYNC_FILE_RANGE_WRITE);
+}
+
 static pyr_result disk_truncate(struct os_file *file, uint64_t bytes)
 {
 	return checked(ftruncate(descriptor_of(file), (off_t)bytes));
@@ -253,6 +258,7 @@ static const struct os_disk_ops real_disk_ops = {
 	.read = disk_read,
 	.write = disk_write,
 	.sync = disk_sync,
+	.write_back = disk_write_back,
 	.allocate = disk_allocate,
 	.truncate = disk_truncate,
 	.size = disk_size,

@@ -4,10 +4,16 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 const char *os_environment_get(const char *name)
 {
 	return getenv(name);
+}
+
+bool os_environment_is_terminal(void)
+{
+	return isatty(STDOUT_FILENO);
 }
 
 unsigned os_environment_processors(void)

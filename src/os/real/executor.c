@@ -12,6 +12,7 @@
 struct real_executor {
 	struct os_executor base;
 	const char *name;
+	enum os_urgency urgency;
 	size_t stack_bytes;
 	unsigned threads_max;
 	pthread_t *threads;
@@ -49,10 +50,11 @@ static void *work(void *argument)
 	struct real_executor *executor = argument;
 	struct os_job *job;
 	pthread_setname_np(pthread_self(), executor->name);
+	os_real_thread_urgency(executor->urgency);
 	while ((job = next_job(executor))) {
 		job->run(job);
 		job->task.run = finish_job;
-		os_loop_post(job->loop, &job->task);
+		os_loop_post(executor->base.loop, &job->task);
 	}
 	return NULL;
 }
@@ -73,7 +75,8 @@ static bool start_thread(struct real_executor *executor)
 	return failed == 0;
 }
 
-struct os_executor *real_executor_new(struct os_loop *loop, const char *name, unsigned threads_max, size_t stack_bytes)
+struct os_executor *real_executor_new(struct os_loop *loop, const char *name, enum os_urgency urgency,
+                                      unsigned threads_max, size_t stack_bytes)
 {
 	assert(threads_max > 0 && stack_bytes >= 65536);
 	struct real_executor *executor = calloc(1, sizeof *executor);
@@ -81,6 +84,7 @@ struct os_executor *real_executor_new(struct os_loop *loop, const char *name, un
 		return NULL;
 	executor->base.loop = loop;
 	executor->name = name;
+	executor->urgency = urgency;
 	executor->stack_bytes = stack_bytes;
 	executor->threads_max = threads_max;
 	os_mutex_init(&executor->lock);

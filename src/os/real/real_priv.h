@@ -34,7 +34,8 @@ struct real_loop {
  * not wait for its end. Runs what was posted, and what was deferred, if it is time. */
 void real_loop_breathe(struct real_loop *real, size_t bytes);
 
-struct os_executor *real_executor_new(struct os_loop *loop, const char *name, unsigned threads_max, size_t stack_bytes);
+struct os_executor *real_executor_new(struct os_loop *loop, const char *name, enum os_urgency urgency,
+                                      unsigned threads_max, size_t stack_bytes);
 void real_executor_free(struct os_executor *executor);
 void real_submit(struct os_executor *executor, struct os_job *job);
 

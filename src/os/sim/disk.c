@@ -371,6 +371,14 @@ static pyr_result disk_allocate(struct os_file *file, uint64_t position, uint64_
 	return pyr_ok();
 }
 
+/* What is not synced may be kept by any power cut anyway. */
+static void disk_write_back(struct os_file *file, uint64_t position, uint64_t bytes)
+{
+	(void)file;
+	(void)position;
+	(void)bytes;
+}
+
 static pyr_result disk_rename(struct os_disk *base, const char *from, const char *to)
 {
 	struct sim_disk *disk = disk_of(base);
@@ -469,6 +477,7 @@ static const struct os_disk_ops sim_disk_ops = {
 	.read = disk_read,
 	.write = disk_write,
 	.sync = disk_sync,
+	.write_back = disk_write_back,
 	.allocate = disk_allocate,
 	.truncate = disk_truncate,
 	.size = disk_size,

@@ -205,12 +205,14 @@ struct sim_executor {
 	struct os_executor base;
 	bool ordered;
 	uint64_t last_us; /* when the newest job runs */
+	uint64_t last_done_us; /* when the last that ran is told so */
 };
 
-static struct os_executor *executor_new(struct os_loop *loop, const char *name, unsigned threads_max,
-                                        size_t stack_bytes)
+static struct os_executor *executor_new(struct os_loop *loop, const char *name, enum os_urgency urgency,
+                                        unsigned threads_max, size_t stack_bytes)
 {
 	(void)name;
+	(void)urgency;
 	(void)stack_bytes;
 	struct sim_executor *executor = must(calloc(1, sizeof *executor));
 	executor->base.loop = loop;
@@ -229,23 +231,32 @@ static void finish_job(struct os_task *task)
 	job->done(job);
 }
 
+/* A moment in the near future; with `ordered`, behind the one before. */
+static uint64_t delayed(struct os_sim *sim, bool ordered, uint64_t *last_us)
+{
+	uint64_t at_us = sim->now_us + 1 + os_sim_random_below(sim, JOB_DELAY_US);
+	if (ordered && at_us <= *last_us)
+		at_us = *last_us + 1;
+	*last_us = at_us;
+	return at_us;
+}
+
 static void run_job(void *argument)
 {
 	struct os_job *job = argument;
-	struct sim_loop *loop = loop_of(job->loop);
+	struct sim_executor *executor = (struct sim_executor *)job->executor;
+	struct sim_loop *loop = loop_of(executor->base.loop);
 	job->run(job);
 	job->task.run = finish_job;
-	sim_schedule(loop->sim, 1 + os_sim_random_below(loop->sim, JOB_DELAY_US), loop, run_task, NULL, &job->task);
+	uint64_t done_us = delayed(loop->sim, executor->ordered, &executor->last_done_us);
+	sim_schedule(loop->sim, done_us - loop->sim->now_us, loop, run_task, NULL, &job->task);
 }
 
 static void submit(struct os_executor *base, struct os_job *job)
 {
 	struct sim_executor *executor = (struct sim_executor *)base;
 	struct os_sim *sim = loop_of(base->loop)->sim;
-	uint64_t at_us = sim->now_us + 1 + os_sim_random_below(sim, JOB_DELAY_US);
-	if (executor->ordered && at_us <= executor->last_us)
-		at_us = executor->last_us + 1;
-	executor->last_us = at_us;
+	uint64_t at_us = delayed(sim, executor->ordered, &executor->last_us);
 	sim_schedule(sim, at_us - sim->now_us, loop_of(base->loop), run_job, NULL, job);
 }
 

@@ -169,7 +169,7 @@ void kafka_connection_pump(struct kafka_connection *connection)
 		return;
 	connection->pumping = true;
 	send_answered(connection);
-	while (!connection->closing && unsent_bytes(connection) < UNSENT_BYTES_MAX &&
+	while (!connection->closing && !connection->muted && unsent_bytes(connection) < UNSENT_BYTES_MAX &&
 	       (request = next_to_start(connection))) {
 		request->started = true;
 		kafka_request_start(request);
@@ -179,7 +179,7 @@ void kafka_connection_pump(struct kafka_connection *connection)
 	if (connection->closing)
 		return;
 	count_unsent(connection, unsent_bytes(connection));
-	if (connection->request_count >= REQUESTS_MAX || next_to_start(connection))
+	if (connection->muted || connection->request_count >= REQUESTS_MAX || next_to_start(connection))
 		hold(connection);
 	else if (!memory_is_there(connection->server, 0, connection->server->options.memory_bytes_max) &&
 	         connection->request_count > 0)
@@ -454,6 +454,7 @@ void kafka_connection_free(struct kafka_connection *connection)
 	own_release(connection);
 	base_list_remove(&connection->memory_node);
 	base_list_remove(&connection->answered_node);
+	os_timer_stop(server->loop, &connection->unmute);
 	server->metrics.connections -= 1;
 	free(connection);
 }
@@ -480,6 +481,7 @@ void kafka_connection_accepted(void *context, struct os_connection *os)
 	base_list_init(&connection->requests);
 	base_list_init(&connection->memory_node);
 	base_list_init(&connection->answered_node);
+	kafka_throttle_init(connection);
 	base_list_append(&server->connections, &connection->node);
 	server->metrics.connections += 1;
 	os_connection_start(os, &connection_handler, connection);

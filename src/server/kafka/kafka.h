@@ -70,6 +70,7 @@ struct kafka_server_metrics {
 	uint64_t fetched_bytes;
 	uint64_t connections_refused; /* over connections_max */
 	uint64_t connections_stalled; /* closed after stall_us_max */
+	uint64_t throttled; /* answers after which a client had to wait for its quota */
 	uint64_t memory_waits; /* times a connection had to wait for memory_bytes_max */
 	uint64_t memory_bytes; /* now */
 	uint64_t response_bytes; /* now */

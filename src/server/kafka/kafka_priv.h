@@ -21,6 +21,7 @@ enum {
 	KAFKA_RESPONSE_BYTES_MAX = 64 << 20, /* of a response, records not counted */
 	KAFKA_CLUSTER_ID_BYTES = 22,
 	KAFKA_CHANGES_MAX = 10000, /* topics created or deleted by one request */
+	KAFKA_BUCKETS = 4096,
 	KAFKA_AUTO_CREATES_MAX = 100, /* in one request; the client asks again for the others */
 };
 
@@ -41,7 +42,19 @@ enum kafka_error {
 	KAFKA_INVALID_FETCH_SESSION_EPOCH = 71,
 	KAFKA_FENCED_LEADER_EPOCH = 74,
 	KAFKA_UNKNOWN_LEADER_EPOCH = 75,
+	KAFKA_ELECTION_NOT_NEEDED = 84,
+	KAFKA_NO_REASSIGNMENT_IN_PROGRESS = 85,
+	KAFKA_RESOURCE_NOT_FOUND = 91,
 	KAFKA_UNKNOWN_TOPIC_ID = 100,
+	KAFKA_TRANSACTIONAL_ID_NOT_FOUND = 105,
+};
+
+/* Source: org.apache.kafka.common.config.ConfigResource.Type. */
+enum {
+	KAFKA_RESOURCE_TOPIC = 2,
+	KAFKA_RESOURCE_BROKER = 4,
+	KAFKA_RESOURCE_CLIENT_METRICS = 16,
+	KAFKA_RESOURCE_GROUP = 32,
 };
 
 struct kafka_connection;
@@ -65,6 +78,7 @@ struct kafka_request {
 	void (*cancel)(
 		struct kafka_request *request); /* the client has gone: stop waiting, reply soon. NULL: will anyway */
 
+	int32_t throttle_ms; /* how long its client is held back after it */
 	bool started;
 	bool answered;
 	bool close_after; /* the connection is closed once this is answered */
@@ -103,11 +117,26 @@ struct kafka_spread {
 	size_t part_count;
 };
 
+/* What the clients of one quota have used, of all shards: without a lock. */
+struct kafka_bucket {
+	atomic_uint_least64_t key; /* whose; 0: nobody's yet */
+	atomic_uint_least64_t arrival_us; /* when what they used until now would be used up at the quota's rate */
+};
+
+/* The quotas that hold for a connection's client id, as looked up at a version of them. */
+struct kafka_quotas {
+	uint64_t version;
+	uint64_t client; /* hash of the client id */
+	double rates[CATALOG_QUOTA_KEYS]; /* 0: none */
+	uint64_t buckets[CATALOG_QUOTA_KEYS]; /* keys */
+};
+
 /* Servers of all shards; the first one listens and gives connections to each in turn. */
 struct kafka_group {
 	struct kafka_server **servers;
 	size_t count;
 	size_t next; /* takes the next connection */
+	struct kafka_bucket *buckets; /* KAFKA_BUCKETS of them */
 	size_t open_count; /* that still have something to do, when closing */
 	void (*closed)(void *context);
 	void *closed_context;
@@ -131,6 +160,10 @@ struct kafka_connection {
 	size_t own_bytes; /* received into it */
 	size_t own_wanted; /* the request's length */
 	size_t trusted_bytes; /* of the longest request that came whole, up to a limit */
+
+	struct kafka_quotas quotas;
+	struct os_timer unmute;
+	bool muted; /* over a quota: nothing is read or started until `unmute` */
 
 	bool paused;
 	bool pumping;
@@ -226,6 +259,16 @@ void kafka_request_reply_nothing(struct kafka_request *request);
 /* Done for: the connection is closed, with a line in the log. */
 void kafka_request_fail(struct kafka_request *request, const char *why);
 
+/* ---- throttle.c ---- */
+
+/* Counts what the request used against its client's quotas; over one, the answer tells how long its connection is muted. */
+void kafka_throttle(struct kafka_request *request, const struct kafka_outcome *outcome);
+/* When a request's work on the loop begins, and, with that, its end: counted against the quota of its client's. 0: nobody
+ * has a quota. */
+uint64_t kafka_throttle_clock(const struct kafka_request *request);
+void kafka_throttle_time(struct kafka_connection *connection, uint64_t began_us);
+void kafka_throttle_init(struct kafka_connection *connection);
+
 /* ---- spread.c ---- */
 
 /* Hands the decoded request to its handler: here, or on each shard that owns some of its slots, which are its partitions
@@ -266,9 +309,30 @@ void kafka_delete_records(struct kafka_request *request, const void *message);
 void kafka_init_producer_id(struct kafka_request *request, const void *message);
 void kafka_offset_for_leader_epoch(struct kafka_request *request, const void *message);
 void kafka_describe_configs(struct kafka_request *request, const void *message);
+void kafka_alter_configs(struct kafka_request *request, const void *message);
+void kafka_incremental_alter_configs(struct kafka_request *request, const void *message);
 void kafka_describe_cluster(struct kafka_request *request, const void *message);
+void kafka_create_partitions(struct kafka_request *request, const void *message);
+void kafka_elect_leaders(struct kafka_request *request, const void *message);
+void kafka_alter_partition_reassignments(struct kafka_request *request, const void *message);
+void kafka_list_partition_reassignments(struct kafka_request *request, const void *message);
+void kafka_describe_topic_partitions(struct kafka_request *request, const void *message);
+/* Names the partitions that a client asks for without names. False: the request has failed. */
+bool kafka_log_dirs_prepare(struct kafka_request *request, void *message);
+void kafka_describe_log_dirs(struct kafka_request *request, const void *message);
+void kafka_describe_producers(struct kafka_request *request, const void *message);
+void kafka_describe_client_quotas(struct kafka_request *request, const void *message);
+void kafka_alter_client_quotas(struct kafka_request *request, const void *message);
+void kafka_describe_scram(struct kafka_request *request, const void *message);
+void kafka_describe_transactions(struct kafka_request *request, const void *message);
+void kafka_list_transactions(struct kafka_request *request, const void *message);
 void kafka_find_coordinator(struct kafka_request *request, const void *message);
 void kafka_group_request(struct kafka_request *request, const void *message); /* all that the coordinator serves */
+
+/* Is that the number of this node, in digits? (configs.c) */
+bool kafka_is_this_node(const struct kafka_server *server, struct base_bytes name);
+/* Bits of AclOperation that authorize() grants; `object` NULL: the node (metadata.c). */
+int32_t kafka_authorized_operations(struct kafka_request *request, const char *object);
 
 /* ---- topics.c: what many handlers ask ---- */
 

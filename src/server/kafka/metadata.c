@@ -20,8 +20,8 @@ struct metadata_work {
 	struct metadata_create creates[];
 };
 
-/* Bits of AclOperation that authorize() grants. Source: org.apache.kafka.common.acl.AclOperation. */
-static int32_t authorized_operations(struct kafka_request *request, const char *object)
+/* Source: org.apache.kafka.common.acl.AclOperation. */
+int32_t kafka_authorized_operations(struct kafka_request *request, const char *object)
 {
 	static const struct {
 		uint32_t bits;
@@ -73,7 +73,7 @@ static bool tell_topic(struct kafka_request *request, const struct catalog_topic
 	memcpy(answer->topic_id, topic->uuid, sizeof answer->topic_id);
 	answer->is_internal = group_topic_is_internal(topic->name, strlen(topic->name));
 	if (with_operations)
-		answer->topic_authorized_operations = authorized_operations(request, topic->name);
+		answer->topic_authorized_operations = kafka_authorized_operations(request, topic->name);
 	return tell_partitions(request, topic, answer);
 }
 
@@ -156,7 +156,7 @@ static void answer(struct kafka_request *request, const struct codec_kafka_metad
 	response.cluster_id = kafka_text(cluster_id);
 	response.controller_id = server->options.node_id;
 	if (asked->include_cluster_authorized_operations)
-		response.cluster_authorized_operations = authorized_operations(request, NULL);
+		response.cluster_authorized_operations = kafka_authorized_operations(request, NULL);
 	bool told =
 		asks_all(request, asked) ? tell_all(request, asked, &response) : tell_named(request, asked, &response);
 	if (told)
@@ -245,6 +245,6 @@ void kafka_describe_cluster(struct kafka_request *request, const void *message)
 	response.controller_id = server->options.node_id;
 	response.endpoint_type = asked->endpoint_type;
 	if (asked->include_cluster_authorized_operations)
-		response.cluster_authorized_operations = authorized_operations(request, NULL);
+		response.cluster_authorized_operations = kafka_authorized_operations(request, NULL);
 	kafka_request_reply(request, &response);
 }

@@ -97,6 +97,25 @@ static size_t inflated_max(const struct catalog_topic *topic)
 	return allowed < INFLATED_BYTES_MAX / INFLATED_FACTOR ? allowed * INFLATED_FACTOR : INFLATED_BYTES_MAX;
 }
 
+/* Against the topic's message.timestamp settings, which a topic that stamps records itself does not need. */
+static pyr_result check_times(const struct kafka_request *request, const struct catalog_topic_config *config,
+                              int64_t min_ms, int64_t max_ms, struct pyr_error *error)
+{
+	int64_t now_ms = os_wall_ms(request->server->loop);
+	if (config->timestamp_type == 1)
+		return pyr_ok();
+	if (max_ms > now_ms && max_ms - now_ms > config->timestamp_after_max_ms)
+		return pyr_fail(error, PYR_BAD_TIMESTAMP,
+		                "a record is %lld ms ahead of this server's clock; "
+		                "message.timestamp.after.max.ms of the topic is %lld",
+		                (long long)(max_ms - now_ms), (long long)config->timestamp_after_max_ms);
+	if (min_ms >= 0 && min_ms < now_ms && now_ms - min_ms > config->timestamp_before_max_ms)
+		return pyr_fail(error, PYR_BAD_TIMESTAMP,
+		                "a record is %lld ms old; message.timestamp.before.max.ms of the topic is %lld",
+		                (long long)(now_ms - min_ms), (long long)config->timestamp_before_max_ms);
+	return pyr_ok();
+}
+
 /* Exactly one batch, whole, sound and allowed. */
 static pyr_result check_batch(const struct kafka_request *request, const struct catalog_topic *topic,
                               struct base_bytes records, int64_t *ret_min_timestamp_ms, struct pyr_error *error)
@@ -118,7 +137,8 @@ static pyr_result check_batch(const struct kafka_request *request, const struct 
 	if (codec_batch_is_transactional(&batch))
 		return pyr_fail(error, PYR_NOT_SUPPORTED,
 		                "transactions are not served: produce without transactional.id");
-	return codec_batch_validate(&batch, inflated_max(topic), ret_min_timestamp_ms, error);
+	PYR_TRY(codec_batch_validate(&batch, inflated_max(topic), ret_min_timestamp_ms, error));
+	return check_times(request, &topic->config, *ret_min_timestamp_ms, batch.max_timestamp_ms, error);
 }
 
 static void append_batch(struct produce_item *item, const struct catalog_topic *topic,

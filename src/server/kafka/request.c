@@ -32,7 +32,21 @@ static const struct handler handlers[] = {
 	{CODEC_KAFKA_INIT_PRODUCER_ID, kafka_init_producer_id, ON_ANY},
 	{CODEC_KAFKA_OFFSET_FOR_LEADER_EPOCH, kafka_offset_for_leader_epoch, ON_ANY},
 	{CODEC_KAFKA_DESCRIBE_CONFIGS, kafka_describe_configs, ON_ANY},
+	{CODEC_KAFKA_ALTER_CONFIGS, kafka_alter_configs, ON_ANY},
+	{CODEC_KAFKA_INCREMENTAL_ALTER_CONFIGS, kafka_incremental_alter_configs, ON_ANY},
+	{CODEC_KAFKA_DESCRIBE_LOG_DIRS, kafka_describe_log_dirs, ON_ANY},
+	{CODEC_KAFKA_CREATE_PARTITIONS, kafka_create_partitions, ON_ANY},
+	{CODEC_KAFKA_ELECT_LEADERS, kafka_elect_leaders, ON_ANY},
+	{CODEC_KAFKA_ALTER_PARTITION_REASSIGNMENTS, kafka_alter_partition_reassignments, ON_ANY},
+	{CODEC_KAFKA_LIST_PARTITION_REASSIGNMENTS, kafka_list_partition_reassignments, ON_ANY},
+	{CODEC_KAFKA_DESCRIBE_CLIENT_QUOTAS, kafka_describe_client_quotas, ON_ANY},
+	{CODEC_KAFKA_ALTER_CLIENT_QUOTAS, kafka_alter_client_quotas, ON_FIRST},
+	{CODEC_KAFKA_DESCRIBE_USER_SCRAM_CREDENTIALS, kafka_describe_scram, ON_ANY},
 	{CODEC_KAFKA_DESCRIBE_CLUSTER, kafka_describe_cluster, ON_ANY},
+	{CODEC_KAFKA_DESCRIBE_PRODUCERS, kafka_describe_producers, ON_ANY},
+	{CODEC_KAFKA_DESCRIBE_TRANSACTIONS, kafka_describe_transactions, ON_ANY},
+	{CODEC_KAFKA_LIST_TRANSACTIONS, kafka_list_transactions, ON_ANY},
+	{CODEC_KAFKA_DESCRIBE_TOPIC_PARTITIONS, kafka_describe_topic_partitions, ON_ANY},
 	{CODEC_KAFKA_CONSUMER_GROUP_HEARTBEAT, kafka_group_request, ON_FIRST},
 	{CODEC_KAFKA_CONSUMER_GROUP_DESCRIBE, kafka_group_request, ON_FIRST},
 	{CODEC_KAFKA_FIND_COORDINATOR, kafka_find_coordinator, ON_ANY},
@@ -171,7 +185,7 @@ static void on_unsupported(struct kafka_request *request)
 	fail(request, why);
 }
 
-void kafka_request_start(struct kafka_request *request)
+static void start(struct kafka_request *request)
 {
 	struct base_reader reader = base_reader_init(request->bytes.data, request->bytes.bytes);
 	pyr_result result = codec_kafka_request_header_decode(&reader, &request->header);
@@ -195,11 +209,35 @@ void kafka_request_start(struct kafka_request *request)
 		                   result.code == PYR_OUT_OF_MEMORY ? "it has too many elements" : "it is malformed");
 		return;
 	}
+	if (request->header.api_key == CODEC_KAFKA_DESCRIBE_LOG_DIRS && !kafka_log_dirs_prepare(request, message))
+		return;
 	count_arena(request);
 	if (handler->where == ON_FIRST)
 		kafka_spread_to_first(request, message, handler->handle);
 	else
 		kafka_spread_start(request, message, handler->handle);
+}
+
+void kafka_request_start(struct kafka_request *request)
+{
+	struct kafka_connection *connection = request->connection;
+	uint64_t began_us = kafka_throttle_clock(request);
+	start(request); /* which may be gone after it; its connection is not while it is pumped */
+	kafka_throttle_time(connection, began_us);
+}
+
+/* The message with how long the client is held back, where its API can tell. */
+static const void *with_throttle(struct kafka_request *request, const void *message)
+{
+	const struct codec_kafka_api *api = request->api;
+	if (request->throttle_ms == 0 || !api->has_throttle)
+		return message;
+	uint8_t *copy = codec_arena_alloc(&request->arena, 1, api->response.struct_bytes);
+	if (!copy)
+		return message; /* it is held back all the same */
+	memcpy(copy, message, api->response.struct_bytes);
+	memcpy(copy + api->throttle_at, &request->throttle_ms, sizeof(int32_t));
+	return copy;
 }
 
 /* Length, header and message in one slice. */
@@ -210,7 +248,7 @@ static pyr_result encode(struct kafka_request *request, const void *message, str
 	base_writer_init(&writer, KAFKA_RESPONSE_BYTES_MAX);
 	base_write_u32be(&writer, 0);
 	codec_kafka_response_header_encode(&writer, header->api_key, header->api_version, header->correlation_id);
-	request->api->response.encode(&writer, header->api_version, message);
+	request->api->response.encode(&writer, header->api_version, with_throttle(request, message));
 	pyr_result result = base_writer_take(&writer, ret_bytes);
 	base_writer_deinit(&writer);
 	return result;
@@ -300,6 +338,8 @@ static void send_spread(struct kafka_request *request, const void *message)
 
 void kafka_request_finish(struct kafka_request *request, const struct kafka_outcome *outcome)
 {
+	if (!outcome->failure)
+		kafka_throttle(request, outcome);
 	if (outcome->failure)
 		fail(request, outcome->failure);
 	else if (!outcome->message)

@@ -123,6 +123,7 @@ static void group_free(struct kafka_group *group)
 		if (group->servers[i])
 			server_free(group->servers[i]);
 	free(group->servers);
+	free(group->buckets);
 	free(group);
 }
 
@@ -195,7 +196,10 @@ static struct kafka_group *group_new(const struct kafka_server_options *options)
 	if (!group)
 		return NULL;
 	group->servers = calloc(options->shard_count, sizeof *group->servers);
-	if (!group->servers) {
+	group->buckets = calloc(KAFKA_BUCKETS, sizeof *group->buckets);
+	if (!group->servers || !group->buckets) {
+		free(group->servers);
+		free(group->buckets);
 		free(group);
 		return NULL;
 	}

@@ -67,14 +67,14 @@ struct merger {
 	const void *from;
 };
 
-#define SPREAD_API(api, topic_id_of)                                                                                   \
+#define SPREAD_API(api, topic_id_of, index_at, topics_of)                                                              \
 	static void route_##api(struct router *router, const void *message)                                            \
 	{                                                                                                              \
 		const struct codec_kafka_##api##_request *asked = message;                                             \
 		for (size_t i = 0; i < asked->topics_count; i++) {                                                     \
 			route_topic(router, asked->topics[i].name, topic_id_of(asked->topics[i]));                     \
 			for (size_t j = 0; j < asked->topics[i].partitions_count; j++)                                 \
-				route_partition(router, asked->topics[i].partitions[j].index);                         \
+				route_partition(router, index_at(asked->topics[i], j));                                \
 		}                                                                                                      \
 	}                                                                                                              \
 	static void merge_##api(const struct merger *merger)                                                           \
@@ -82,20 +82,27 @@ struct merger {
 		struct codec_kafka_##api##_response *into = merger->into;                                              \
 		const struct codec_kafka_##api##_response *from = merger->from;                                        \
 		size_t slot = 0;                                                                                       \
-		for (size_t i = 0; i < into->topics_count; i++)                                                        \
-			for (size_t j = 0; j < into->topics[i].partitions_count; j++, slot++)                          \
+		for (size_t i = 0; i < topics_of(into)->topics_count; i++)                                             \
+			for (size_t j = 0; j < topics_of(into)->topics[i].partitions_count; j++, slot++)               \
 				if (merger->owners[slot] == merger->owner)                                             \
-					into->topics[i].partitions[j] = from->topics[i].partitions[j];                 \
+					topics_of(into)->topics[i].partitions[j] =                                     \
+						topics_of(from)->topics[i].partitions[j];                              \
 	}
 
 #define BY_ID(topic) (topic).topic_id
 #define BY_NAME(topic) NULL
+#define IN_STRUCT(topic, j) (topic).partitions[j].index
+#define PLAIN(topic, j) (topic).partitions[j]
+#define AT_TOP(response) (response)
+#define IN_RESULT(response) (response)->results
 
-SPREAD_API(produce, BY_ID)
-SPREAD_API(fetch, BY_ID)
-SPREAD_API(list_offsets, BY_NAME)
-SPREAD_API(delete_records, BY_NAME)
-SPREAD_API(offset_for_leader_epoch, BY_NAME)
+SPREAD_API(produce, BY_ID, IN_STRUCT, AT_TOP)
+SPREAD_API(fetch, BY_ID, IN_STRUCT, AT_TOP)
+SPREAD_API(list_offsets, BY_NAME, IN_STRUCT, AT_TOP)
+SPREAD_API(delete_records, BY_NAME, IN_STRUCT, AT_TOP)
+SPREAD_API(offset_for_leader_epoch, BY_NAME, IN_STRUCT, AT_TOP)
+SPREAD_API(describe_producers, BY_NAME, PLAIN, AT_TOP)
+SPREAD_API(describe_log_dirs, BY_NAME, PLAIN, IN_RESULT)
 
 struct spread_api {
 	int16_t key;
@@ -109,6 +116,8 @@ static const struct spread_api spread_apis[] = {
 	{CODEC_KAFKA_LIST_OFFSETS, route_list_offsets, merge_list_offsets},
 	{CODEC_KAFKA_DELETE_RECORDS, route_delete_records, merge_delete_records},
 	{CODEC_KAFKA_OFFSET_FOR_LEADER_EPOCH, route_offset_for_leader_epoch, merge_offset_for_leader_epoch},
+	{CODEC_KAFKA_DESCRIBE_PRODUCERS, route_describe_producers, merge_describe_producers},
+	{CODEC_KAFKA_DESCRIBE_LOG_DIRS, route_describe_log_dirs, merge_describe_log_dirs},
 };
 
 static const struct spread_api *api_of(int16_t key)

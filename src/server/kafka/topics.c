@@ -3,6 +3,7 @@
  * A request changes several topics; each is a catalog_change of its own, all under way together, and the response goes
  * out with the last of them. Owner: the loop's thread. */
 #include "server/kafka/kafka_priv.h"
+#include "server/kafka/known_settings.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -103,7 +104,7 @@ static pyr_result parse_configs(struct create_item *item, struct pyr_error *erro
 			return pyr_fail(error, PYR_INVALID_CONFIG, "a setting's name or value is missing or too long");
 		snprintf(name, sizeof name, "%.*s", (int)config->name.bytes, (const char *)config->name.data);
 		snprintf(value, sizeof value, "%.*s", (int)config->value.bytes, (const char *)config->value.data);
-		PYR_TRY(catalog_setting_parse(&item->change.config, name, value, error));
+		PYR_TRY(kafka_topic_setting_parse(&item->change.config, name, value, error));
 	}
 	return pyr_ok();
 }

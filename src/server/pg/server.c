@@ -35,7 +35,8 @@ pyr_result pg_server_new(const struct pg_server_options *options, struct pg_serv
 		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
 	server->options = *options;
 	base_list_init(&server->connections);
-	server->executor = os_executor_new(options->loop, "query", options->threads_max, QUERY_STACK_BYTES);
+	server->executor =
+		os_executor_new(options->loop, "query", OS_ORDINARY, options->threads_max, QUERY_STACK_BYTES);
 	pyr_result result = server->executor ? os_net_listen(options->net, options->host, options->port, accepted,
 	                                                     server, &server->listener, error)
 	                                     : pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");

@@ -5,6 +5,7 @@ from group_member import SECONDS, shared
 from waiting import wait_until
 
 NEW = {"group.protocol": "consumer"}
+ARGUMENTS = ["--group-heartbeat-ms", "300"]
 
 
 @pytest.mark.parametrize("assignor", ["uniform", "range"])
@@ -41,7 +42,7 @@ def test_a_regular_expression_finds_topics_that_come_later(client, node, join):
 
 
 def test_commits_and_members_outlive_a_crash(new_node, new_client, join):
-    node = new_node()
+    node = new_node(*ARGUMENTS)
     client = new_client(node)
     topic = client.topic(partitions=2)
     client.produce(topic, [b"x"] * 50, partition=0)

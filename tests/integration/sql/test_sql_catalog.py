@@ -101,5 +101,5 @@ def test_every_relation_can_be_read(sql):
     assert len(names) > 100
     with sql.connect() as connection:
         for name, in names:
-            assert re.fullmatch(r"(pg_catalog|information_schema)\.[a-z_]+", name)
+            assert re.fullmatch(r"(pg_catalog|information_schema|pyralog)\.[a-z_]+", name)
             connection.execute(f"SELECT * FROM {name} LIMIT 3").fetchall()

@@ -1,0 +1,152 @@
+/* Groups as rows (see list.h). Owner: the loop's thread. */
+#include "group/list.h"
+
+#include "base/array.h"
+#include "base/hash.h"
+#include "group/consumer.h"
+#include "group/coordinator_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ARENA_BYTES = 16 << 20, ASSIGNMENT_VERSION_MAX = 3 };
+
+struct listing {
+	const struct group_coordinator *coordinator;
+	const struct group *group;
+	struct group_row *rows;
+	size_t count, capacity;
+	size_t first; /* of this group */
+	bool failed; /* memory is out */
+};
+
+static void keep(char text[CATALOG_NAME_MAX + 1], struct base_bytes bytes)
+{
+	size_t count = bytes.bytes < CATALOG_NAME_MAX ? bytes.bytes : CATALOG_NAME_MAX;
+	if (count > 0)
+		memcpy(text, bytes.data, count);
+	text[count] = '\0';
+}
+
+static struct group_row *add_row(struct listing *listing, struct base_bytes topic, int32_t partition)
+{
+	const struct group *group = listing->group;
+	if (!base_array_reserve(&listing->rows, &listing->capacity, listing->count + 1, sizeof *listing->rows)) {
+		listing->failed = true;
+		return NULL;
+	}
+	struct group_row *row = &listing->rows[listing->count++];
+	*row = (struct group_row){.partition = partition, .committed = -1, .state = group_state_name(group)};
+	row->protocol = group->kind == GROUP_CONSUMER ? "consumer" : "classic";
+	keep(row->group, group_bytes(group->id));
+	keep(row->topic, topic);
+	return row;
+}
+
+static void add_offsets(struct listing *listing)
+{
+	for (struct base_table_node *node = NULL; (node = base_table_next(&listing->group->offsets, node));) {
+		const struct group_offset *offset = BASE_CONTAINER(node, struct group_offset, node);
+		struct group_row *row = add_row(listing, group_bytes(offset->topic), offset->partition);
+		if (row)
+			row->committed = offset->offset;
+	}
+}
+
+/* The row of the partition's offset, if one was committed; a new one otherwise. */
+static struct group_row *row_of(struct listing *listing, struct base_bytes topic, int32_t partition)
+{
+	if (!group_offset_find(listing->group, topic, partition))
+		return add_row(listing, topic, partition);
+	for (size_t i = listing->first; i < listing->count; i++)
+		if (listing->rows[i].partition == partition && strlen(listing->rows[i].topic) == topic.bytes &&
+		    memcmp(listing->rows[i].topic, topic.data, topic.bytes) == 0)
+			return &listing->rows[i];
+	return add_row(listing, topic, partition);
+}
+
+static void give(struct listing *listing, struct base_bytes topic, int32_t partition, struct base_slice member,
+                 struct base_slice client)
+{
+	struct group_row *row = row_of(listing, topic, partition);
+	if (!row)
+		return;
+	keep(row->member, group_bytes(member));
+	keep(row->client, group_bytes(client));
+}
+
+/* What can't be read is another protocol's than consumers', and not ours to tell. */
+static void add_assignment(struct listing *listing, const struct group_member *member, struct codec_arena *arena)
+{
+	struct base_reader reader = base_reader_init(member->assignment.data, member->assignment.bytes);
+	struct codec_kafka_consumer_protocol_assignment assignment;
+	int16_t version = (int16_t)base_read_u16be(&reader);
+	if (reader.failed || version < 0)
+		return;
+	version = version < ASSIGNMENT_VERSION_MAX ? version : ASSIGNMENT_VERSION_MAX;
+	if (codec_kafka_consumer_protocol_assignment_decode(&reader, version, arena, &assignment).code != PYR_OK)
+		return;
+	for (size_t i = 0; i < assignment.assigned_partitions_count; i++)
+		for (size_t j = 0; j < assignment.assigned_partitions[i].partitions_count; j++)
+			give(listing, assignment.assigned_partitions[i].topic,
+			     assignment.assigned_partitions[i].partitions[j], member->id, member->client_id);
+}
+
+static void add_members(struct listing *listing)
+{
+	const struct base_list *head = &listing->group->member_list;
+	for (struct base_list *node = head->next; node != head; node = node->next) {
+		struct codec_arena arena;
+		codec_arena_init(&arena, ARENA_BYTES);
+		add_assignment(listing, BASE_CONTAINER(node, struct group_member, node), &arena);
+		codec_arena_deinit(&arena);
+	}
+}
+
+static void add_consumers(struct listing *listing)
+{
+	const struct base_list *head = &listing->group->consumers->list;
+	for (struct base_list *node = head->next; node != head; node = node->next) {
+		const struct group_consumer *member = BASE_CONTAINER(node, struct group_consumer, node);
+		for (size_t i = 0; i < member->assigned.count; i++) {
+			const struct group_part *part = &member->assigned.items[i];
+			const struct catalog_topic *topic =
+				catalog_topic_find_uuid(listing->coordinator->catalog, part->topic);
+			if (topic)
+				give(listing, (struct base_bytes){(const uint8_t *)topic->name, strlen(topic->name)},
+				     part->partition, member->id, member->client_id);
+		}
+	}
+}
+
+static void add_group(struct listing *listing, const struct group *group)
+{
+	listing->group = group;
+	listing->first = listing->count;
+	add_offsets(listing);
+	if (group->kind == GROUP_CONSUMER)
+		add_consumers(listing);
+	else if (group->state == GROUP_STABLE)
+		add_members(listing);
+	if (listing->count == listing->first)
+		(void)add_row(listing, (struct base_bytes){0}, -1);
+}
+
+pyr_result group_coordinator_list(const struct group_coordinator *coordinator, struct group_row **ret_rows,
+                                  size_t *ret_count)
+{
+	struct listing listing = {.coordinator = coordinator};
+	if (coordinator->phase != GROUP_SERVING)
+		return pyr_result_of(PYR_BUSY);
+	const struct base_list *head = &coordinator->list;
+	for (struct base_list *node = head->next; node != head && !listing.failed; node = node->next)
+		add_group(&listing, &BASE_CONTAINER(node, struct group_slot, node)->group);
+	if (listing.failed) {
+		free(listing.rows);
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	}
+	*ret_rows = listing.rows;
+	*ret_count = listing.count;
+	return pyr_ok();
+}

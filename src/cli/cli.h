@@ -8,5 +8,6 @@ typedef int cli_command(int argc, char **argv);
 cli_command cli_bench;
 cli_command cli_group;
 cli_command cli_server;
+cli_command cli_sql;
 
 #endif

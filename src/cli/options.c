@@ -75,6 +75,14 @@ pyr_result cli_option_number(const struct cli_option *options, const char *name,
 	return pyr_ok();
 }
 
+bool cli_option_takes_value(const struct cli_option *options, const char *argument)
+{
+	for (; options->name; options++)
+		if (options->placeholder && strncmp(argument, "--", 2) == 0 && strcmp(argument + 2, options->name) == 0)
+			return true;
+	return false;
+}
+
 void cli_options_help(const struct cli_option *options, FILE *out)
 {
 	for (; options->name; options++) {

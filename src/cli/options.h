@@ -23,6 +23,8 @@ const char *cli_option_get(const struct cli_option *options, const char *name);
 /* A number from `min` to `max`. PYR_USAGE. */
 pyr_result cli_option_number(const struct cli_option *options, const char *name, long long min, long long max,
                              long long *ret_number, struct pyr_error *error);
+/* Is `argument` the name, with its dashes, of an option whose value follows? */
+bool cli_option_takes_value(const struct cli_option *options, const char *argument);
 void cli_options_help(const struct cli_option *options, FILE *out);
 
 #endif

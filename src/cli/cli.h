@@ -9,5 +9,6 @@ cli_command cli_bench;
 cli_command cli_group;
 cli_command cli_server;
 cli_command cli_sql;
+cli_command cli_topic;
 
 #endif

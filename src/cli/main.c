@@ -13,6 +13,7 @@ struct command {
 static const struct command commands[] = {
 	{"server", cli_server, "run a node: Kafka protocol and SQL on one durable log"},
 	{"sql", cli_sql, "a shell for SQL, and for scripts"},
+	{"topic", cli_topic, "topics: list, create, describe, alter, delete, infer columns"},
 	{"group", cli_group, "consumer groups: list, describe with lag, reset offsets, delete"},
 	{"bench", cli_bench, "load a broker that speaks Kafka's protocol, and tell how fast it is"},
 };

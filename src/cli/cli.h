@@ -6,7 +6,9 @@
 typedef int cli_command(int argc, char **argv);
 
 cli_command cli_bench;
+cli_command cli_consume;
 cli_command cli_group;
+cli_command cli_produce;
 cli_command cli_server;
 cli_command cli_sql;
 cli_command cli_topic;

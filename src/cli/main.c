@@ -14,6 +14,8 @@ static const struct command commands[] = {
 	{"server", cli_server, "run a node: Kafka protocol and SQL on one durable log"},
 	{"sql", cli_sql, "a shell for SQL, and for scripts"},
 	{"topic", cli_topic, "topics: list, create, describe, alter, delete, infer columns"},
+	{"produce", cli_produce, "records out of files: lines, JSON lines, CSV"},
+	{"consume", cli_consume, "records of a topic: lines, CSV, JSON lines"},
 	{"group", cli_group, "consumer groups: list, describe with lag, reset offsets, delete"},
 	{"bench", cli_bench, "load a broker that speaks Kafka's protocol, and tell how fast it is"},
 };

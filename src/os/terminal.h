@@ -6,11 +6,15 @@
 #define PYRALOG_OS_TERMINAL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
 bool os_terminal_is_input(void); /* standard input is one */
 void os_terminal_size(unsigned *ret_columns, unsigned *ret_lines); /* 80 x 24 if nobody knows */
+
+/* What has arrived, up to `room` bytes, waiting for the first; 0: it has ended. Not on a stream that was read otherwise. */
+size_t os_terminal_read(FILE *stream, void *bytes, size_t room);
 
 /* NULL: it can't be opened, errno says why. "|command" is a program that reads what is written. */
 FILE *os_terminal_open_output(const char *path);

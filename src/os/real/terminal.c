@@ -41,6 +41,15 @@ FILE *os_terminal_open_input(const char *path)
 	return fopen(path, "re");
 }
 
+size_t os_terminal_read(FILE *stream, void *bytes, size_t room)
+{
+	ssize_t got;
+	do
+		got = read(fileno(stream), bytes, room);
+	while (got < 0 && errno == EINTR);
+	return got > 0 ? (size_t)got : 0;
+}
+
 FILE *os_terminal_open_pager(void)
 {
 	const char *pager = getenv("PAGER");

@@ -324,6 +324,11 @@ static pyr_result prepare(struct consumer *consumer, struct pyr_error *error)
 	return consumer->asked ? find_places(consumer, error) : pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
 }
 
+const struct cli_option *cli_consume_options(void)
+{
+	return consume_options;
+}
+
 int cli_consume(int argc, char **argv)
 {
 	struct cli_option options[sizeof consume_options / sizeof consume_options[0]];

@@ -251,6 +251,11 @@ static void clean_up(struct producer *producer)
 		os_terminal_close(producer->in, false);
 }
 
+const struct cli_option *cli_produce_options(void)
+{
+	return produce_options;
+}
+
 int cli_produce(int argc, char **argv)
 {
 	struct cli_option options[sizeof produce_options / sizeof produce_options[0]];

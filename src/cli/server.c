@@ -5,6 +5,7 @@
  */
 #include "base/table.h"
 #include "cli/cli.h"
+#include "cli/config.h"
 #include "cli/options.h"
 #include "node/layout.h"
 #include "node/node.h"
@@ -56,6 +57,7 @@ static const struct cli_option server_options[] = {
 	{"tail-cache-mib", "N", "128", "memory for batches that were just written"},
 	{"read-cache-mib", "N", "64", "memory for verified batches that were read from files"},
 	{"open-files", "N", "1024", "sealed files kept open"},
+	{"config", "FILE", "", "settings from a file; the environment and the command line win"},
 	{"help", NULL, "", "show this"},
 	{NULL, NULL, NULL, NULL},
 };
@@ -281,13 +283,38 @@ static void clean_up(struct server *server)
 	os_real_disk_free(server->root);
 }
 
+const struct cli_option *cli_server_options(void)
+{
+	return server_options;
+}
+
+/* Values by themselves, before anything is opened. */
+pyr_result cli_server_check(const struct cli_option *options, struct pyr_error *error)
+{
+	struct log_options log = log_options_default();
+	enum log_durability durability;
+	uint16_t port;
+	long long number;
+	PYR_TRY(port_option(options, "kafka-port", &port, error));
+	PYR_TRY(port_option(options, "pg-port", &port, error));
+	PYR_TRY(cli_option_number(options, "shards", 0, NODE_SHARDS_MAX, &number, error));
+	PYR_TRY(cli_option_number(options, "partitions", 1, CATALOG_PARTITIONS_MAX, &number, error));
+	PYR_TRY(cli_option_number(options, "group-heartbeat-ms", 100, 60000, &number, error));
+	PYR_TRY(durability_option(options, &durability, error));
+	if (!is_loopback(cli_option_get(options, "host")))
+		return pyr_fail(error, PYR_USAGE, "host = %s would be open to the network, without TLS or passwords",
+		                cli_option_get(options, "host"));
+	return log_options(options, &log, error);
+}
+
 int cli_server(int argc, char **argv)
 {
 	struct cli_option options[sizeof server_options / sizeof server_options[0]];
 	struct server server = {0};
+	struct cli_config config = {NULL};
 	struct pyr_error error = {0};
 	memcpy(options, server_options, sizeof options);
-	if (cli_options_parse(options, argc, argv, &error).code != PYR_OK) {
+	if (cli_options_parse_file(options, argc, argv, &config, &error).code != PYR_OK) {
 		fprintf(stderr, "pyralog server: %s\n", error.text);
 		return 2;
 	}
@@ -304,5 +331,6 @@ int cli_server(int argc, char **argv)
 	os_real_thread_urgency(OS_PROMPT); /* all other threads are there, or ask for their own */
 	os_real_loop_run(server.shards[0].loop);
 	clean_up(&server);
+	cli_config_free(&config);
 	return 0;
 }

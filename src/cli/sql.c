@@ -166,6 +166,11 @@ static int run(const struct shell_options *options, const struct texts *texts)
 	return exit_code;
 }
 
+const struct cli_option *cli_sql_options(void)
+{
+	return sql_options;
+}
+
 int cli_sql(int argc, char **argv)
 {
 	struct cli_option options[sizeof sql_options / sizeof sql_options[0]];

@@ -328,6 +328,11 @@ static int finish(pyr_result done, const struct pyr_error *error)
 	return done.code == PYR_USAGE ? 2 : 1;
 }
 
+const struct cli_option *cli_topic_options(void)
+{
+	return topic_options;
+}
+
 int cli_topic(int argc, char **argv)
 {
 	struct cli_option options[sizeof topic_options / sizeof topic_options[0]];

@@ -19,6 +19,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SPILL_FOLDER "sql-spill"
+
 struct shard {
 	struct os_loop *loop;
 	struct os_net *net;
@@ -35,6 +37,7 @@ struct server {
 	struct query_source *source;
 	struct kafka_server *kafka;
 	struct pg_server *pg;
+	char spill_folder[4096];
 	bool stopping;
 };
 
@@ -57,6 +60,9 @@ static const struct cli_option server_options[] = {
 	{"tail-cache-mib", "N", "128", "memory for batches that were just written"},
 	{"read-cache-mib", "N", "64", "memory for verified batches that were read from files"},
 	{"open-files", "N", "1024", "sealed files kept open"},
+	{"sql-memory-mib", "N", "1024", "memory of all SQL statements together"},
+	{"sql-spill-mib", "N", "4096", "disk for what does not fit there, in the data directory; 0: none"},
+	{"sql-threads", "N", "2", "that work on SQL statements, besides one a statement"},
 	{"config", "FILE", "", "settings from a file; the environment and the command line win"},
 	{"help", NULL, "", "show this"},
 	{NULL, NULL, NULL, NULL},
@@ -186,10 +192,48 @@ static pyr_result open_kafka(struct server *server, const struct cli_option *opt
 	return kafka_server_new(&kafka, &server->kafka, error);
 }
 
+struct spilled {
+	struct os_disk *root;
+};
+
+static void remove_spilled(void *context, const char *name)
+{
+	const struct spilled *spilled = context;
+	char path[512];
+	snprintf(path, sizeof path, SPILL_FOLDER "/%s", name);
+	pyr_ignore(os_file_remove(spilled->root, path));
+}
+
+static pyr_result engine_options(const struct cli_option *options, struct query_engine_options *engine,
+                                 struct pyr_error *error)
+{
+	long long memory, spill, threads;
+	PYR_TRY(cli_option_number(options, "sql-memory-mib", 64, 1 << 20, &memory, error));
+	PYR_TRY(cli_option_number(options, "sql-spill-mib", 0, 1 << 30, &spill, error));
+	PYR_TRY(cli_option_number(options, "sql-threads", 1, 256, &threads, error));
+	engine->memory_bytes = (uint64_t)memory << 20;
+	engine->spill_bytes = (uint64_t)spill << 20;
+	engine->threads = (unsigned)threads;
+	return pyr_ok();
+}
+
+/* What a process that was killed left behind goes first. */
+static void prepare_spill(struct server *server, const struct cli_option *options, struct query_engine_options *engine)
+{
+	struct spilled spilled = {server->root};
+	pyr_ignore(os_directory_make(server->root, SPILL_FOLDER));
+	pyr_ignore(os_directory_list(server->root, SPILL_FOLDER, remove_spilled, &spilled));
+	snprintf(server->spill_folder, sizeof server->spill_folder, "%s/" SPILL_FOLDER,
+	         cli_option_get(options, "data"));
+	engine->spill_folder = engine->spill_bytes > 0 ? server->spill_folder : NULL;
+}
+
 static pyr_result open_pg(struct server *server, const struct cli_option *options, struct pyr_error *error)
 {
 	struct query_engine_options engine = query_engine_options_default();
 	struct pg_server_options pg = pg_server_options_default();
+	PYR_TRY(engine_options(options, &engine, error));
+	prepare_spill(server, options, &engine);
 	PYR_TRY(query_engine_new(&engine, &server->engine, error));
 	server->source = node_source_new(server->node);
 	if (!server->source)
@@ -304,6 +348,8 @@ pyr_result cli_server_check(const struct cli_option *options, struct pyr_error *
 	if (!is_loopback(cli_option_get(options, "host")))
 		return pyr_fail(error, PYR_USAGE, "host = %s would be open to the network, without TLS or passwords",
 		                cli_option_get(options, "host"));
+	struct query_engine_options engine;
+	PYR_TRY(engine_options(options, &engine, error));
 	return log_options(options, &log, error);
 }
 

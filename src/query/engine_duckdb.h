@@ -29,6 +29,9 @@ extern const size_t query_engine_setup_count;
 bool query_engine_register_topics(struct query_engine *engine, duckdb_connection connection);
 bool query_engine_register_errors(struct query_engine *engine, duckdb_connection connection);
 
+/* engine_progress.c: pyralog_queries. */
+bool query_engine_register_progress(struct query_engine *engine, duckdb_connection connection);
+
 /* engine_scan.c: registers pyralog_scan, and all the others, on the engine's first connection. */
 bool query_engine_register_functions(struct query_engine *engine, duckdb_connection connection);
 /* The run of that handle, or NULL. */

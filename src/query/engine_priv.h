@@ -30,6 +30,8 @@ struct query_run {
 	struct query_settings *settings;
 	const char *user;
 	uint32_t pid; /* the client's name for the session, for cancelling */
+	atomic_bool reads; /* scans are open */
+	atomic_uint_least64_t rows_read, rows_total; /* of those scans */
 	atomic_uint_least64_t misfits; /* values that did not fit their declared columns */
 	bool in_block; /* a transaction's; of the statement that runs */
 	atomic_bool cancelled; /* the statement that runs */

@@ -511,13 +511,18 @@ static pyr_result open_scans(struct query_statement *statement, const struct bas
 	                                                        statement->requests, count, &below);
 	if (result.code != PYR_OK)
 		return query_fail_below(error, &below);
+	uint64_t total = 0;
 	session->run.scans = statement->requests;
 	session->run.scan_count = count;
 	for (size_t i = 0; i < count; i++) {
 		struct column_scan_statistics spared = column_scan_statistics_get(statement->requests[i].scan);
 		session->statistics.segments_read += spared.segments_read;
 		session->statistics.segments_pruned += spared.segments_pruned;
+		total += column_scan_row_estimate(statement->requests[i].scan);
 	}
+	atomic_store(&session->run.rows_read, 0);
+	atomic_store(&session->run.rows_total, total);
+	atomic_store(&session->run.reads, true);
 	return pyr_ok();
 }
 
@@ -531,6 +536,7 @@ void query_statement_close_scans(struct query_statement *statement)
 	struct query_run *run = &statement->session->run;
 	run->scans = NULL;
 	run->scan_count = 0;
+	atomic_store(&run->reads, false);
 	for (size_t i = 0; statement->requests && i < statement->plan->scan_count; i++)
 		column_scan_free(statement->requests[i].scan);
 	free(statement->requests);

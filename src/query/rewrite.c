@@ -664,6 +664,16 @@ static void name_series(struct query_rewrite *rewrite, json_t *body, json_t *fun
 		               query_quote_name(name, quoted, sizeof quoted), ordinal ? ", ordinality" : "");
 }
 
+/* A function of one value in FROM is a row with it, for PostgreSQL. */
+static void wrap_scalar(struct query_rewrite *rewrite, json_t *function)
+{
+	struct query_extent call = query_call_extent(rewrite->parse, query_token_of(rewrite, function));
+	if (call.to == 0)
+		return;
+	query_edit_add(&rewrite->edits, QUERY_EDIT_OPEN, call.from, 0, "(SELECT ");
+	query_edit_add(&rewrite->edits, QUERY_EDIT_CLOSE, call.to, 0, ")");
+}
+
 static pyr_result on_range_function(struct query_rewrite *rewrite, json_t *body)
 {
 	json_t *node;
@@ -679,6 +689,8 @@ static pyr_result on_range_function(struct query_rewrite *rewrite, json_t *body)
 			continue;
 		}
 		rewrite->ordinality = json_is_true(json_object_get(body, "ordinality"));
+		if (is(query_node_name(json_object_get(function, "funcname"), 0), "string_to_array"))
+			wrap_scalar(rewrite, function);
 		name_series(rewrite, body, function);
 		PYR_TRY(on_call(rewrite, function, true));
 	}

@@ -18,12 +18,9 @@
 #include <string.h>
 
 enum {
-	STEP_BYTES = 256 << 10,
-	PORTION = 512,
+	PORTION = 2048,
 	MANIFEST_BYTES_MAX = 1 << 30,
 	RETRY_US = 1000000,
-	PACE_MIN_BYTES_PER_S = 32 << 20,
-	PACE_FACTOR = 2 /* times as fast as the ring fills */
 };
 
 /* What one partition gives to one segment file. */
@@ -62,12 +59,14 @@ struct log_checkpoint {
 	size_t next_run; /* the next to write */
 	struct handed portion[PORTION];
 	size_t portion_count, portion_done;
+	uint64_t portion_bytes;
+	uint64_t step_bytes;
 	struct log_tail *released; /* what the segments replaced: given back in the background */
 	size_t released_count;
 	struct log_segment_writer writer;
+	struct log_pacer pacer;
 	struct log_ring_file *unsynced; /* the file to sync first */
 	struct log_cold_ring cold;
-	bool warmed;
 	bool writer_open;
 	bool part_open;
 	bool finished;
@@ -298,7 +297,7 @@ static pyr_result seal_run(struct log_checkpoint *checkpoint, bool *ret_done)
 	struct sealed_run *run = &checkpoint->runs[checkpoint->next_run];
 	struct handed *handed;
 	PYR_TRY(begin_run(checkpoint, run));
-	while ((handed = next_handed(checkpoint)) && checkpoint->writer.written_bytes < STEP_BYTES) {
+	while ((handed = next_handed(checkpoint)) && checkpoint->writer.written_bytes < checkpoint->step_bytes) {
 		checkpoint->portion_done += 1;
 		PYR_TRY(seal_entry(checkpoint, run, &handed->entry));
 	}
@@ -339,9 +338,7 @@ static pyr_result write_manifest(struct log_checkpoint *checkpoint)
 static pyr_result step(struct log_checkpoint *checkpoint)
 {
 	checkpoint->writer.written_bytes = 0;
-	if (!checkpoint->warmed)
-		log_cold_ring_read(&checkpoint->cold);
-	checkpoint->warmed = true;
+	log_cold_ring_read(&checkpoint->cold);
 	while (checkpoint->next_run < checkpoint->run_count) {
 		bool done = false;
 		PYR_TRY(seal_run(checkpoint, &done));
@@ -364,18 +361,24 @@ static void run_step(struct os_job *job)
 	checkpoint->portion_count = checkpoint->portion_done = 0;
 }
 
+static bool has_room(const struct log_checkpoint *checkpoint)
+{
+	return checkpoint->portion_count < PORTION && checkpoint->portion_bytes < checkpoint->step_bytes;
+}
+
 /* The next entries of a run, on the log's thread. Those that were deleted meanwhile are passed over. */
 static void hand_out_run(struct log_checkpoint *checkpoint, struct sealed_run *run)
 {
 	const struct log_partition *partition = log_partition_find(checkpoint->log, run->partition);
 	size_t count = partition ? partition->tail.count : 0;
 	size_t i = partition ? log_tail_search(&partition->tail, run->next_offset) : 0;
-	for (; i < count && checkpoint->portion_count < PORTION; i++) {
+	for (; i < count && has_room(checkpoint); i++) {
 		const struct log_tail_entry *entry = log_tail_at(&partition->tail, i);
 		if (entry->base_offset >= run->end_offset)
 			break;
 		checkpoint->portion[checkpoint->portion_count++] =
 			(struct handed){log_tail_entry_ref(entry), checkpoint->hand_run};
+		checkpoint->portion_bytes += entry->bytes;
 		run->next_offset = entry->last_offset + 1;
 	}
 	run->handed_out = i == count || log_tail_at(&partition->tail, i)->base_offset >= run->end_offset;
@@ -385,6 +388,9 @@ static void hand_out(struct log_checkpoint *checkpoint)
 {
 	if (checkpoint->portion_count > 0)
 		return;
+	checkpoint->portion_bytes = 0;
+	checkpoint->step_bytes = log_pacer_step_bytes(checkpoint->log);
+	log_cold_ring_extend(checkpoint->log, &checkpoint->cold);
 	for (size_t looked = 0; looked < PORTION && checkpoint->hand_run < checkpoint->run_count; looked++) {
 		struct sealed_run *run = &checkpoint->runs[checkpoint->hand_run];
 		hand_out_run(checkpoint, run);
@@ -522,7 +528,7 @@ static void step_done(struct os_job *job)
 	if (checkpoint->result.code != PYR_OK || checkpoint->finished || log->closing) {
 		finish(checkpoint);
 	} else {
-		uint64_t pause_us = checkpoint->writer.written_bytes * 1000000 / log_pace(log);
+		uint64_t pause_us = log_pacer_pause(&checkpoint->pacer, log, checkpoint->writer.written_bytes);
 		os_timer_start(log->loop, &checkpoint->timer, pause_us);
 	}
 	log_job_end(log);
@@ -597,17 +603,6 @@ void log_checkpoint_start(struct log *log)
 		submit_sync(checkpoint);
 	else
 		submit_step(&checkpoint->timer);
-}
-
-uint64_t log_pace(const struct log *log)
-{
-	uint64_t elapsed_us = os_now_us(log->loop) - log->checkpoint_begun_us + 1;
-	uint64_t filled_per_s = log->since_checkpoint_bytes * 1000000 / elapsed_us;
-	uint64_t bytes_per_s = PACE_FACTOR * (filled_per_s > log->filled_per_s ? filled_per_s : log->filled_per_s);
-	if (bytes_per_s < PACE_MIN_BYTES_PER_S)
-		bytes_per_s = PACE_MIN_BYTES_PER_S;
-	uint64_t most = log->options.background_bytes_per_s;
-	return bytes_per_s < most ? bytes_per_s : most;
 }
 
 void log_checkpoint_if_due(struct log *log)

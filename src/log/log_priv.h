@@ -2,7 +2,7 @@
  *
  *   log.c         open, close, options, metrics        append.c      what is asked -> the queue
  *   commit.c      queue -> group -> answers            group.c       the bytes of a group
- *   write.c       group -> disk
+ *   write.c       group -> disk                        pace.c        the background's bytes a second
  *   partition.c   partitions and their tails           ring.c        the ring's files: prefill, recycle
  *   producers.c   idempotent producers                 extent.c      large runs, straight to a segment file
  *   read.c        reads from tail and segments         segment.c     sealed files: writer and reader
@@ -220,6 +220,11 @@ struct log_digests {
 	uint64_t waiting_bytes;
 };
 
+/* Spreads the writes of one task of the background over time; zeros at its start. */
+struct log_pacer {
+	uint64_t due_us;
+};
+
 struct log_checkpoint;
 struct log_merge;
 struct log_scrub;
@@ -268,6 +273,7 @@ struct log {
 		bool prepare_urgent; /* or at least be there: appends wait */
 		pyr_result prepare_result;
 		struct os_timer prepare_timer;
+		struct log_pacer prepare_pacer;
 		struct log_ring_header prepare_header;
 	} ring;
 	uint64_t last_group; /* number of the newest group written */
@@ -540,7 +546,7 @@ struct log_cold_place {
 
 /* The part of the ring that holds batches to be sealed which are not in memory. */
 struct log_cold_ring {
-	struct log_cold_place from, to;
+	struct log_cold_place from, to, end; /* at the end are batches that are not to be sealed yet */
 	struct log_cold_span {
 		struct os_pool_file *file; /* a reference */
 		uint64_t from, to;
@@ -549,8 +555,18 @@ struct log_cold_ring {
 };
 
 void log_cold_ring_find(const struct log *log, struct log_cold_ring *ret_cold);
-void log_cold_ring_read(const struct log_cold_ring *cold); /* in the background; blocks */
+/* What left the cache since. */
+void log_cold_ring_extend(const struct log *log, struct log_cold_ring *cold);
+void log_cold_ring_read(struct log_cold_ring *cold); /* in the background, once; blocks */
 void log_cold_ring_release(struct log_cold_ring *cold);
+
+/* ---- pace.c ---- */
+
+/* How long the writer of `bytes` rests, in us, to write about twice as fast as the ring fills and never faster than the
+ * background may. Debts of less than a timer's tick are kept, so that the rate is met on the average. */
+uint64_t log_pacer_pause(struct log_pacer *pacer, const struct log *log, uint64_t bytes);
+/* Bytes for a few milliseconds at that rate: one step of a job. */
+uint64_t log_pacer_step_bytes(const struct log *log);
 
 /* ---- checkpoint.c, manifest.c ---- */
 
@@ -559,7 +575,6 @@ void log_checkpoint_start(struct log *log);
 void log_checkpoint_if_due(struct log *log);
 /* Bytes per second at which sealing and prefilling shall go: twice as fast as the ring fills, or filled before the last
  * checkpoint if that is more, within limits. */
-uint64_t log_pace(const struct log *log);
 void log_checkpoint_free(struct log_checkpoint *checkpoint);
 /* Gives up one that rests between two steps; one whose step is under way gives up at its end, when the log closes. */
 void log_checkpoint_cancel(struct log *log);

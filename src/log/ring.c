@@ -268,7 +268,7 @@ static void prepare_done(struct os_job *job)
 	} else if (log->ring.prepare_result.code != PYR_OK) {
 		prepare_failed(log);
 	} else if (log->ring.prepared_bytes != UINT64_MAX) {
-		uint64_t pause_us = (uint64_t)FILL_BYTES * 1000000 / log_pace(log);
+		uint64_t pause_us = log_pacer_pause(&log->ring.prepare_pacer, log, FILL_BYTES);
 		os_timer_start(log->loop, &log->ring.prepare_timer, someone_waits(log) ? 0 : pause_us);
 	} else {
 		log->ring.spare = log->ring.preparing;

@@ -33,6 +33,7 @@ struct os_disk_ops {
 	pyr_result (*open)(struct os_disk *disk, const char *path, unsigned flags, struct os_file **ret_file);
 	void (*close)(struct os_file *file);
 	pyr_result (*read)(struct os_file *file, uint64_t position, void *ret_bytes, size_t bytes, size_t *ret_read);
+	void (*prefetch)(struct os_file *file, uint64_t position, uint64_t bytes);
 	pyr_result (*write)(struct os_file *file, uint64_t position, const struct base_bytes *parts, size_t part_count);
 	pyr_result (*sync)(struct os_file *file);
 	void (*write_back)(struct os_file *file, uint64_t position, uint64_t bytes);
@@ -73,6 +74,12 @@ static inline pyr_result os_file_read(struct os_file *file, uint64_t position, v
                                       size_t *ret_read)
 {
 	return file->disk->ops->read(file, position, ret_bytes, bytes, ret_read);
+}
+
+/* Has the system read this range ahead, so that reads of it find it in memory. Promises nothing. */
+static inline void os_file_prefetch(struct os_file *file, uint64_t position, uint64_t bytes)
+{
+	file->disk->ops->prefetch(file, position, bytes);
 }
 
 /* Writes all parts, one behind the other. Durable only after os_file_sync(). */

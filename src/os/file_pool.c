@@ -181,3 +181,11 @@ pyr_result os_pool_file_read(struct os_pool_file *file, uint64_t position, void 
 	PYR_TRY(read);
 	return pyr_result_of(got == bytes ? PYR_OK : PYR_CORRUPT);
 }
+
+void os_pool_file_prefetch(struct os_pool_file *file, uint64_t position, uint64_t bytes)
+{
+	if (pin(file).code != PYR_OK)
+		return;
+	os_file_prefetch(file->open, position, bytes);
+	unpin(file);
+}

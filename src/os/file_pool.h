@@ -44,5 +44,7 @@ void os_pool_file_unref(struct os_pool_file *file);
 void os_pool_file_deinit(struct os_pool_file *file);
 /* Reads exactly `bytes`. PYR_CORRUPT when the file is shorter. Blocks. */
 pyr_result os_pool_file_read(struct os_pool_file *file, uint64_t position, void *ret_bytes, size_t bytes);
+/* See os_file_prefetch(). */
+void os_pool_file_prefetch(struct os_pool_file *file, uint64_t position, uint64_t bytes);
 
 #endif

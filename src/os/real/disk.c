@@ -109,6 +109,11 @@ static pyr_result disk_read(struct os_file *file, uint64_t position, void *ret_b
 	return pyr_ok();
 }
 
+static void disk_prefetch(struct os_file *file, uint64_t position, uint64_t bytes)
+{
+	(void)readahead(descriptor_of(file), (off_t)position, (size_t)bytes);
+}
+
 enum { VECTOR_MAX = 256 };
 
 /* Writes up to VECTOR_MAX parts, skipping `skip` bytes of them; *ret_written may be short. */
@@ -256,6 +261,7 @@ static const struct os_disk_ops real_disk_ops = {
 	.open = disk_open,
 	.close = disk_close,
 	.read = disk_read,
+	.prefetch = disk_prefetch,
 	.write = disk_write,
 	.sync = disk_sync,
 	.write_back = disk_write_back,

@@ -10,7 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { PROMPT_SLICE_NS = 100000, BACKGROUND_NICE = 10 };
+enum { PROMPT_SLICE_NS = 100000, BACKGROUND_NICE = 5 };
 
 /* glibc has no name for it before 2.41. */
 struct scheduling {

@@ -371,8 +371,8 @@ static pyr_result disk_allocate(struct os_file *file, uint64_t position, uint64_
 	return pyr_ok();
 }
 
-/* What is not synced may be kept by any power cut anyway. */
-static void disk_write_back(struct os_file *file, uint64_t position, uint64_t bytes)
+/* Reading takes no time here, and what is not synced may be kept by any power cut anyway. */
+static void disk_hint(struct os_file *file, uint64_t position, uint64_t bytes)
 {
 	(void)file;
 	(void)position;
@@ -475,9 +475,10 @@ static const struct os_disk_ops sim_disk_ops = {
 	.open = disk_open,
 	.close = disk_close,
 	.read = disk_read,
+	.prefetch = disk_hint,
 	.write = disk_write,
 	.sync = disk_sync,
-	.write_back = disk_write_back,
+	.write_back = disk_hint,
 	.allocate = disk_allocate,
 	.truncate = disk_truncate,
 	.size = disk_size,

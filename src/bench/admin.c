@@ -152,13 +152,14 @@ pyr_result bench_admin_ask(struct bench_admin *admin, int16_t key, const void *m
 
 /* What we would speak: names, not topic ids, so that one code serves brokers old and new. */
 static const int16_t versions_wanted[][2] = {
-	{CODEC_KAFKA_PRODUCE, 9},         {CODEC_KAFKA_FETCH, 12},
-	{CODEC_KAFKA_LIST_OFFSETS, 5},    {CODEC_KAFKA_METADATA, 9},
-	{CODEC_KAFKA_CREATE_TOPICS, 5},   {CODEC_KAFKA_DELETE_TOPICS, 5},
-	{CODEC_KAFKA_API_VERSIONS, 0},    {CODEC_KAFKA_LIST_GROUPS, 5},
-	{CODEC_KAFKA_DESCRIBE_GROUPS, 5}, {CODEC_KAFKA_CONSUMER_GROUP_DESCRIBE, 0},
-	{CODEC_KAFKA_OFFSET_FETCH, 7},    {CODEC_KAFKA_OFFSET_COMMIT, 7},
-	{CODEC_KAFKA_DELETE_GROUPS, 2},
+	{CODEC_KAFKA_PRODUCE, 9},           {CODEC_KAFKA_FETCH, 12},
+	{CODEC_KAFKA_LIST_OFFSETS, 5},      {CODEC_KAFKA_METADATA, 9},
+	{CODEC_KAFKA_CREATE_TOPICS, 5},     {CODEC_KAFKA_DELETE_TOPICS, 5},
+	{CODEC_KAFKA_API_VERSIONS, 0},      {CODEC_KAFKA_LIST_GROUPS, 5},
+	{CODEC_KAFKA_DESCRIBE_GROUPS, 5},   {CODEC_KAFKA_CONSUMER_GROUP_DESCRIBE, 0},
+	{CODEC_KAFKA_OFFSET_FETCH, 7},      {CODEC_KAFKA_OFFSET_COMMIT, 7},
+	{CODEC_KAFKA_DELETE_GROUPS, 2},     {CODEC_KAFKA_DESCRIBE_CONFIGS, 2},
+	{CODEC_KAFKA_CREATE_PARTITIONS, 1}, {CODEC_KAFKA_INCREMENTAL_ALTER_CONFIGS, 0},
 };
 
 static pyr_result take_versions(struct bench_admin *admin, const void *message, struct pyr_error *error)

@@ -218,6 +218,11 @@ static int run(const struct cli_option *options)
 	return done.code == PYR_USAGE ? 2 : 1;
 }
 
+const struct cli_option *cli_bench_options(void)
+{
+	return bench_options;
+}
+
 int cli_bench(int argc, char **argv)
 {
 	struct cli_option options[sizeof bench_options / sizeof bench_options[0]];

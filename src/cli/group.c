@@ -327,6 +327,11 @@ static void clean_up(struct command *command)
 	cli_table_free(&command->table);
 }
 
+const struct cli_option *cli_group_options(void)
+{
+	return group_options;
+}
+
 int cli_group(int argc, char **argv)
 {
 	struct cli_option options[sizeof group_options / sizeof group_options[0]];

@@ -1,6 +1,8 @@
 /* Options from a table (see options.h). */
 #include "cli/options.h"
 
+#include "cli/config.h"
+
 #include "os/environment.h"
 
 #include <assert.h>
@@ -15,6 +17,43 @@ static struct cli_option *find(struct cli_option *options, const char *name, siz
 		if (strlen(option->name) == bytes && memcmp(option->name, name, bytes) == 0)
 			return option;
 	return NULL;
+}
+
+struct cli_option *cli_option_find(struct cli_option *options, const char *name)
+{
+	return find(options, name, strlen(name));
+}
+
+/* How many letters have to change, come or go (Levenshtein), for names of up to 63. */
+static size_t distance(const char *a, const char *b)
+{
+	size_t row[64], columns = strlen(b), before;
+	for (size_t i = 0; i <= columns && i < 64; i++)
+		row[i] = i;
+	for (size_t i = 0; a[i]; i++) {
+		before = row[0]++;
+		for (size_t k = 0; k < columns; k++) {
+			size_t above = row[k + 1], change = before + (a[i] != b[k]);
+			size_t other = (above < row[k] ? above : row[k]) + 1;
+			row[k + 1] = change < other ? change : other;
+			before = above;
+		}
+	}
+	return row[columns];
+}
+
+const char *cli_option_near(const struct cli_option *options, const char *name)
+{
+	const char *nearest = NULL;
+	size_t least = 4;
+	for (; options->name && strlen(name) < 64; options++) {
+		size_t far = strlen(options->name) < 64 ? distance(name, options->name) : least;
+		if (far < least) {
+			least = far;
+			nearest = options->name;
+		}
+	}
+	return nearest;
 }
 
 static void from_environment(struct cli_option *option)
@@ -41,8 +80,13 @@ pyr_result cli_options_parse(struct cli_option *options, int argc, char **argv, 
 		const char *equals = strchr(text, '=');
 		size_t bytes = equals ? (size_t)(equals - text) - 2 : strlen(text) - 2;
 		struct cli_option *option = find(options, text + 2, bytes);
-		if (!option)
-			return pyr_fail(error, PYR_USAGE, "unknown option %s: see --help", text);
+		if (!option) {
+			char name[64];
+			snprintf(name, sizeof name, "%.*s", bytes < sizeof name ? (int)bytes : 0, text + 2);
+			const char *near = cli_option_near(options, name);
+			return pyr_fail(error, PYR_USAGE, "unknown option %s: %s%s", text,
+			                near ? "is it --" : "see --help", near ? near : "");
+		}
 		if (!option->placeholder && equals)
 			return pyr_fail(error, PYR_USAGE, "the option --%s takes no value", option->name);
 		if (option->placeholder && !equals && i + 1 == argc)
@@ -51,6 +95,23 @@ pyr_result cli_options_parse(struct cli_option *options, int argc, char **argv, 
 		option->value = !option->placeholder ? "1" : equals ? equals + 1 : argv[++i];
 	}
 	return pyr_ok();
+}
+
+pyr_result cli_options_parse_file(struct cli_option *options, int argc, char **argv, struct cli_config *config,
+                                  struct pyr_error *error)
+{
+	struct cli_option *named = cli_option_find(options, "config");
+	assert(named);
+	from_environment(named);
+	for (int i = 0; i < argc; i++) {
+		if (strncmp(argv[i], "--config=", 9) == 0)
+			named->value = argv[i] + 9;
+		else if (strcmp(argv[i], "--config") == 0 && i + 1 < argc)
+			named->value = argv[i + 1];
+	}
+	if (named->value[0])
+		PYR_TRY(cli_config_read(config, named->value, options, error));
+	return cli_options_parse(options, argc, argv, error);
 }
 
 const char *cli_option_get(const struct cli_option *options, const char *name)
@@ -73,6 +134,14 @@ pyr_result cli_option_number(const struct cli_option *options, const char *name,
 		return pyr_fail(error, PYR_USAGE, "--%s %s is not valid: give a number from %lld to %lld", name, text,
 		                min, max);
 	return pyr_ok();
+}
+
+bool cli_option_takes_value(const struct cli_option *options, const char *argument)
+{
+	for (; options->name; options++)
+		if (options->placeholder && strncmp(argument, "--", 2) == 0 && strcmp(argument + 2, options->name) == 0)
+			return true;
+	return false;
 }
 
 void cli_options_help(const struct cli_option *options, FILE *out)

@@ -17,12 +17,21 @@ struct cli_option {
 	const char *help;
 };
 
+/* The one of that name; NULL: there is none. The one whose name is nearest, if it is near. */
+struct cli_option *cli_option_find(struct cli_option *options, const char *name);
+const char *cli_option_near(const struct cli_option *options, const char *name);
 /* Fills in `value`. PYR_USAGE with a sentence that names the option. Ends with an option whose name is NULL. */
 pyr_result cli_options_parse(struct cli_option *options, int argc, char **argv, struct pyr_error *error);
+struct cli_config;
+/* The same; what --config names is read first. `config` (config.h) must live as long as the options. */
+pyr_result cli_options_parse_file(struct cli_option *options, int argc, char **argv, struct cli_config *config,
+                                  struct pyr_error *error);
 const char *cli_option_get(const struct cli_option *options, const char *name);
 /* A number from `min` to `max`. PYR_USAGE. */
 pyr_result cli_option_number(const struct cli_option *options, const char *name, long long min, long long max,
                              long long *ret_number, struct pyr_error *error);
+/* Is `argument` the name, with its dashes, of an option whose value follows? */
+bool cli_option_takes_value(const struct cli_option *options, const char *argument);
 void cli_options_help(const struct cli_option *options, FILE *out);
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include "base/table.h"
 #include "cli/cli.h"
+#include "cli/config.h"
 #include "cli/options.h"
 #include "node/layout.h"
 #include "node/node.h"
@@ -17,6 +18,8 @@
 
 #include <stdio.h>
 #include <string.h>
+
+#define SPILL_FOLDER "sql-spill"
 
 struct shard {
 	struct os_loop *loop;
@@ -34,6 +37,7 @@ struct server {
 	struct query_source *source;
 	struct kafka_server *kafka;
 	struct pg_server *pg;
+	char spill_folder[4096];
 	bool stopping;
 };
 
@@ -58,6 +62,10 @@ static const struct cli_option server_options[] = {
 	{"read-cache-mib", "N", "64", "memory for verified batches that were read from files"},
 	{"compaction-mib", "N", "128", "memory for the keys of a topic that is compacted; fewer keys take more rounds"},
 	{"open-files", "N", "1024", "sealed files kept open"},
+	{"sql-memory-mib", "N", "1024", "memory of all SQL statements together"},
+	{"sql-spill-mib", "N", "4096", "disk for what does not fit there, in the data directory; 0: none"},
+	{"sql-threads", "N", "2", "that work on SQL statements, besides one a statement"},
+	{"config", "FILE", "", "settings from a file; the environment and the command line win"},
 	{"help", NULL, "", "show this"},
 	{NULL, NULL, NULL, NULL},
 };
@@ -188,10 +196,48 @@ static pyr_result open_kafka(struct server *server, const struct cli_option *opt
 	return kafka_server_new(&kafka, &server->kafka, error);
 }
 
+struct spilled {
+	struct os_disk *root;
+};
+
+static void remove_spilled(void *context, const char *name)
+{
+	const struct spilled *spilled = context;
+	char path[512];
+	snprintf(path, sizeof path, SPILL_FOLDER "/%s", name);
+	pyr_ignore(os_file_remove(spilled->root, path));
+}
+
+static pyr_result engine_options(const struct cli_option *options, struct query_engine_options *engine,
+                                 struct pyr_error *error)
+{
+	long long memory, spill, threads;
+	PYR_TRY(cli_option_number(options, "sql-memory-mib", 64, 1 << 20, &memory, error));
+	PYR_TRY(cli_option_number(options, "sql-spill-mib", 0, 1 << 30, &spill, error));
+	PYR_TRY(cli_option_number(options, "sql-threads", 1, 256, &threads, error));
+	engine->memory_bytes = (uint64_t)memory << 20;
+	engine->spill_bytes = (uint64_t)spill << 20;
+	engine->threads = (unsigned)threads;
+	return pyr_ok();
+}
+
+/* What a process that was killed left behind goes first. */
+static void prepare_spill(struct server *server, const struct cli_option *options, struct query_engine_options *engine)
+{
+	struct spilled spilled = {server->root};
+	pyr_ignore(os_directory_make(server->root, SPILL_FOLDER));
+	pyr_ignore(os_directory_list(server->root, SPILL_FOLDER, remove_spilled, &spilled));
+	snprintf(server->spill_folder, sizeof server->spill_folder, "%s/" SPILL_FOLDER,
+	         cli_option_get(options, "data"));
+	engine->spill_folder = engine->spill_bytes > 0 ? server->spill_folder : NULL;
+}
+
 static pyr_result open_pg(struct server *server, const struct cli_option *options, struct pyr_error *error)
 {
 	struct query_engine_options engine = query_engine_options_default();
 	struct pg_server_options pg = pg_server_options_default();
+	PYR_TRY(engine_options(options, &engine, error));
+	prepare_spill(server, options, &engine);
 	PYR_TRY(query_engine_new(&engine, &server->engine, error));
 	server->source = node_source_new(server->node);
 	if (!server->source)
@@ -287,13 +333,40 @@ static void clean_up(struct server *server)
 	os_real_disk_free(server->root);
 }
 
+const struct cli_option *cli_server_options(void)
+{
+	return server_options;
+}
+
+/* Values by themselves, before anything is opened. */
+pyr_result cli_server_check(const struct cli_option *options, struct pyr_error *error)
+{
+	struct log_options log = log_options_default();
+	enum log_durability durability;
+	uint16_t port;
+	long long number;
+	PYR_TRY(port_option(options, "kafka-port", &port, error));
+	PYR_TRY(port_option(options, "pg-port", &port, error));
+	PYR_TRY(cli_option_number(options, "shards", 0, NODE_SHARDS_MAX, &number, error));
+	PYR_TRY(cli_option_number(options, "partitions", 1, CATALOG_PARTITIONS_MAX, &number, error));
+	PYR_TRY(cli_option_number(options, "group-heartbeat-ms", 100, 60000, &number, error));
+	PYR_TRY(durability_option(options, &durability, error));
+	if (!is_loopback(cli_option_get(options, "host")))
+		return pyr_fail(error, PYR_USAGE, "host = %s would be open to the network, without TLS or passwords",
+		                cli_option_get(options, "host"));
+	struct query_engine_options engine;
+	PYR_TRY(engine_options(options, &engine, error));
+	return log_options(options, &log, error);
+}
+
 int cli_server(int argc, char **argv)
 {
 	struct cli_option options[sizeof server_options / sizeof server_options[0]];
 	struct server server = {0};
+	struct cli_config config = {NULL};
 	struct pyr_error error = {0};
 	memcpy(options, server_options, sizeof options);
-	if (cli_options_parse(options, argc, argv, &error).code != PYR_OK) {
+	if (cli_options_parse_file(options, argc, argv, &config, &error).code != PYR_OK) {
 		fprintf(stderr, "pyralog server: %s\n", error.text);
 		return 2;
 	}
@@ -310,5 +383,6 @@ int cli_server(int argc, char **argv)
 	os_real_thread_urgency(OS_PROMPT); /* all other threads are there, or ask for their own */
 	os_real_loop_run(server.shards[0].loop);
 	clean_up(&server);
+	cli_config_free(&config);
 	return 0;
 }

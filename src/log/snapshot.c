@@ -33,7 +33,8 @@ struct snapshot_run {
 
 struct log_snapshot {
 	struct log_bounds bounds;
-	int64_t *start_offsets; /* log start of each partition at that moment */
+	int64_t *start_offsets; /* of each partition: its log start at that moment, or what was asked for behind it */
+	int64_t *end_offsets; /* high watermarks */
 	size_t slot_count;
 	struct snapshot_part *parts;
 	size_t part_count, part_capacity;
@@ -83,12 +84,11 @@ static pyr_result add_entry(struct log_snapshot *snapshot, const struct log_tail
 	return pyr_ok();
 }
 
-static void note_damage(struct log_snapshot *snapshot, const struct log_partition *partition)
+static void note_damage(struct log_snapshot *snapshot, const struct log_partition *partition, int64_t start)
 {
 	for (size_t i = 0; i < partition->damage_count; i++) {
 		const struct log_damage *damage = &partition->damages[i];
-		if (damage->end_offset <= partition->log_start_offset ||
-		    damage->end_offset <= snapshot->bounds.offset_min ||
+		if (damage->end_offset <= start || damage->end_offset <= snapshot->bounds.offset_min ||
 		    damage->base_offset > snapshot->bounds.offset_max)
 			continue;
 		snapshot->damaged = true;
@@ -101,17 +101,21 @@ static pyr_result take_partition(struct log_snapshot *snapshot, struct log *log,
                                  size_t slot)
 {
 	const struct log_bounds *bounds = &snapshot->bounds;
-	snapshot->start_offsets[slot] = partition->log_start_offset;
-	note_damage(snapshot, partition);
+	int64_t start = snapshot->start_offsets[slot];
+	if (start < partition->log_start_offset)
+		snapshot->start_offsets[slot] = start = partition->log_start_offset;
+	snapshot->end_offsets[slot] = partition->high_watermark;
+	note_damage(snapshot, partition, start);
 	for (size_t i = 0; i < partition->part_count; i++) {
 		const struct log_part *part = &partition->parts[i];
-		if (overlaps(bounds, part->base_offset, part->end_offset - 1, part->min_timestamp_ms,
-		             part->max_timestamp_ms))
+		if (part->end_offset > start && overlaps(bounds, part->base_offset, part->end_offset - 1,
+		                                         part->min_timestamp_ms, part->max_timestamp_ms))
 			PYR_TRY(add_part(snapshot, log, part, slot));
 		else
 			snapshot->pruned += 1;
 	}
-	for (size_t i = log_tail_search(&partition->tail, bounds->offset_min); i < partition->tail.count; i++) {
+	int64_t from = bounds->offset_min > start ? bounds->offset_min : start;
+	for (size_t i = log_tail_search(&partition->tail, from); i < partition->tail.count; i++) {
 		const struct log_tail_entry *entry = log_tail_at(&partition->tail, i);
 		if (entry->last_offset >= partition->high_watermark || entry->base_offset > bounds->offset_max)
 			break;
@@ -125,13 +129,33 @@ static pyr_result take_partition(struct log_snapshot *snapshot, struct log *log,
 pyr_result log_snapshot_take(struct log *log, const uint32_t *partitions, size_t partition_count,
                              const struct log_bounds *bounds, struct log_snapshot **ret_snapshot)
 {
+	return log_snapshot_take_from(log, partitions, NULL, partition_count, bounds, ret_snapshot);
+}
+
+static bool allocate_slots(struct log_snapshot *snapshot, const int64_t *offsets, size_t count)
+{
+	snapshot->slot_count = count;
+	snapshot->start_offsets = calloc(count + 1, sizeof *snapshot->start_offsets);
+	snapshot->end_offsets = calloc(count + 1, sizeof *snapshot->end_offsets);
+	if (!snapshot->start_offsets || !snapshot->end_offsets)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		snapshot->start_offsets[i] = offsets ? offsets[i] : 0;
+		snapshot->end_offsets[i] = -1;
+	}
+	return true;
+}
+
+pyr_result log_snapshot_take_from(struct log *log, const uint32_t *partitions, const int64_t *offsets,
+                                  size_t partition_count, const struct log_bounds *bounds,
+                                  struct log_snapshot **ret_snapshot)
+{
 	struct log_snapshot *snapshot = calloc(1, sizeof *snapshot);
 	if (!snapshot)
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	snapshot->bounds = *bounds;
-	snapshot->slot_count = partition_count;
-	snapshot->start_offsets = calloc(partition_count + 1, sizeof *snapshot->start_offsets);
-	pyr_result result = pyr_result_of(snapshot->start_offsets ? PYR_OK : PYR_OUT_OF_MEMORY);
+	bool good = allocate_slots(snapshot, offsets, partition_count);
+	pyr_result result = pyr_result_of(good ? PYR_OK : PYR_OUT_OF_MEMORY);
 	for (size_t i = 0; i < partition_count && result.code == PYR_OK; i++) {
 		const struct log_partition *partition = log_partition_find(log, partitions[i]);
 		if (partition)
@@ -157,6 +181,7 @@ void log_snapshot_release(struct log_snapshot *snapshot)
 		base_slice_release(&snapshot->entries[i].entry.slice);
 	}
 	free(snapshot->start_offsets);
+	free(snapshot->end_offsets);
 	free(snapshot->parts);
 	free(snapshot->entries);
 	free(snapshot->runs);
@@ -278,6 +303,12 @@ size_t log_snapshot_segments_read(const struct log_snapshot *snapshot)
 size_t log_snapshot_segments_pruned(const struct log_snapshot *snapshot)
 {
 	return snapshot->pruned;
+}
+
+int64_t log_snapshot_end_offset(const struct log_snapshot *snapshot, size_t slot)
+{
+	assert(slot < snapshot->slot_count);
+	return snapshot->end_offsets[slot];
 }
 
 size_t log_snapshot_hot_batches(const struct log_snapshot *snapshot)

@@ -21,6 +21,12 @@ struct log_bounds log_bounds_all(void);
 /* Of `partitions` (unknown ones are empty), on the log's thread. PYR_OUT_OF_MEMORY. */
 pyr_result log_snapshot_take(struct log *log, const uint32_t *partitions, size_t partition_count,
                              const struct log_bounds *bounds, struct log_snapshot **ret_snapshot);
+/* The same, each partition from an offset of its own on (and within the bounds). */
+pyr_result log_snapshot_take_from(struct log *log, const uint32_t *partitions, const int64_t *offsets,
+                                  size_t partition_count, const struct log_bounds *bounds,
+                                  struct log_snapshot **ret_snapshot);
+/* The high watermark of partitions[slot] at that moment; -1: it was not there. */
+int64_t log_snapshot_end_offset(const struct log_snapshot *snapshot, size_t slot);
 /* Reads the indexes of the sealed segments that the bounds touch and lays out the runs. Once, on the reader's thread,
  * before anything below. Blocks. PYR_CORRUPT, PYR_IO, PYR_OUT_OF_MEMORY. */
 pyr_result log_snapshot_load(struct log_snapshot *snapshot, struct pyr_error *error);

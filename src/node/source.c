@@ -11,6 +11,7 @@
 #include "node/append.h"
 #include "node/declare.h"
 #include "node/groups.h"
+#include "node/tail.h"
 #include "os/thread.h"
 
 #include <stdlib.h>
@@ -41,6 +42,7 @@ struct source_call {
 	size_t request_count;
 	struct taken {
 		struct log_snapshot *snapshots[NODE_SHARDS_MAX];
+		_Atomic uint32_t partition_count; /* every shard says the same */
 	} * taken; /* for each request */
 };
 
@@ -153,7 +155,8 @@ static pyr_result answer_columns(struct source_call *call, size_t shard, struct 
 
 /* All partitions of the topic are asked for; those of other shards are empty here. */
 static pyr_result take_topic(const struct node_shard *shard, const struct catalog_topic *topic,
-                             const struct column_bounds *bounds, struct log_snapshot **ret_snapshot)
+                             const struct column_bounds *bounds, const int64_t *positions,
+                             struct log_snapshot **ret_snapshot)
 {
 	struct log_bounds log_bounds = {bounds->offset_min, bounds->offset_max, bounds->timestamp_ms_min,
 	                                bounds->timestamp_ms_max};
@@ -166,7 +169,8 @@ static pyr_result take_topic(const struct node_shard *shard, const struct catalo
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	for (size_t i = 0; i < count; i++)
 		partitions[i] = catalog_topic_partition(topic, first + (int32_t)i);
-	pyr_result result = log_snapshot_take(shard->log, partitions, count, &log_bounds, ret_snapshot);
+	pyr_result result = log_snapshot_take_from(shard->log, partitions, positions ? positions + first : NULL, count,
+	                                           &log_bounds, ret_snapshot);
 	free(partitions);
 	return result;
 }
@@ -182,7 +186,8 @@ static pyr_result answer_take(struct source_call *call, size_t shard, struct pyr
 		if (catalog_authorize(catalog, call->principal, CATALOG_READ, name).code != PYR_OK)
 			return pyr_fail(error, PYR_NOT_AUTHORIZED, "permission denied for table %s", name);
 		pyr_result result = take_topic(node_shard(call->node, shard), topic, &call->requests[i].bounds,
-		                               &call->taken[i].snapshots[shard]);
+		                               call->requests[i].positions, &call->taken[i].snapshots[shard]);
+		call->taken[i].partition_count = topic->partition_count;
 		if (result.code != PYR_OK)
 			return pyr_fail(error, result.code, "topic %s: %s", name, pyr_code_text(result.code));
 	}
@@ -241,12 +246,30 @@ static pyr_result topic_declare(struct query_source *source, const struct catalo
 	return node_declare_columns(((struct node_source *)source)->node, principal, name, actions, error);
 }
 
+/* Where each partition ended: a shard that does not own it says nothing of it. */
+static void take_ends(const struct source_call *call, size_t i)
+{
+	const struct query_scan_request *request = &call->requests[i];
+	int64_t first = request->bounds.partition_min > 0 ? request->bounds.partition_min : 0;
+	int64_t end = (int64_t)call->taken[i].partition_count - 1;
+	end = request->bounds.partition_max < end ? request->bounds.partition_max : end;
+	for (size_t shard = 0; shard < node_shard_count(call->node); shard++) {
+		for (int64_t k = first; k <= end; k++) {
+			int64_t at = log_snapshot_end_offset(call->taken[i].snapshots[shard], (size_t)(k - first));
+			if (at >= 0)
+				request->positions[k] = at;
+		}
+	}
+}
+
 /* The snapshots become scans, whose indexes are read here and not on a loop. */
 static pyr_result make_scans(struct source_call *call, struct pyr_error *error)
 {
 	for (size_t i = 0; i < call->request_count; i++) {
 		struct query_scan_request *request = &call->requests[i];
 		int32_t first = request->bounds.partition_min > 0 ? request->bounds.partition_min : 0;
+		if (request->positions)
+			take_ends(call, i);
 		PYR_TRY(column_log_scan_new(call->taken[i].snapshots, node_shard_count(call->node), first,
 		                            &request->bounds, &request->scan, error));
 	}
@@ -294,6 +317,24 @@ static pyr_result append(struct query_source *base, const struct catalog_princip
 	return node_append_records(&append, records, record_count, error);
 }
 
+static pyr_result tail_open(struct query_source *base, const struct catalog_principal *principal, const char *topic,
+                            struct query_tail **ret_tail, struct pyr_error *error)
+{
+	return node_tail_open(((struct node_source *)base)->node, principal, topic, ret_tail, error);
+}
+
+static void tail_wait(struct query_source *base, struct query_tail *tail, uint64_t *seen, uint64_t timeout_us)
+{
+	(void)base;
+	node_tail_wait(tail, seen, timeout_us);
+}
+
+static void tail_close(struct query_source *base, struct query_tail *tail)
+{
+	(void)base;
+	node_tail_close(tail);
+}
+
 static pyr_result group_list(struct query_source *base, const struct catalog_principal *principal,
                              struct query_group **ret_groups, size_t *ret_count, struct pyr_error *error)
 {
@@ -306,6 +347,9 @@ static const struct query_source_ops source_ops = {
 	.topic_columns = topic_columns,
 	.topic_declare = topic_declare,
 	.scan_open = scan_open,
+	.tail_open = tail_open,
+	.tail_wait = tail_wait,
+	.tail_close = tail_close,
 	.append = append,
 	.group_list = group_list,
 };

@@ -101,6 +101,7 @@ static const struct call_row {
 	{"substr", "pyralog_substr", false},
 	{"substring", "pyralog_substr", false},
 	{"to_hex", "pyralog_to_hex", false},
+	{"format", "pyralog_format", false},
 	{"ascii", "pyralog_ascii", false},
 	{"pg_typeof", "pyralog_typeof", false},
 	/* time */

@@ -187,6 +187,7 @@ static const struct {
 
 	/* ---- our own ---- */
 	{"consumer_groups", "SELECT * FROM pyralog_groups(h)"},
+	{"queries", "SELECT * FROM pyralog_queries()"},
 
 	/* ---- information_schema ---- */
 	{"applicable_roles", NULL},

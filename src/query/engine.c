@@ -1,6 +1,6 @@
 /* The engine's life, its connections and prepared statements.
  *
- * Invariants: no file is opened and no extension loaded, by configuration that is locked before the first statement;
+ * Invariants: no file is opened, but those that memory spills to, and no extension loaded, by configuration that is locked before the first statement;
  * a result is read before its connection starts another. Failure modes: out of the memory allowed ends the statement
  * (53200), not the server. Lock: engine->lock, taken alone, never held while a statement runs.
  */
@@ -22,7 +22,6 @@ struct query_connection {
 
 /* A setting can be locked only after the others are made. */
 static const char *const sandbox[] = {
-	"SET GLOBAL temp_directory=''",
 	"SET GLOBAL autoinstall_known_extensions=false",
 	"SET GLOBAL autoload_known_extensions=false",
 	"SET GLOBAL allow_community_extensions=false",
@@ -112,15 +111,19 @@ static bool prepare_database(struct query_engine *engine, char **ret_message)
 static pyr_result open_database(struct query_engine *engine, struct query_error *error)
 {
 	duckdb_config config;
-	char memory[32], threads[16], *message = NULL;
+	const char *folder = engine->options.spill_folder;
+	char memory[32], spill[32], threads[16], *message = NULL;
 	if (engine->is_open)
 		return pyr_ok();
 	if (duckdb_create_config(&config) != DuckDBSuccess)
 		return query_fail_memory(error);
 	snprintf(memory, sizeof memory, "%lluKiB", (unsigned long long)engine->options.memory_bytes >> 10);
+	snprintf(spill, sizeof spill, "%lluKiB", (unsigned long long)engine->options.spill_bytes >> 10);
 	snprintf(threads, sizeof threads, "%u", engine->options.threads);
 	bool good = duckdb_set_config(config, "memory_limit", memory) == DuckDBSuccess &&
 	            duckdb_set_config(config, "threads", threads) == DuckDBSuccess &&
+	            duckdb_set_config(config, "temp_directory", folder ? folder : "") == DuckDBSuccess &&
+	            (!folder || duckdb_set_config(config, "max_temp_directory_size", spill) == DuckDBSuccess) &&
 	            duckdb_open_ext(NULL, &engine->database, config, &message) == DuckDBSuccess;
 	duckdb_destroy_config(&config);
 	engine->is_open = good;
@@ -148,6 +151,23 @@ struct query_run *query_engine_find_run(struct query_engine *engine, uint64_t ha
 	struct base_table_node *node = base_table_find(&engine->runs, base_hash_u64(handle), is_handle, &handle);
 	os_mutex_unlock(&engine->lock);
 	return node ? BASE_CONTAINER(node, struct query_run, node) : NULL;
+}
+
+bool query_engine_tail_begin(struct query_engine *engine)
+{
+	os_mutex_lock(&engine->lock);
+	bool room = engine->tails < QUERY_TAILS_MAX;
+	engine->tails += room;
+	os_mutex_unlock(&engine->lock);
+	return room;
+}
+
+void query_engine_tail_end(struct query_engine *engine)
+{
+	os_mutex_lock(&engine->lock);
+	assert(engine->tails > 0);
+	engine->tails -= 1;
+	os_mutex_unlock(&engine->lock);
 }
 
 /* ---- connections ---- */
@@ -195,8 +215,8 @@ void query_connection_free(struct query_connection *connection)
 {
 	if (!connection)
 		return;
+	forget_run(connection->engine, connection->run); /* nobody looks at it any more */
 	duckdb_disconnect(&connection->duckdb);
-	forget_run(connection->engine, connection->run);
 	free(connection);
 }
 

@@ -13,11 +13,13 @@
 struct query_engine;
 
 struct query_engine_options {
-	uint64_t memory_bytes; /* for all queries together; there is no spilling to disk */
+	uint64_t memory_bytes; /* for all queries together */
+	const char *spill_folder; /* for what does not fit: borrowed; NULL: nowhere */
+	uint64_t spill_bytes; /* there, at most */
 	unsigned threads; /* that run queries, besides those of the sessions */
 };
 
-struct query_engine_options query_engine_options_default(void); /* 1 GiB, 2 threads */
+struct query_engine_options query_engine_options_default(void); /* 1 GiB, nothing on disk, 2 threads */
 
 /* PYR_UNSUPPORTED_VERSION: the library found is not the one this program was built for. Does not open it yet. */
 pyr_result query_engine_new(const struct query_engine_options *options, struct query_engine **ret_engine,

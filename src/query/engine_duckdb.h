@@ -13,6 +13,7 @@ struct query_engine {
 	duckdb_database database;
 	struct base_table runs; /* of struct query_run, by handle */
 	uint64_t next_handle;
+	unsigned tails; /* queries over TAIL */
 };
 
 struct query_prepared {
@@ -27,6 +28,9 @@ extern const size_t query_engine_setup_count;
 /* engine_topics.c: pyralog_topics, pyralog_columns. engine_misfits.c: pyralog_errors. */
 bool query_engine_register_topics(struct query_engine *engine, duckdb_connection connection);
 bool query_engine_register_errors(struct query_engine *engine, duckdb_connection connection);
+
+/* engine_progress.c: pyralog_queries. */
+bool query_engine_register_progress(struct query_engine *engine, duckdb_connection connection);
 
 /* engine_scan.c: registers pyralog_scan, and all the others, on the engine's first connection. */
 bool query_engine_register_functions(struct query_engine *engine, duckdb_connection connection);

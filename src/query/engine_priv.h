@@ -30,12 +30,19 @@ struct query_run {
 	struct query_settings *settings;
 	const char *user;
 	uint32_t pid; /* the client's name for the session, for cancelling */
+	atomic_bool reads; /* scans are open */
+	atomic_uint_least64_t rows_read, rows_total; /* of those scans */
 	atomic_uint_least64_t misfits; /* values that did not fit their declared columns */
 	bool in_block; /* a transaction's; of the statement that runs */
 	atomic_bool cancelled; /* the statement that runs */
 	atomic_bool timed_out; /* that is why */
 	atomic_bool stopped; /* the session, for good */
 };
+
+/* Queries over TAIL are counted, as each keeps a thread. False: there are QUERY_TAILS_MAX. */
+enum { QUERY_TAILS_MAX = 32 };
+bool query_engine_tail_begin(struct query_engine *engine);
+void query_engine_tail_end(struct query_engine *engine);
 
 /* ---- connections ---- */
 

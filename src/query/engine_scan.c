@@ -341,8 +341,10 @@ static pyr_result next_rows(struct scan_state *state, struct scan_local *local, 
 			local->in_unit = true;
 		}
 		PYR_TRY(column_reader_next(local->reader, &local->rows, error));
-		if (local->rows.count > 0)
+		if (local->rows.count > 0) {
+			atomic_fetch_add_explicit(&state->run->rows_read, local->rows.count, memory_order_relaxed);
 			return pyr_ok();
+		}
 		local->in_unit = false;
 	}
 }
@@ -406,7 +408,7 @@ static bool register_scan(struct query_engine *engine, duckdb_connection connect
 bool query_engine_register_functions(struct query_engine *engine, duckdb_connection connection)
 {
 	return register_scan(engine, connection) && query_engine_register_topics(engine, connection) &&
-	       query_engine_register_errors(engine, connection) && query_engine_register_groups(engine, connection) &&
-	       query_engine_register_settings(engine, connection) && query_engine_register_avg(connection) &&
-	       query_engine_register_to_char(connection);
+	       query_engine_register_errors(engine, connection) && query_engine_register_progress(engine, connection) &&
+	       query_engine_register_groups(engine, connection) && query_engine_register_settings(engine, connection) &&
+	       query_engine_register_avg(connection) && query_engine_register_to_char(connection);
 }

@@ -40,6 +40,22 @@ const char *const query_engine_setup[] = {
 	"'\"' || replace(name, '\"', '\"\"') || '\"' END",
 	"CREATE MACRO quote_literal(x) AS '''' || replace(CAST(x AS VARCHAR), '''', '''''') || ''''",
 	"CREATE MACRO quote_nullable(x) AS coalesce('''' || replace(CAST(x AS VARCHAR), '''', '''''') || '''', 'NULL')",
+	"CREATE MACRO parse_ident(x) AS list_transform(regexp_extract_all(x, '\"(?:[^\"]|\"\")*\"|[^.]+'), lambda p: "
+	"CASE "
+	"WHEN starts_with(p, '\"') THEN replace(p[2:-2], '\"\"', '\"') ELSE lower(trim(p)) END)",
+	/* format(): %s, %I and %L; its arguments are quoted as their place in the text says, and go where %s stands */
+	"CREATE MACRO pyralog_format_part(f, i, x) AS CASE regexp_extract_all(replace(f, '%%', ''), '%[sIL]')[i] WHEN "
+	"'%I' "
+	"THEN quote_ident(CAST(x AS VARCHAR)) WHEN '%L' THEN quote_nullable(x) ELSE coalesce(CAST(x AS VARCHAR), '') "
+	"END",
+	"CREATE MACRO pyralog_format_text(f) AS regexp_replace(f, '%[IL]', '%s', 'g')",
+	"CREATE MACRO pyralog_format(f) AS printf(f), (f, a) AS printf(pyralog_format_text(f), pyralog_format_part(f, "
+	"1, a)), "
+	"(f, a, b) AS printf(pyralog_format_text(f), pyralog_format_part(f, 1, a), pyralog_format_part(f, 2, b)), "
+	"(f, a, b, c) AS printf(pyralog_format_text(f), pyralog_format_part(f, 1, a), pyralog_format_part(f, 2, b), "
+	"pyralog_format_part(f, 3, c)), (f, a, b, c, d) AS printf(pyralog_format_text(f), pyralog_format_part(f, 1, "
+	"a), "
+	"pyralog_format_part(f, 2, b), pyralog_format_part(f, 3, c), pyralog_format_part(f, 4, d))",
 	"CREATE MACRO pyralog_privilege(a, b) AS true, (a, b, c) AS true, (a, b, c, d) AS true",
 	"CREATE MACRO pyralog_no_text(a) AS NULL::VARCHAR, (a, b) AS NULL::VARCHAR, (a, b, c) AS NULL::VARCHAR",
 	"CREATE MACRO pyralog_is_visible(a) AS true, (a, b) AS true",

@@ -19,12 +19,35 @@ static void end_on_character(char *text, size_t room)
 	text[bytes] = 0;
 }
 
+/* Limits, and what can be done about them. */
+static const char *hint_of(const char *sqlstate)
+{
+	static const struct {
+		const char *sqlstate, *hint;
+	} rows[] = {
+		{"53200", "Read less at once: bound \"offset\", partition or timestamp; or raise the server's "
+	                  "--sql-memory-mib and "
+	                  "--sql-spill-mib."},
+		{"53300", "Close connections or end statements that are not needed any more, and try again."},
+		{"53400", "Close portals and statements that are not needed any more, or use another connection."},
+		{"54000", "Split the statement; docs/SQL.md lists the limits."},
+		{"54001", "Simplify or split the statement; docs/SQL.md lists the limits."},
+		{"54011", "Name fewer columns; docs/SQL.md lists the limits."},
+		{"0A000", "docs/SQL.md tells what is there."},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		if (strcmp(rows[i].sqlstate, sqlstate) == 0)
+			return rows[i].hint;
+	return "";
+}
+
 pyr_result query_fail(struct query_error *error, const char *sqlstate, const char *format, ...)
 {
 	va_list arguments;
 	assert(strlen(sqlstate) == QUERY_SQLSTATE_BYTES && format);
 	*error = (struct query_error){0};
 	memcpy(error->sqlstate, sqlstate, QUERY_SQLSTATE_BYTES);
+	snprintf(error->hint, sizeof error->hint, "%s", hint_of(sqlstate));
 	va_start(arguments, format);
 	vsnprintf(error->message, sizeof error->message, format, arguments);
 	va_end(arguments);

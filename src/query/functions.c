@@ -62,6 +62,7 @@ static const char *const tables[] = {
 	"jsonb_array_elements",
 	"regexp_split_to_table",
 	"string_to_table",
+	"string_to_array",
 	"generate_subscripts",
 	"pg_get_keywords",
 };

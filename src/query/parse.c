@@ -82,6 +82,17 @@ static void mask_alter_topic(const struct query_parse *parse, char *text)
 	}
 }
 
+/* TAIL(topic, from => ...): FROM is no argument's name for the parser; fr0m is. */
+static void mask_tail(const struct query_parse *parse, char *text)
+{
+	for (size_t i = 1; i + 1 < parse->token_count; i++) {
+		const struct query_token *token = &parse->tokens[i];
+		if (query_token_is(parse->text, token, "from") && token[1].bytes == 2 &&
+		    memcmp(parse->text + token[1].at, "=>", 2) == 0 && parse->text[token[-1].at] == ',')
+			text[token->at + 2] = '0';
+	}
+}
+
 static pyr_result parse_tree(struct query_parse *parse, struct query_error *error)
 {
 	json_error_t detail;
@@ -89,6 +100,7 @@ static pyr_result parse_tree(struct query_parse *parse, struct query_error *erro
 	if (!masked)
 		return query_fail_memory(error);
 	mask_alter_topic(parse, masked);
+	mask_tail(parse, masked);
 	PgQueryParseResult parsed = pg_query_parse(masked);
 	free(masked);
 	if (parsed.error) {

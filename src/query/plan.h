@@ -115,6 +115,12 @@ struct query_plan {
 	size_t scan_count;
 	struct query_bound bounds[QUERY_BOUNDS_MAX];
 	size_t bound_count;
+	struct {
+		bool on;
+		size_t scan;
+		bool earliest; /* from the beginning; else from now on */
+		uint64_t rows_max;
+	} tail;
 	size_t parameter_count;
 	uint32_t hints[QUERY_PARAMETERS_MAX]; /* types of parameters, where the text tells more than the engine; or 0 */
 };

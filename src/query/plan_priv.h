@@ -85,6 +85,13 @@ pyr_result query_plan_columns(struct query_rewrite *rewrite, const char *topic, 
                               char **ret_literal);
 pyr_result query_plan_select(struct query_rewrite *rewrite, json_t *body, size_t from);
 
+/* plan_tail.c: TAIL(topic) in FROM; then, of the whole query: may it stand there? */
+bool query_is_tail(json_t *function);
+pyr_result query_plan_tail(struct query_rewrite *rewrite, json_t *range, json_t *function);
+pyr_result query_plan_tail_check(struct query_rewrite *rewrite, json_t *body);
+/* rewrite.c: the call becomes a scan of that topic. */
+pyr_result query_rewrite_tail(struct query_rewrite *rewrite, json_t *range, json_t *function, const char *name);
+
 /* operators.c: where the operands of the operator at token `at` begin and end, in bytes of the text. */
 struct query_extent {
 	size_t from, to;

@@ -102,12 +102,12 @@ pyr_result query_plan_columns(struct query_rewrite *rewrite, const char *topic, 
 	return *ret_literal ? pyr_ok() : query_fail_memory(rewrite->error);
 }
 
-/* `errors`: not its rows, but what is wrong with them. */
-static pyr_result add_scan(struct query_rewrite *rewrite, json_t *body, const struct query_topic *topic, bool errors)
+/* A scan more, and its call, for the caller to free(). `errors`: not the topic's rows, but what is wrong with them. */
+static pyr_result new_scan(struct query_rewrite *rewrite, const struct query_topic *topic, bool errors, char **ret_call)
 {
 	struct query_plan *plan = rewrite->plan;
 	unsigned long long handle = (unsigned long long)rewrite->options->handle;
-	char *call = NULL, *fields = NULL;
+	char *fields = NULL;
 	if (plan->scan_count == QUERY_TOPICS_MAX)
 		return query_fail(rewrite->error, "54000", "the statement names more than %d topics", QUERY_TOPICS_MAX);
 	struct query_scan *scan = &plan->scans[plan->scan_count++];
@@ -115,12 +115,43 @@ static pyr_result add_scan(struct query_rewrite *rewrite, json_t *body, const st
 	if (topic->column_count > 0)
 		PYR_TRY(query_plan_columns(rewrite, topic->name, scan, &fields));
 	const char *literal = fields ? fields : "'[]'", *bytes = rewrite->bytes_wanted ? "true, " : "false, ";
-	int written = asprintf(&call, "%s('%s', %zu, %llu, %s%s)", errors ? "pyralog_errors" : "pyralog_scan",
+	int written = asprintf(ret_call, "%s('%s', %zu, %llu, %s%s)", errors ? "pyralog_errors" : "pyralog_scan",
 	                       topic->name, plan->scan_count - 1, handle, errors ? "" : bytes, literal);
 	free(fields);
-	if (written < 0)
-		return query_fail_memory(rewrite->error);
+	return written < 0 ? query_fail_memory(rewrite->error) : pyr_ok();
+}
+
+static pyr_result add_scan(struct query_rewrite *rewrite, json_t *body, const struct query_topic *topic, bool errors)
+{
+	char *call = NULL;
+	PYR_TRY(new_scan(rewrite, topic, errors, &call));
 	replace_relation(rewrite, body, call);
+	free(call);
+	return pyr_ok();
+}
+
+pyr_result query_rewrite_tail(struct query_rewrite *rewrite, json_t *range, json_t *function, const char *name)
+{
+	struct query_source *source = rewrite->options->source;
+	struct query_topic topic;
+	struct pyr_error below = {0};
+	char quoted[300], *call = NULL;
+	size_t first = query_token_of(rewrite, function);
+	pyr_result found = source->ops->topic_find(source, rewrite->options->principal, name, &topic, &below);
+	if (found.code == PYR_UNKNOWN_PARTITION)
+		return fail_at(rewrite, function, query_fail_unknown(rewrite, NULL, name));
+	if (found.code != PYR_OK)
+		return query_fail_below(rewrite->error, &below);
+	PYR_TRY(new_scan(rewrite, &topic, false, &call));
+	size_t end = query_bracket_end(rewrite->parse, first + 1);
+	if (end == 0 || end > rewrite->parse->token_count) {
+		free(call);
+		return query_fail(rewrite->error, "42601", "syntax error at end of input");
+	}
+	size_t at = rewrite->parse->tokens[first].at;
+	bool has_alias = json_object_get(range, "alias") != NULL;
+	query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, at, query_token_end(rewrite, end - 1) - at, "%s%s%s", call,
+	               has_alias ? "" : " AS ", has_alias ? "" : query_quote_name(topic.name, quoted, sizeof quoted));
 	free(call);
 	return pyr_ok();
 }
@@ -527,9 +558,12 @@ static pyr_result gather_items(struct query_rewrite *rewrite, json_t *node, stru
 	size_t scans = rewrite->plan->scan_count;
 	PYR_TRY(walk(rewrite, node));
 	json_t *alias = json_object_get(body, "alias");
-	bool is_topic = is(kind, "RangeVar") && rewrite->plan->scan_count > scans;
+	bool is_tail = rewrite->plan->tail.on && rewrite->plan->tail.scan == scans;
+	bool is_topic = (is(kind, "RangeVar") || is_tail) && rewrite->plan->scan_count > scans;
 	items[*count] = (struct query_item){
-		.name = alias ? query_node_string(alias, "aliasname") : query_node_string(body, "relname"),
+		.name = alias     ? query_node_string(alias, "aliasname")
+	                : is_tail ? rewrite->plan->scans[scans].topic
+	                          : query_node_string(body, "relname"),
 		.scan = is_topic ? scans : SIZE_MAX,
 		.renamed = json_object_get(alias, "colnames") != NULL,
 	};
@@ -630,6 +664,16 @@ static void name_series(struct query_rewrite *rewrite, json_t *body, json_t *fun
 		               query_quote_name(name, quoted, sizeof quoted), ordinal ? ", ordinality" : "");
 }
 
+/* A function of one value in FROM is a row with it, for PostgreSQL. */
+static void wrap_scalar(struct query_rewrite *rewrite, json_t *function)
+{
+	struct query_extent call = query_call_extent(rewrite->parse, query_token_of(rewrite, function));
+	if (call.to == 0)
+		return;
+	query_edit_add(&rewrite->edits, QUERY_EDIT_OPEN, call.from, 0, "(SELECT ");
+	query_edit_add(&rewrite->edits, QUERY_EDIT_CLOSE, call.to, 0, ")");
+}
+
 static pyr_result on_range_function(struct query_rewrite *rewrite, json_t *body)
 {
 	json_t *node;
@@ -640,7 +684,13 @@ static pyr_result on_range_function(struct query_rewrite *rewrite, json_t *body)
 		json_t *function = json_object_get(call, "FuncCall");
 		if (!function)
 			return query_fail(rewrite->error, "0A000", "this expression can't stand in FROM");
+		if (query_is_tail(function)) {
+			PYR_TRY(query_plan_tail(rewrite, body, function));
+			continue;
+		}
 		rewrite->ordinality = json_is_true(json_object_get(body, "ordinality"));
+		if (is(query_node_name(json_object_get(function, "funcname"), 0), "string_to_array"))
+			wrap_scalar(rewrite, function);
 		name_series(rewrite, body, function);
 		PYR_TRY(on_call(rewrite, function, true));
 	}

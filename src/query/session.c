@@ -505,18 +505,42 @@ static pyr_result open_scans(struct query_statement *statement, const struct bas
 			.bounds = column_bounds_all(),
 		};
 	query_operands_apply(statement, parameters, parameter_count);
+	if (statement->tailing)
+		statement->requests[statement->plan->tail.scan].positions = query_tail_positions(statement);
 	pyr_result result = session->run.source->ops->scan_open(session->run.source, &session->principal,
 	                                                        statement->requests, count, &below);
 	if (result.code != PYR_OK)
 		return query_fail_below(error, &below);
+	uint64_t total = 0;
 	session->run.scans = statement->requests;
 	session->run.scan_count = count;
 	for (size_t i = 0; i < count; i++) {
 		struct column_scan_statistics spared = column_scan_statistics_get(statement->requests[i].scan);
 		session->statistics.segments_read += spared.segments_read;
 		session->statistics.segments_pruned += spared.segments_pruned;
+		total += column_scan_row_estimate(statement->requests[i].scan);
 	}
+	atomic_store(&session->run.rows_read, 0);
+	atomic_store(&session->run.rows_total, total);
+	atomic_store(&session->run.reads, true);
 	return pyr_ok();
+}
+
+pyr_result query_statement_open_scans(struct query_statement *statement, struct query_error *error)
+{
+	return open_scans(statement, NULL, 0, error);
+}
+
+void query_statement_close_scans(struct query_statement *statement)
+{
+	struct query_run *run = &statement->session->run;
+	run->scans = NULL;
+	run->scan_count = 0;
+	atomic_store(&run->reads, false);
+	for (size_t i = 0; statement->requests && i < statement->plan->scan_count; i++)
+		column_scan_free(statement->requests[i].scan);
+	free(statement->requests);
+	statement->requests = NULL;
 }
 
 static pyr_result bind_all(struct query_statement *statement, const struct base_bytes *parameters, size_t count,
@@ -575,6 +599,8 @@ static pyr_result start(struct query_statement *statement, const struct base_byt
 	if (!statement->prepared)
 		return carry_out(statement, error);
 	PYR_TRY(bind_all(statement, parameters, count, error));
+	if (statement->plan->tail.on)
+		return query_tail_begin(statement, error);
 	PYR_TRY(open_scans(statement, parameters, count, error));
 	atomic_store(&statement->session->run.misfits, 0);
 	PYR_TRY(query_result_new(statement->prepared, &statement->result, error));
@@ -616,6 +642,8 @@ pyr_result query_statement_next(struct query_statement *statement, size_t *ret_r
 		*ret_rows = query_explain_next(statement);
 		return pyr_ok();
 	}
+	if (statement->tailing)
+		return explain(statement->session, query_tail_next(statement, ret_rows, error), error);
 	if (statement->result)
 		return explain(statement->session, next(statement, ret_rows, error), error);
 	if (statement->plan->kind == QUERY_KIND_INSERT) {
@@ -623,6 +651,11 @@ pyr_result query_statement_next(struct query_statement *statement, size_t *ret_r
 		statement->returned_at = statement->returned.count;
 	}
 	return pyr_ok();
+}
+
+bool query_statement_is_endless(const struct query_statement *statement)
+{
+	return statement->plan->tail.on;
 }
 
 struct query_cell query_statement_cell(const struct query_statement *statement, size_t row, size_t column)
@@ -644,11 +677,7 @@ void query_statement_stop(struct query_statement *statement)
 	struct query_connection *connection = atomic_load(&session->connection);
 	if (statement->requests && !statement->drained && connection)
 		query_connection_settle(connection);
-	session->run.scans = NULL;
-	session->run.scan_count = 0;
-	for (size_t i = 0; statement->requests && i < statement->plan->scan_count; i++)
-		column_scan_free(statement->requests[i].scan);
-	free(statement->requests);
-	statement->requests = NULL;
+	query_statement_close_scans(statement);
+	query_tail_end(statement);
 	session->running = NULL;
 }

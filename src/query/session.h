@@ -107,6 +107,8 @@ pyr_result query_statement_start(struct query_statement *statement, const struct
                                  size_t parameter_count, struct query_error *error);
 /* The next rows, a few thousand at most; *ret_rows 0: that was all. */
 pyr_result query_statement_next(struct query_statement *statement, size_t *ret_rows, struct query_error *error);
+/* Is its next row one that may take long to come? Then what there is should be sent. */
+bool query_statement_is_endless(const struct query_statement *statement);
 /* A cell of those rows; what it points to lives until the next call. */
 struct query_cell query_statement_cell(const struct query_statement *statement, size_t row, size_t column);
 /* COPY FROM, between start and end: a row of as many fields as it names columns. */

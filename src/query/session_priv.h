@@ -36,6 +36,7 @@ struct query_statement {
 	struct base_bytes lines[QUERY_EXPLAIN_LINES]; /* of it, which next() gave */
 	size_t line_count;
 
+	struct query_tailing *tailing; /* while it runs over TAIL */
 	struct query_result *result; /* while it runs */
 	bool drained; /* read to its end */
 	struct query_scan_request *requests; /* of the run */
@@ -72,6 +73,16 @@ pyr_result query_writes_flush(struct query_session *session, struct query_error 
 pyr_result query_explain_run(struct query_statement *statement, struct query_error *error);
 size_t query_explain_next(struct query_statement *statement);
 struct query_cell query_explain_cell(const struct query_statement *statement, size_t row);
+
+/* session.c: of the statement as it was started. */
+pyr_result query_statement_open_scans(struct query_statement *statement, struct query_error *error);
+void query_statement_close_scans(struct query_statement *statement);
+
+/* tail.c: rounds over what is new. */
+pyr_result query_tail_begin(struct query_statement *statement, struct query_error *error);
+void query_tail_end(struct query_statement *statement); /* fine if it never began */
+pyr_result query_tail_next(struct query_statement *statement, size_t *ret_rows, struct query_error *error);
+int64_t *query_tail_positions(struct query_statement *statement);
 
 /* operands.c: the bounds of each scan, as the parameters make them. Bounds that can't be had are left open. */
 void query_operands_apply(struct query_statement *statement, const struct base_bytes *parameters,

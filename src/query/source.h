@@ -24,8 +24,12 @@ struct query_topic {
 struct query_scan_request {
 	const char *topic;
 	struct column_bounds bounds;
+	int64_t *positions; /* NULL, or CATALOG_PARTITIONS_MAX: each partition from there on; becomes where it ended */
 	struct column_scan *scan; /* result: the caller's to free */
 };
+
+/* Tells when a topic gets records; see tail_open. */
+struct query_tail;
 
 /* A record to append. */
 struct query_record {
@@ -67,6 +71,12 @@ struct query_source_ops {
 	 * no scan is left behind. */
 	pyr_result (*scan_open)(struct query_source *source, const struct catalog_principal *principal,
 	                        struct query_scan_request *requests, size_t request_count, struct pyr_error *error);
+	/* A watch over all partitions of a topic; every one must be closed. */
+	pyr_result (*tail_open)(struct query_source *source, const struct catalog_principal *principal,
+	                        const char *topic, struct query_tail **ret_tail, struct pyr_error *error);
+	/* Returns when something was appended since *seen (0 at first; it becomes now), or when `timeout_us` passed. */
+	void (*tail_wait)(struct query_source *source, struct query_tail *tail, uint64_t *seen, uint64_t timeout_us);
+	void (*tail_close)(struct query_source *source, struct query_tail *tail);
 	/* Answered when all of them are durable, as their topics' settings say. Records of one partition keep their
 	 * order and, as far as they fit, are one batch. A failure may leave a part of several batches appended.
 	 * PYR_NOT_AUTHORIZED, PYR_UNKNOWN_PARTITION, PYR_TOO_LARGE (one record), the log's. */

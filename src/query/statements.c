@@ -29,6 +29,7 @@ pyr_result query_plan_select(struct query_rewrite *rewrite, json_t *body, size_t
 	rewrite->plan->tag = "SELECT";
 	rewrite->bytes_wanted = query_names_bytes(body);
 	PYR_TRY(query_rewrite_select(rewrite, body));
+	PYR_TRY(query_plan_tail_check(rewrite, body));
 	return query_plan_apply(rewrite, from, rewrite->to, "", "");
 }
 
@@ -169,6 +170,9 @@ pyr_result query_plan_new(const struct query_parse *parse, size_t i, const struc
 	place(&rewrite, row);
 	pyr_result result = plan_statement(&rewrite, json_object_get(row, "stmt"));
 	query_edits_deinit(&rewrite.edits);
+	if (result.code == PYR_OK && rewrite.plan->tail.on && rewrite.plan->kind != QUERY_KIND_ROWS &&
+	    rewrite.plan->kind != QUERY_KIND_DECLARE)
+		result = query_fail(error, "0A000", "TAIL never ends: it stands in a SELECT or a cursor by itself");
 	if (result.code != PYR_OK)
 		query_plan_free(rewrite.plan);
 	else

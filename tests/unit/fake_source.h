@@ -299,6 +299,9 @@ static inline void fake_source_init(struct fake_source *source)
 	                                            fake_topic_columns,
 	                                            fake_topic_declare,
 	                                            fake_scan_open,
+	                                            NULL,
+	                                            NULL,
+	                                            NULL,
 	                                            fake_append,
 	                                            NULL};
 	memset(source, 0, sizeof *source);

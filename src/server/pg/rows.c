@@ -89,6 +89,8 @@ pyr_result pg_send_all(struct pg_backend *backend, struct query_statement *query
 	if (shape->described)
 		pg_describe_rows(backend, query, shape);
 	while (rows > 0) {
+		if (query_statement_is_endless(query) && !pg_backend_flush(backend))
+			return pyr_ok();
 		PYR_TRY(query_statement_next(query, &rows, error));
 		for (size_t row = 0; row < rows; row++) {
 			PYR_TRY(write_row(backend, query, row, shape, error));
@@ -112,6 +114,8 @@ pyr_result pg_send_rows(struct pg_backend *backend, struct portal *portal, uint6
 				return pyr_ok();
 			}
 			portal->chunk_at = 0;
+			if (query_statement_is_endless(query) && !pg_backend_flush(backend))
+				return pyr_ok();
 			PYR_TRY(query_statement_next(query, &portal->chunk_rows, error));
 			if (portal->chunk_rows == 0)
 				return pyr_ok();

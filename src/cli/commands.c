@@ -1,0 +1,21 @@
+/* The table of commands (see commands.h). */
+#include "cli/commands.h"
+
+const struct cli_command_row cli_commands[] = {
+	{"server", cli_server, "run a node: Kafka protocol and SQL on one durable log", "", cli_server_options},
+	{"sql", cli_sql, "a shell for SQL, and for scripts", "", cli_sql_options},
+	{"topic", cli_topic, "topics: list, create, describe, alter, delete, infer columns",
+         "list create describe alter delete infer", cli_topic_options},
+	{"produce", cli_produce, "records out of files: lines, JSON lines, CSV", "", cli_produce_options},
+	{"consume", cli_consume, "records of a topic: lines, CSV, JSON lines", "", cli_consume_options},
+	{"group", cli_group, "consumer groups: list, describe with lag, reset offsets, delete",
+         "list describe reset delete", cli_group_options},
+	{"bench", cli_bench, "load a broker that speaks Kafka's protocol, and tell how fast it is",
+         "produce fetch tail mixed", cli_bench_options},
+	{"config", cli_config, "check a cluster.toml; write the reference page", "check reference", NULL},
+	{"completion", cli_completion, "completion for a shell: source <(pyralog completion bash)", "bash zsh fish",
+         NULL},
+	{"man", cli_man, "a man page: pyralog man | man -l -", "", NULL},
+};
+
+const size_t cli_command_count = sizeof cli_commands / sizeof cli_commands[0];

@@ -1,0 +1,40 @@
+/* Shared by the shell's files. */
+#ifndef PYRALOG_SHELL_SHELL_PRIV_H
+#define PYRALOG_SHELL_SHELL_PRIV_H
+
+#include "base/cursor.h"
+#include "shell/shell.h"
+
+struct shell {
+	struct shell_options options;
+	struct shell_client *client;
+	struct shell_table table; /* the last result */
+	char *buffer; /* a statement that goes on */
+	char *last; /* the last one that ran */
+	FILE *out; /* \o; standard output */
+	bool out_is_program;
+	FILE *in; /* what COPY FROM STDIN reads */
+	bool at_terminal;
+	bool failed, quits;
+	bool streams; /* the statement that runs never ends: rows are shown as they come */
+	char *words; /* names for completion, each with a zero; "" ends them. NULL: not asked yet */
+	unsigned nesting; /* of \i */
+};
+
+/* What becomes of a result that is not just shown. */
+struct shell_use {
+	bool silent; /* gathered only */
+	bool chart, line; /* \chart */
+};
+
+/* shell.c: runs a text and shows, or gathers, what it gives. False: it failed, and the user was told. */
+bool shell_execute(struct shell *shell, const char *text, const struct shell_use *use);
+[[gnu::format(printf, 2, 3)]] void shell_complain(struct shell *shell, const char *format, ...);
+/* command.c: "\x on" from the backslash on; `statement` is what stood in front of it, or NULL. */
+bool shell_command(struct shell *shell, const char *line, const char *statement);
+/* describe.c: \d and its family. False: that is none. */
+bool shell_describe(struct shell *shell, const char *command, const char *argument);
+/* complete.c */
+char *shell_complete(void *shell, const char *line, const char *word, size_t i);
+
+#endif

@@ -1,0 +1,253 @@
+"""pyralog sql: a shell on a terminal (a pseudo-terminal here), and for scripts: formats, exit codes, commands."""
+import csv
+import io
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import threading
+
+import pytest
+from waiting import wait_until
+
+SECONDS = 30
+
+
+class Shell:
+    """Runs `pyralog sql` against one node."""
+
+    def __init__(self, binary, sql, folder):
+        self.folder = folder
+        self.command = [str(binary), "sql", "--pg-port", str(sql.port)]
+        self.environment = {**os.environ, "HOME": str(folder), "TERM": "xterm", "PAGER": "cat"}
+
+    def run(self, *arguments, text=None, code=0):
+        done = subprocess.run([*self.command, *arguments], input=text, stdin=None if text is not None else subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=SECONDS, check=False, env=self.environment)
+        assert done.returncode == code, (done.returncode, done.stdout, done.stderr)
+        return done
+
+
+class Terminal:
+    """The shell at a pseudo-terminal: what it shows, and typing."""
+
+    def __init__(self, shell, *arguments):
+        self.pid, self.file = pty.fork()
+        if self.pid == 0:
+            os.execve(shell.command[0], [*shell.command, *arguments], shell.environment)
+        self.shown = ""
+        self.ended = None
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self):
+        while True:
+            try:
+                data = os.read(self.file, 65536)
+            except OSError:
+                return
+            if not data:
+                return
+            self.shown += re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\r", "", data.decode(errors="replace"))
+
+    def wait(self, text):
+        """Waits until the text is shown, and forgets everything up to it."""
+        wait_until(lambda: text in self.shown, SECONDS, f"the shell shows {text!r}: {self.shown!r}")
+        front, _, self.shown = self.shown.partition(text)
+        return front
+
+    def type(self, text):
+        os.write(self.file, text.encode())
+
+    def end(self):
+        self.type("\\q\n")
+        wait_until(self._is_over, SECONDS, f"the shell ends: {self.shown!r}")
+        os.close(self.file)
+        return self.ended
+
+    def _is_over(self):
+        if self.ended is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self.ended = os.waitstatus_to_exitcode(status) if pid else None
+        return self.ended is not None
+
+
+@pytest.fixture
+def shell(binary, sql, tmp_path):
+    return Shell(binary, sql, tmp_path)
+
+
+@pytest.fixture
+def terminal(shell):
+    made = Terminal(shell)
+    made.wait("pyralog=> ")
+    yield made
+    if made.ended is None:
+        os.kill(made.pid, signal.SIGKILL)
+        os.waitpid(made.pid, 0)
+
+
+VALUES = "SELECT * FROM (VALUES (1, 'one', true, 1.5), (2, 'a,\"b\"|c', false, null)) v(id, name, flag, x)"
+
+
+def test_a_pipe_is_plain_and_a_statement_needs_no_semicolon(shell):
+    assert shell.run("SELECT 1 AS a, 'x\ty' AS b, null").stdout == "1\tx y\t\n"
+    assert shell.run(text="SELECT 1;\n-- a comment; with one\nSELECT 'a;b'").stdout == "1\na;b\n"
+
+
+def test_formats(shell):
+    rows = json.loads(shell.run("--json", VALUES).stdout)
+    assert rows == [{"id": 1, "name": "one", "flag": True, "x": 1.5}, {"id": 2, "name": 'a,"b"|c', "flag": False, "x": None}]
+    table = list(csv.reader(io.StringIO(shell.run("--csv", VALUES).stdout)))
+    assert table == [["id", "name", "flag", "x"], ["1", "one", "t", "1.5"], ["2", 'a,"b"|c', "f", ""]]
+    assert shell.run("--format", "markdown", VALUES).stdout.splitlines() == [
+        "| id | name | flag | x |", "|---:|---|---|---:|", "| 1 | one | t | 1.5 |", '| 2 | a,"b"\\|c | f |  |']
+    assert shell.run("--format", "aligned", "--null", "-", VALUES).stdout.splitlines() == [
+        " id |  name   | flag |  x", "----+---------+------+-----", "  1 | one     | t    | 1.5", '  2 | a,"b"|c | f    |   -']
+    assert "name | one\n" in shell.run("--expanded", VALUES).stdout
+    assert json.loads(shell.run("--json", "SELECT 1 AS a WHERE false").stdout) == []
+    assert json.loads(shell.run("--json", "SELECT '{\"b\": [1]}'::json AS a, 'NaN'::float8 AS n").stdout) == [
+        {"a": {"b": [1]}, "n": "NaN"}]
+
+
+def test_exit_codes(shell):
+    failed = shell.run(text="SELECT 1; SELECT 1/0; SELECT 2", code=1)
+    assert failed.stdout == "1\n" and "division by zero" in failed.stderr
+    assert shell.run("--keep-going", text="SELECT 1; SELECT 1/0; SELECT 2", code=1).stdout == "1\n2\n"
+    shell.run("-c", "SELECT 1/0", "-c", "SELECT 2", code=1)
+    shell.run("-f", "/nowhere", code=1)
+    assert "Connection refused" in shell.run("--pg-port", "1", "SELECT 1", code=2).stderr
+    assert "--format" in shell.run("--format", "odd", "SELECT 1", code=2).stderr
+    shell.run(text="SELECT 1; \\nonsense", code=1)
+
+
+def test_files_and_output(shell, tmp_path):
+    (tmp_path / "inner.sql").write_text("SELECT 'inner';\n")
+    (tmp_path / "outer.sql").write_text(f"\\i {tmp_path}/inner.sql\nSELECT 'outer'\n;\n\\o {tmp_path}/out\nSELECT 7;\n\\o\n\\echo done")
+    assert shell.run("-f", str(tmp_path / "outer.sql")).stdout == "inner\nouter\ndone\n"
+    assert (tmp_path / "out").read_text() == "7\n"
+
+
+def test_copy_both_ways(sql, shell):
+    topic = sql.topic([{"n": 0}])
+    shell.run(text=f'COPY "{topic}" (key, value) FROM STDIN;\na\tone\nb\ttwo\n\\.\nSELECT 1;')
+    assert sorted(shell.run(f'COPY "{topic}" (key) TO STDOUT').stdout.split()) == ["\\N", "a", "b"]
+
+
+def test_charts(shell):
+    bars = shell.run("SELECT 'row ' || i, i * 10 AS n FROM generate_series(1, 3) AS g(i) \\chart").stdout.splitlines()
+    assert bars[0] == "n" and [line.count("█") for line in bars[1:]] == sorted(line.count("█") for line in bars[1:])
+    assert bars[3].startswith("row 3 30 ")
+    line = shell.run("SELECT i, i % 5 AS n FROM generate_series(1, 50) AS g(i) \\chart line").stdout
+    assert len(line.splitlines()) == 12 and "█" in line
+    assert "no column of numbers" in shell.run("SELECT 'a' \\chart").stderr
+
+
+def test_a_stream_of_rows(sql, shell):
+    topic = sql.topic([{"n": 0}])
+    command = [*shell.command, "--json", f"SELECT value FROM TAIL(\"{topic}\", from => 'earliest') LIMIT 2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=shell.environment) as process:
+        shown = bytearray()
+        reader = threading.Thread(target=lambda: [shown.extend(byte) for byte in iter(lambda: process.stdout.read(1), b"")])
+        reader.start()
+        wait_until(lambda: b'\\"n\\": 0' in shown, SECONDS, "the first row is shown")
+        assert b'\\"n\\": 1' not in shown
+        sql.produce(topic, [{"n": 1}])
+        reader.join(SECONDS)
+        assert process.wait(SECONDS) == 0 and len(json.loads(shown)) == 2
+
+
+def test_ctrl_c_ends_a_stream(sql, shell):
+    topic = sql.topic([{"n": 0}])
+    command = [*shell.command, f"SELECT value FROM TAIL(\"{topic}\", from => 'earliest')"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=shell.environment) as process:
+        assert process.stdout.readline() == b'{"n": 0}\n'
+        process.send_signal(signal.SIGINT)
+        assert process.wait(SECONDS) == 1 and b"user request" in process.stderr.read()
+
+
+def test_statements_of_several_lines(terminal):
+    terminal.type("SELECT 'a\n")
+    terminal.wait("pyralog'> ")
+    terminal.type("b' AS text,\n")
+    terminal.wait("pyralog-> ")
+    terminal.type("(1\n")
+    terminal.wait("pyralog(> ")
+    terminal.type(") AS n; SELECT 'second';\n")
+    shown = terminal.wait("pyralog=> ")
+    assert " a   +| 1\n b    |" in shown and "(1 row)" in shown and "second" in shown
+    assert terminal.end() == 0
+
+
+def test_commands_at_the_terminal(sql, terminal):
+    topic = sql.topic([{"n": 0}]).replace("-", "_")
+    terminal.type(f"\\d {topic.replace('_', '-')}\n")
+    assert "| timestamp with time zone |" in terminal.wait("pyralog=> ")
+    terminal.type("\\dt\n")
+    assert "table" in terminal.wait("pyralog=> ")
+    terminal.type("\\timing\nSELECT 7;\n")
+    terminal.wait("Timing is on.")
+    assert re.search(r"Time: \d+\.\d+ ms", terminal.wait("ms\n") + "ms")
+    terminal.type("\\x on\nSELECT 7 AS seven;\n")
+    terminal.wait("-[ RECORD 1 ]")
+    terminal.wait("seven | 7")
+    terminal.type("\\format csv\nSELECT 1 AS one;\n")
+    terminal.wait("one\n1\n")
+    terminal.type("\\?\n")
+    terminal.wait("\\watch [SECONDS]")
+    terminal.type("SELECT 1/0;\n")
+    terminal.wait("ERROR:  division by zero")
+    assert terminal.end() == 0
+
+
+def test_completion_of_names_and_keywords(sql, terminal):
+    with sql.connect() as connection:
+        topic = sql.topic([{"n": 0}])
+        connection.execute(f'ALTER TOPIC "{topic}" ADD COLUMN departure_delay int')
+    terminal.type("sel\t 5 + 5 AS n, count(depar\t) FROM \"" + topic + "\";\n")
+    shown = terminal.wait("(1 row)")
+    assert re.search(r"10 +\| +1|10 +\| +0", shown), shown
+    assert terminal.end() == 0
+
+
+def test_watch_until_ctrl_c(terminal):
+    terminal.type("SELECT 40 + 2 AS answer \\watch 0.1\n")
+    for _ in range(3):
+        terminal.wait("42")
+    terminal.type("\x03")
+    terminal.wait("pyralog=> ")
+    assert terminal.end() == 0
+
+
+def test_ctrl_c_ends_what_runs_and_not_the_shell(terminal):
+    terminal.type("SELECT count(*) FROM generate_series(1, 100000) a, generate_series(1, 1000000) b;\n")
+    terminal.wait("b;\n")
+    terminal.type("\x03")
+    terminal.wait("canceling statement due to user request")
+    terminal.type("SELECT 'still ' || 'here';\n")
+    terminal.wait("still here")
+    assert terminal.end() == 0
+
+
+def test_history_is_kept(shell):
+    first = Terminal(shell)
+    first.wait("pyralog=> ")
+    first.type("SELECT 'remember' || ' me';\n")
+    first.wait("remember me")
+    assert first.end() == 0
+    second = Terminal(shell)
+    second.wait("pyralog=> ")
+    second.type("\x1b[A\x1b[A\n")  # behind \q
+    second.wait("remember me")
+    assert second.end() == 0
+
+
+def test_a_server_that_goes_away(new_node, new_sql, binary, tmp_path):
+    node = new_node()
+    terminal = Terminal(Shell(binary, new_sql(node), tmp_path))
+    terminal.wait("pyralog=> ")
+    node.kill()
+    terminal.type("SELECT 1;\n")
+    wait_until(terminal._is_over, SECONDS, "the shell ends")
+    assert terminal.ended == 2

@@ -295,11 +295,6 @@ static pyr_result open_node(struct server *server, const struct cli_option *opti
 
 static pyr_result start(struct server *server, const struct cli_option *options, struct pyr_error *error)
 {
-	const char *host = cli_option_get(options, "host");
-	if (!is_loopback(host))
-		return pyr_fail(error, PYR_USAGE,
-		                "--host %s would be open to the network, without TLS or passwords: listen on 127.0.0.1",
-		                host);
 	PYR_TRY(open_node(server, options, error));
 	PYR_TRY(open_kafka(server, options, error));
 	PYR_TRY(open_pg(server, options, error));
@@ -341,6 +336,7 @@ const struct cli_option *cli_server_options(void)
 /* Values by themselves, before anything is opened. */
 pyr_result cli_server_check(const struct cli_option *options, struct pyr_error *error)
 {
+	const char *host = cli_option_get(options, "host");
 	struct log_options log = log_options_default();
 	enum log_durability durability;
 	uint16_t port;
@@ -351,9 +347,10 @@ pyr_result cli_server_check(const struct cli_option *options, struct pyr_error *
 	PYR_TRY(cli_option_number(options, "partitions", 1, CATALOG_PARTITIONS_MAX, &number, error));
 	PYR_TRY(cli_option_number(options, "group-heartbeat-ms", 100, 60000, &number, error));
 	PYR_TRY(durability_option(options, &durability, error));
-	if (!is_loopback(cli_option_get(options, "host")))
-		return pyr_fail(error, PYR_USAGE, "host = %s would be open to the network, without TLS or passwords",
-		                cli_option_get(options, "host"));
+	if (!is_loopback(host))
+		return pyr_fail(error, PYR_USAGE,
+		                "--host %s would be open to the network, without TLS or passwords: listen on 127.0.0.1",
+		                host);
 	struct query_engine_options engine;
 	PYR_TRY(engine_options(options, &engine, error));
 	return log_options(options, &log, error);
@@ -368,11 +365,18 @@ int cli_server(int argc, char **argv)
 	memcpy(options, server_options, sizeof options);
 	if (cli_options_parse_file(options, argc, argv, &config, &error).code != PYR_OK) {
 		fprintf(stderr, "pyralog server: %s\n", error.text);
+		cli_config_free(&config);
 		return 2;
 	}
 	if (cli_option_get(options, "help")[0]) {
 		print_help();
+		cli_config_free(&config);
 		return 0;
+	}
+	if (cli_server_check(options, &error).code != PYR_OK) {
+		fprintf(stderr, "pyralog server: %s\n", error.text);
+		cli_config_free(&config);
+		return 2;
 	}
 	os_environment_raise_limits();
 	if (start(&server, options, &error).code != PYR_OK) {

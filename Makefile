@@ -18,7 +18,8 @@ help:
 	@echo "make demo      the tour: start a node, replay real flights, query them meanwhile, kill it, lose nothing"
 	@echo "make run       a server on ./pyralog-data and the usual ports, until Ctrl-C"
 	@echo "make test      every suite of tests/suites.toml (SUITE=name for one, V=1 to see its output)"
-	@echo "make test-clients   drivers of other languages: Java, Node.js, Go and Rust fetch and build them"
+	@echo "make test-clients   clients of other languages: Java, Node.js, Go and Rust fetch and build them; writes"
+	@echo "               docs/COMPATIBILITY.md"
 	@echo "make bench     measure beside Apache Kafka, as docs/PERFORMANCE.md tells: 15 minutes; LONG=1 all of it;"
 	@echo "               CASES=100x5000,fetch only those, no documents written; DATA=DIR the disk to measure on"
 	@echo "make fuzz      the fuzz targets, SECONDS=$(SECONDS) each"
@@ -45,7 +46,8 @@ test: deps
 
 test-clients: deps
 	@tools/deps.sh clients
-	@$(PYTHON) tests/run $(if $(V),--verbose) clients
+	@rm -rf .deps/clients/results
+	@$(PYTHON) tests/run $(if $(V),--verbose) clients clients-kafka; status=$$?; $(PYTHON) tools/compatibility.py; exit $$status
 
 bench: build
 	@tools/deps.sh bench

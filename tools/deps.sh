@@ -159,6 +159,7 @@ fetch_kafka() {
 # What builds the clients of tests/integration/clients; a Go or Rust from elsewhere is as good, Debian's may be too old.
 install_client_tools() {
 	local pair wanted=()
+	mapfile -t wanted < <(missing_of g++ libcurl4-openssl-dev) # for the librdkafka in @confluentinc/kafka-javascript
 	for pair in mvn:maven javac:default-jdk-headless node:nodejs go:golang-go cargo:cargo; do
 		command -v "${pair%%:*}" >/dev/null || wanted+=("${pair##*:}")
 	done
@@ -196,4 +197,5 @@ if [ "${1:-}" = bench ]; then
 	fetch_kafka
 elif [ "${1:-}" = clients ]; then
 	install_client_tools
+	fetch_kafka
 fi

@@ -7,9 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Until the log compacts, such a topic is refused: it would grow for ever. */
-static const bool compaction_is_served = false;
-
 enum setting_type {
 	TYPE_LIMIT,
 	TYPE_COUNT,
@@ -210,9 +207,6 @@ static pyr_result parse_cleanup(const char *value, int64_t *ret_value, struct py
 	}
 	if (*at != '\0')
 		return pyr_fail(error, PYR_INVALID_CONFIG, "cleanup.policy=%s is not valid: put commas between", value);
-	if (compact && !compaction_is_served)
-		return pyr_fail(error, PYR_INVALID_CONFIG,
-		                "cleanup.policy=%s is not supported: only delete is, until the log compacts", value);
 	*ret_value = !compact ? CATALOG_CLEANUP_DELETE : remove ? CATALOG_CLEANUP_BOTH : CATALOG_CLEANUP_COMPACT;
 	return pyr_ok();
 }

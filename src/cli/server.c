@@ -52,6 +52,7 @@ static const struct cli_option server_options[] = {
 	{"partitions", "N", "4", "partitions of a topic that nobody gave a number"},
 	{"group-heartbeat-ms", "N", "5000",
          "how often members of groups whose partitions the server assigns are heard of"},
+	{"group-session-ms", "N", "45000", "such a member that is not heard of for so long is out"},
 	{"durability", "WHEN", "fsync", "when a write is answered, unless its topic says: fsync, interval or os"},
 	{"ring-file-mib", "N", "64", "size of a file of the shared log's ring"},
 	{"checkpoint-mib", "N", "128", "seal segments after so much of the ring was written"},
@@ -59,6 +60,7 @@ static const struct cli_option server_options[] = {
          "disk kept while large batches come in: files that are not needed any more, to be written again"},
 	{"tail-cache-mib", "N", "128", "memory for batches that were just written"},
 	{"read-cache-mib", "N", "64", "memory for verified batches that were read from files"},
+	{"compaction-mib", "N", "128", "memory for the keys of a topic that is compacted; fewer keys take more rounds"},
 	{"open-files", "N", "1024", "sealed files kept open"},
 	{"sql-memory-mib", "N", "1024", "memory of all SQL statements together"},
 	{"sql-spill-mib", "N", "4096", "disk for what does not fit there, in the data directory; 0: none"},
@@ -152,14 +154,16 @@ static pyr_result durability_option(const struct cli_option *options, enum log_d
 
 static pyr_result log_options(const struct cli_option *options, struct log_options *log, struct pyr_error *error)
 {
-	long long ring, checkpoint, spare, tail_cache, read_cache, files;
+	long long ring, checkpoint, spare, tail_cache, read_cache, compaction, files;
 	PYR_TRY(cli_option_number(options, "ring-file-mib", 1, 4096, &ring, error));
 	PYR_TRY(cli_option_number(options, "checkpoint-mib", 1, 65536, &checkpoint, error));
 	PYR_TRY(cli_option_number(options, "tail-cache-mib", 1, 1 << 20, &tail_cache, error));
 	PYR_TRY(cli_option_number(options, "read-cache-mib", 0, 1 << 20, &read_cache, error));
 	PYR_TRY(cli_option_number(options, "open-files", 1, 1 << 20, &files, error));
 	PYR_TRY(cli_option_number(options, "spare-mib", 0, 1 << 30, &spare, error));
+	PYR_TRY(cli_option_number(options, "compaction-mib", 1, 1 << 20, &compaction, error));
 	log->spare_bytes = (uint64_t)spare << 20;
+	log->compaction_bytes = (uint64_t)compaction << 20;
 	log->ring_file_bytes = (uint64_t)ring << 20;
 	log->checkpoint_bytes = (uint64_t)checkpoint << 20;
 	log->tail_cache_bytes = (uint64_t)tail_cache << 20;
@@ -275,10 +279,12 @@ static pyr_result open_node(struct server *server, const struct cli_option *opti
 {
 	struct node_options node = node_options_default();
 	struct node_place places[NODE_SHARDS_MAX];
-	long long heartbeat_ms;
+	long long heartbeat_ms, session_ms;
 	node.group.log_line = log_line;
 	PYR_TRY(cli_option_number(options, "group-heartbeat-ms", 100, 60000, &heartbeat_ms, error));
+	PYR_TRY(cli_option_number(options, "group-session-ms", heartbeat_ms, 3600000, &session_ms, error));
 	node.group.consumer_heartbeat_ms = (int32_t)heartbeat_ms;
+	node.group.consumer_session_timeout_ms = (int32_t)session_ms;
 	PYR_TRY(log_options(options, &node.log, error));
 	PYR_TRY(durability_option(options, &node.durability, error));
 	PYR_TRY(make_shards(server, options, error));

@@ -12,12 +12,20 @@
 
 enum { ARENA_BYTES = 16 << 20, ASSIGNMENT_VERSION_MAX = 3 };
 
+/* Which row a committed offset has. */
+struct place {
+	struct base_table_node node;
+	const struct group_offset *offset;
+	size_t row;
+};
+
 struct listing {
 	const struct group_coordinator *coordinator;
 	const struct group *group;
 	struct group_row *rows;
 	size_t count, capacity;
-	size_t first; /* of this group */
+	struct place *places; /* of this group's offsets */
+	struct base_table by_offset;
 	bool failed; /* memory is out */
 };
 
@@ -44,26 +52,48 @@ static struct group_row *add_row(struct listing *listing, struct base_bytes topi
 	return row;
 }
 
+static uint64_t hash_of(const struct group_offset *offset)
+{
+	return base_hash_u64((uint64_t)(uintptr_t)offset);
+}
+
+static bool is_place_of(const struct base_table_node *node, const void *offset)
+{
+	return BASE_CONTAINER(node, struct place, node)->offset == offset;
+}
+
+static void add_offset(struct listing *listing, const struct group_offset *offset, struct place *place)
+{
+	struct group_row *row = add_row(listing, group_bytes(offset->topic), offset->partition);
+	if (!row)
+		return;
+	row->committed = offset->offset;
+	*place = (struct place){.offset = offset, .row = listing->count - 1};
+	if (!base_table_insert(&listing->by_offset, &place->node, hash_of(offset)))
+		listing->failed = true;
+}
+
 static void add_offsets(struct listing *listing)
 {
-	for (struct base_table_node *node = NULL; (node = base_table_next(&listing->group->offsets, node));) {
-		const struct group_offset *offset = BASE_CONTAINER(node, struct group_offset, node);
-		struct group_row *row = add_row(listing, group_bytes(offset->topic), offset->partition);
-		if (row)
-			row->committed = offset->offset;
-	}
+	size_t i = 0;
+	listing->by_offset = (struct base_table){0};
+	listing->places = calloc(listing->group->offsets.count + 1, sizeof *listing->places);
+	if (!listing->places)
+		listing->failed = true;
+	for (struct base_table_node *node = NULL;
+	     !listing->failed && (node = base_table_next(&listing->group->offsets, node));)
+		add_offset(listing, BASE_CONTAINER(node, struct group_offset, node), &listing->places[i++]);
 }
 
 /* The row of the partition's offset, if one was committed; a new one otherwise. */
 static struct group_row *row_of(struct listing *listing, struct base_bytes topic, int32_t partition)
 {
-	if (!group_offset_find(listing->group, topic, partition))
+	const struct group_offset *offset = group_offset_find(listing->group, topic, partition);
+	struct base_table_node *node =
+		offset ? base_table_find(&listing->by_offset, hash_of(offset), is_place_of, offset) : NULL;
+	if (!node)
 		return add_row(listing, topic, partition);
-	for (size_t i = listing->first; i < listing->count; i++)
-		if (listing->rows[i].partition == partition && strlen(listing->rows[i].topic) == topic.bytes &&
-		    memcmp(listing->rows[i].topic, topic.data, topic.bytes) == 0)
-			return &listing->rows[i];
-	return add_row(listing, topic, partition);
+	return &listing->rows[BASE_CONTAINER(node, struct place, node)->row];
 }
 
 static void give(struct listing *listing, struct base_bytes topic, int32_t partition, struct base_slice member,
@@ -122,15 +152,19 @@ static void add_consumers(struct listing *listing)
 
 static void add_group(struct listing *listing, const struct group *group)
 {
+	size_t before = listing->count;
 	listing->group = group;
-	listing->first = listing->count;
 	add_offsets(listing);
-	if (group->kind == GROUP_CONSUMER)
+	if (listing->failed)
+		; /* told by the caller */
+	else if (group->kind == GROUP_CONSUMER)
 		add_consumers(listing);
 	else if (group->state == GROUP_STABLE)
 		add_members(listing);
-	if (listing->count == listing->first)
+	if (listing->count == before)
 		(void)add_row(listing, (struct base_bytes){0}, -1);
+	base_table_deinit(&listing->by_offset);
+	free(listing->places);
 }
 
 pyr_result group_coordinator_list(const struct group_coordinator *coordinator, struct group_row **ret_rows,

@@ -473,6 +473,7 @@ static void adopt(struct log_checkpoint *checkpoint)
 	log_ring_release_before(log, checkpoint->head.ring_file_id);
 	log_ring_prepare(log);
 	log_merge_if_due(log);
+	log_compaction_if_due(log);
 }
 
 static void run_release(struct os_job *job)

@@ -267,7 +267,7 @@ void log_part_encode(const struct log_part *part, struct base_writer *writer)
 	base_write_u64le(writer, part->segment_id);
 	base_write_u64le(writer, part->index_position);
 	base_write_u32le(writer, part->index_crc);
-	base_write_u32le(writer, 0);
+	base_write_u32le(writer, part->flags);
 	base_write_u64le(writer, part->bytes);
 	base_write_u64le(writer, part->record_count);
 	base_write_u64le(writer, (uint64_t)part->base_offset);
@@ -285,7 +285,7 @@ pyr_result log_part_decode(struct base_reader *reader, struct log_part *ret_part
 	ret_part->segment_id = base_read_u64le(reader);
 	ret_part->index_position = base_read_u64le(reader);
 	ret_part->index_crc = base_read_u32le(reader);
-	base_read_skip(reader, 4);
+	ret_part->flags = base_read_u32le(reader);
 	ret_part->bytes = base_read_u64le(reader);
 	ret_part->record_count = base_read_u64le(reader);
 	ret_part->base_offset = (int64_t)base_read_u64le(reader);

@@ -145,6 +145,9 @@ struct log_block {
 void log_block_encode(const struct log_block *block, struct base_writer *writer);
 pyr_result log_block_decode(struct base_reader *reader, struct log_block *ret_block);
 
+/* Compacted together with all before it: no key is in them twice. */
+enum { LOG_PART_COMPACTED = 1 };
+
 /* What the manifest and the segment's own directory know of one partition's part of a segment. */
 struct log_part {
 	uint32_t partition;
@@ -152,6 +155,7 @@ struct log_part {
 	uint64_t segment_id;
 	uint64_t index_position; /* block_count entries */
 	uint32_t index_crc;
+	uint32_t flags; /* LOG_PART_COMPACTED */
 	uint64_t bytes; /* of batches */
 	uint64_t record_count;
 	int64_t base_offset;

@@ -19,6 +19,7 @@ struct log_options log_options_default(void)
 		.tail_cache_bytes = 128 << 20,
 		.read_cache_bytes = 64 << 20,
 		.extent_min_bytes = 1 << 20,
+		.compaction_bytes = 128 << 20,
 		.pending_bytes_max = 256 << 20,
 		.background_bytes_per_s = 400 << 20,
 		.sync_interval_ms = 100,
@@ -104,7 +105,10 @@ static void housekeep(struct os_timer *timer)
 	if (!log->stopped && !log->closing)
 		log_retention_run(log);
 	log_removal_drop_spares(log, false);
+	if (!log->group_busy && log_compaction_wants_seal(log))
+		log_checkpoint_start(log);
 	log_merge_if_due(log);
+	log_compaction_if_due(log);
 	os_timer_start(log->loop, &log->housekeeping_timer, HOUSEKEEPING_US);
 }
 
@@ -177,6 +181,7 @@ static void log_free(struct log *log)
 	os_timer_stop(log->loop, &log->hold_timer);
 	os_timer_stop(log->loop, &log->housekeeping_timer);
 	os_timer_stop(log->loop, &log->scrub_timer);
+	log_compaction_cancel(log);
 	if (log->merge)
 		log_merge_cancel(log);
 	os_timer_stop(log->loop, &log->ring.prepare_timer);
@@ -186,6 +191,7 @@ static void log_free(struct log *log)
 	log_checkpoint_free(log->checkpoint_released);
 	log_digests_free(log);
 	log_merge_abandon(log);
+	log_compaction_abandon(log);
 	log_scrub_abandon(log);
 	log_read_abandon(log);
 	log_retention_abandon(log);
@@ -284,6 +290,7 @@ void log_close(struct log *log, void (*closed)(void *context), void *context)
 	log->closed = closed;
 	log->closed_context = context;
 	log_checkpoint_cancel(log);
+	log_compaction_cancel(log);
 	log_merge_cancel(log);
 	log_removal_cancel(log);
 	log->housekeeping_timer.fire = poll_close;

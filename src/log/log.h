@@ -52,6 +52,7 @@ struct log_options {
 	uint64_t tail_cache_bytes; /* memory for batches that were just written */
 	uint64_t read_cache_bytes; /* memory for what cold reads brought in */
 	uint64_t extent_min_bytes; /* a run of one partition this large goes to an extent, not to the ring */
+	uint64_t compaction_bytes; /* memory for the keys of a partition being compacted, 32 to 64 bytes each */
 	uint64_t pending_bytes_max; /* appended, not yet durable: beyond it log_append() answers PYR_BUSY */
 	uint64_t background_bytes_per_s; /* prefilling and sealing write no faster */
 	uint32_t sync_interval_ms;
@@ -249,6 +250,7 @@ struct log_metrics {
 	uint64_t scrubbed_bytes;
 	uint64_t corrupt_reads;
 	uint64_t checkpoints;
+	uint64_t compactions; /* rounds that ended well */
 	uint64_t spares_taken; /* files written again as extents */
 	uint64_t held_groups; /* by backlog_bytes */
 	uint32_t ring_files;

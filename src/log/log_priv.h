@@ -3,6 +3,7 @@
  *   log.c         open, close, options, metrics        append.c      what is asked -> the queue
  *   commit.c      queue -> group -> answers            group.c       the bytes of a group
  *   write.c       group -> disk                        pace.c        the background's bytes a second
+ *   compact.c     the newest record of each key        thin.c        what that leaves of a batch
  *   partition.c   partitions and their tails           ring.c        the ring's files: prefill, recycle
  *   producers.c   idempotent producers                 extent.c      large runs, straight to a segment file
  *   read.c        reads from tail and segments         segment.c     sealed files: writer and reader
@@ -19,8 +20,9 @@
 #include "base/array.h"
 #include "base/hash.h"
 #include "base/table.h"
-#include "codec/batch.h"
+#include "codec/filter.h"
 #include "log/format.h"
+#include "log/keymap.h"
 #include "log/log.h"
 #include "log/producers.h"
 #include "os/file_pool.h"
@@ -118,6 +120,7 @@ struct log_partition {
 	struct base_table_node node;
 	uint32_t id;
 	bool claimed; /* somebody created it since log_open() */
+	uint64_t compact_after_us; /* no sooner: it failed */
 	bool read_only;
 	struct log_partition_config config;
 
@@ -227,6 +230,7 @@ struct log_pacer {
 
 struct log_checkpoint;
 struct log_merge;
+struct log_compaction;
 struct log_scrub;
 
 struct log {
@@ -314,6 +318,7 @@ struct log {
 	struct base_list cold_reads; /* under way */
 	struct base_list retentions; /* log starts on their way to the disk */
 	struct log_merge *merge; /* under way */
+	struct log_compaction *compaction; /* under way */
 	struct log_scrub *scrub; /* under way */
 	struct os_timer scrub_timer;
 	uint32_t scrub_partition; /* the next part to scrub is this one's, or a later one's, */
@@ -606,13 +611,46 @@ void log_retention_abandon(struct log *log);
 
 /* ---- merge.c, scrub.c ---- */
 
+enum { LOG_MERGE_FAN = 8 }; /* segments, and parts of a partition, that one merge takes */
+
+struct log_thinner;
+
 /* Starts a merge of small segments if there are enough of them. */
 void log_merge_if_due(struct log *log);
+/* Rewrites consecutive parts of one partition as one, through the thinner, and calls `over`. None may be under way. False:
+ * memory is out. */
+bool log_merge_thin(struct log *log, const struct log_part *parts, size_t count, struct log_thinner *thinner,
+                    void (*over)(void *context, bool merged), void *context);
 pyr_result log_merge_apply(struct log *log, struct base_reader *reader);
 void log_merge_cancel(struct log *log); /* as log_checkpoint_cancel() */
 void log_merge_abandon(struct log *log);
 void log_scrub_next(struct os_timer *timer);
 void log_scrub_abandon(struct log *log);
+
+/* ---- thin.c, compact.c ---- */
+
+/* What a compacted partition keeps of the batches that go through it, in order. */
+struct log_thinner {
+	struct codec_filter filter;
+	const struct log_keymap *newest;
+	struct base_slice held; /* the last batch that stays; it takes the offsets of those that go behind it */
+	int64_t last_offset; /* the last one it takes */
+	uint64_t index;
+	int64_t min_timestamp_ms;
+};
+
+void log_thinner_init(struct log_thinner *thinner, const struct log_keymap *newest, int64_t now_ms,
+                      int64_t delete_retention_ms);
+void log_thinner_deinit(struct log_thinner *thinner);
+/* Takes `bytes`, which is the batch. */
+pyr_result log_thinner_batch(struct log_thinner *thinner, struct log_segment_writer *writer, struct base_slice bytes,
+                             const struct codec_batch *batch, uint64_t index, int64_t min_timestamp_ms);
+pyr_result log_thinner_end(struct log_thinner *thinner, struct log_segment_writer *writer);
+
+void log_compaction_if_due(struct log *log);
+bool log_compaction_wants_seal(struct log *log);
+void log_compaction_cancel(struct log *log); /* as log_checkpoint_cancel() */
+void log_compaction_abandon(struct log *log);
 
 /* A job is under way, or over: closing waits for all of them. */
 void log_job_begin(struct log *log);

@@ -16,7 +16,7 @@
 #include <string.h>
 
 enum {
-	MERGE_FAN = 8,
+	MERGE_FAN = LOG_MERGE_FAN,
 	STEP_BYTES = 512 << 10,
 	LARGE_PART_BYTES = 16 << 20,
 	RECORD_BYTES_MAX = 32 << 20,
@@ -37,6 +37,11 @@ struct log_merge {
 	struct log *log;
 	struct log_append append;
 	struct log_segment *sources[MERGE_FAN]; /* files referenced, so that they stay readable */
+	size_t segment_count;
+	struct log_thinner *thinner; /* of a compaction, or NULL: batches stay as they are */
+	void (*over)(void *context, bool merged);
+	void *over_context;
+	uint64_t step_bytes; /* read in this step */
 	struct log_segment *target; /* held */
 	struct merge_run *runs;
 	size_t run_count, run_capacity;
@@ -59,9 +64,8 @@ static struct log_merge *merge_of(struct os_job *job)
 
 static void merge_free(struct log_merge *merge)
 {
-	for (size_t i = 0; i < MERGE_FAN; i++)
-		if (merge->sources[i])
-			os_pool_file_unref(&merge->sources[i]->file);
+	for (size_t i = 0; i < merge->segment_count; i++)
+		os_pool_file_unref(&merge->sources[i]->file);
 	if (merge->writer_open)
 		log_segment_writer_abort(&merge->writer);
 	if (merge->target)
@@ -71,14 +75,23 @@ static void merge_free(struct log_merge *merge)
 	free(merge);
 }
 
+static void end(struct log_merge *merge, bool merged)
+{
+	void (*over)(void *, bool) = merge->over;
+	void *context = merge->over_context;
+	merge->log->merge = NULL;
+	merge_free(merge);
+	if (over)
+		over(context, merged);
+}
+
 void log_merge_cancel(struct log *log)
 {
 	struct log_merge *merge = log->merge;
 	if (!merge || merge->timer.slot == 0)
 		return;
 	os_timer_stop(log->loop, &merge->timer);
-	log->merge = NULL;
-	merge_free(merge);
+	end(merge, false);
 }
 
 void log_merge_abandon(struct log *log)
@@ -146,8 +159,8 @@ static bool choose(const struct log *log, struct log_segment *ret_sources[MERGE_
 
 static bool is_source(const struct log_merge *merge, uint64_t segment_id)
 {
-	for (size_t i = 0; i < MERGE_FAN; i++)
-		if (merge->sources[i] && merge->sources[i]->id == segment_id)
+	for (size_t i = 0; i < merge->segment_count; i++)
+		if (merge->sources[i]->id == segment_id)
 			return true;
 	return false;
 }
@@ -173,7 +186,8 @@ static pyr_result plan_partition(struct log_merge *merge, const struct log_parti
 	struct merge_run *run = NULL;
 	for (size_t i = 0; i < partition->part_count; i++) {
 		const struct log_part *part = &partition->parts[i];
-		bool follows = run && part->base_offset == run->sources[run->source_count - 1].end_offset;
+		const struct log_part *before = run ? &run->sources[run->source_count - 1] : NULL;
+		bool follows = before && part->base_offset == before->end_offset && part->flags == before->flags;
 		if (!is_source(merge, part->segment_id)) {
 			run = NULL;
 			continue;
@@ -196,34 +210,39 @@ static pyr_result plan(struct log_merge *merge)
 	struct base_table_node *node = NULL;
 	while ((node = base_table_next(&log->partitions, node)))
 		PYR_TRY(plan_partition(merge, BASE_CONTAINER(node, struct log_partition, node)));
-	merge->target = log_segment_new(log, log->next_segment_id);
-	if (!merge->target)
-		return pyr_result_of(PYR_OUT_OF_MEMORY);
-	log->next_segment_id += 1;
-	log_segment_hold(merge->target);
 	return pyr_ok();
 }
 
 /* ---- steps, in the background ---- */
 
+static pyr_result put_batch(struct log_merge *merge, const struct log_part *source, struct base_slice block,
+                            const struct codec_batch *batch)
+{
+	size_t at = (size_t)(batch->records - CODEC_BATCH_HEADER_BYTES - block.data);
+	bool first = batch->base_offset == source->base_offset;
+	uint64_t index = first ? source->first_index : source->last_index;
+	if (merge->thinner)
+		return log_thinner_batch(merge->thinner, &merge->writer, base_slice_sub(block, at, batch->bytes), batch,
+		                         index, source->min_timestamp_ms);
+	struct base_bytes bytes = {block.data + at, batch->bytes};
+	return log_segment_writer_batch(&merge->writer, bytes, index, 0, source->min_timestamp_ms);
+}
+
 static pyr_result copy_block(struct log_merge *merge, const struct log_part *source, const struct log_block *block)
 {
 	struct base_slice bytes = {0};
 	struct os_pool_file *file = NULL;
-	for (size_t i = 0; i < MERGE_FAN; i++)
+	for (size_t i = 0; i < merge->segment_count; i++)
 		if (merge->sources[i]->id == source->segment_id)
 			file = &merge->sources[i]->file;
 	PYR_TRY(log_segment_read_blocks(file, block, 1, &bytes));
 	pyr_result result = pyr_ok();
+	merge->step_bytes += bytes.bytes;
 	for (size_t at = 0; at < bytes.bytes && result.code == PYR_OK;) {
 		struct codec_batch batch;
 		result = codec_batch_parse((struct base_bytes){bytes.data + at, bytes.bytes - at}, &batch);
-		if (result.code != PYR_OK)
-			break;
-		bool first = batch.base_offset == source->base_offset;
-		result = log_segment_writer_batch(&merge->writer, (struct base_bytes){bytes.data + at, batch.bytes},
-		                                  first ? source->first_index : source->last_index, 0,
-		                                  source->min_timestamp_ms);
+		if (result.code == PYR_OK)
+			result = put_batch(merge, source, bytes, &batch);
 		at += batch.bytes;
 	}
 	base_slice_release(&bytes);
@@ -235,19 +254,31 @@ static pyr_result copy_source(struct log_merge *merge, const struct log_part *so
 {
 	if (!merge->blocks) {
 		struct os_pool_file *file = NULL;
-		for (size_t i = 0; i < MERGE_FAN; i++)
+		for (size_t i = 0; i < merge->segment_count; i++)
 			if (merge->sources[i]->id == source->segment_id)
 				file = &merge->sources[i]->file;
 		PYR_TRY(log_segment_read_index(file, source, &merge->blocks));
 		merge->block = 0;
 	}
-	while (merge->block < source->block_count && merge->writer.written_bytes < STEP_BYTES)
+	while (merge->block < source->block_count && merge->step_bytes < STEP_BYTES)
 		PYR_TRY(copy_block(merge, source, &merge->blocks[merge->block++]));
 	*ret_done = merge->block == source->block_count;
 	if (*ret_done) {
 		free(merge->blocks);
 		merge->blocks = NULL;
 	}
+	return pyr_ok();
+}
+
+static pyr_result end_run(struct log_merge *merge, struct merge_run *run)
+{
+	const struct log_part *first = &run->sources[0], *last = &run->sources[run->source_count - 1];
+	if (merge->thinner)
+		PYR_TRY(log_thinner_end(merge->thinner, &merge->writer));
+	PYR_TRY(log_segment_writer_part_end(&merge->writer, (struct base_bytes){0}, &run->part));
+	run->part.flags = merge->thinner ? LOG_PART_COMPACTED : first->flags;
+	run->part.first_index = first->first_index;
+	run->part.last_index = last->last_index;
 	return pyr_ok();
 }
 
@@ -267,7 +298,7 @@ static pyr_result copy_run(struct log_merge *merge, struct merge_run *run, bool 
 	merge->source = 0;
 	merge->part_open = false;
 	*ret_done = true;
-	return log_segment_writer_part_end(&merge->writer, (struct base_bytes){0}, &run->part);
+	return end_run(merge, run);
 }
 
 static pyr_result step(struct log_merge *merge)
@@ -276,7 +307,7 @@ static pyr_result step(struct log_merge *merge)
 		merge->writer_open = true;
 		PYR_TRY(log_segment_writer_begin(&merge->writer, merge->log->disk, merge->target->id, false, 0));
 	}
-	merge->writer.written_bytes = 0;
+	merge->step_bytes = 0;
 	while (merge->run < merge->run_count) {
 		bool done;
 		PYR_TRY(copy_run(merge, &merge->runs[merge->run], &done));
@@ -315,8 +346,7 @@ static void recorded(struct log_append *append)
 	if (append->result.code == PYR_OK)
 		for (size_t i = 0; i < merge->run_count; i++)
 			log->metrics.sealed_bytes += merge->runs[i].part.bytes;
-	log->merge = NULL;
-	merge_free(merge);
+	end(merge, append->result.code == PYR_OK);
 	log_job_end(log);
 }
 
@@ -324,8 +354,8 @@ static void record(struct log_merge *merge)
 {
 	struct base_writer writer;
 	base_writer_init(&writer, RECORD_BYTES_MAX);
-	base_write_u32le(&writer, MERGE_FAN);
-	for (size_t i = 0; i < MERGE_FAN; i++)
+	base_write_u32le(&writer, (uint32_t)merge->segment_count);
+	for (size_t i = 0; i < merge->segment_count; i++)
 		base_write_u64le(&writer, merge->sources[i]->id);
 	base_write_u32le(&writer, (uint32_t)merge->run_count);
 	for (size_t i = 0; i < merge->run_count; i++)
@@ -343,10 +373,9 @@ static void record(struct log_merge *merge)
 static void give_up(struct log_merge *merge)
 {
 	/* What can't be read now will not be readable next time either. */
-	for (size_t i = 0; i < MERGE_FAN && merge->result.code == PYR_CORRUPT; i++)
+	for (size_t i = 0; i < merge->segment_count && merge->result.code == PYR_CORRUPT; i++)
 		merge->sources[i]->damaged = true;
-	merge->log->merge = NULL;
-	merge_free(merge);
+	end(merge, false);
 }
 
 static void step_done(struct os_job *job)
@@ -359,8 +388,42 @@ static void step_done(struct os_job *job)
 		record(merge);
 	else
 		os_timer_start(log->loop, &merge->timer,
-		               merge->writer.written_bytes * 1000000 / log->options.background_bytes_per_s);
+		               merge->step_bytes * 1000000 / log->options.background_bytes_per_s);
 	log_job_end(log);
+}
+
+static struct log_merge *merge_new(struct log *log)
+{
+	struct log_merge *merge = calloc(1, sizeof *merge);
+	if (!merge)
+		return NULL;
+	merge->log = log;
+	merge->timer.fire = submit_step;
+	return merge;
+}
+
+static void add_source(struct log_merge *merge, struct log_segment *segment)
+{
+	if (is_source(merge, segment->id))
+		return;
+	os_pool_file_ref(&segment->file);
+	merge->sources[merge->segment_count++] = segment;
+}
+
+/* Takes the merge over. False: there is nothing to merge, or no memory, and it is freed. */
+static bool start(struct log_merge *merge)
+{
+	struct log *log = merge->log;
+	merge->target = merge->run_count > 0 ? log_segment_new(log, log->next_segment_id) : NULL;
+	if (!merge->target) {
+		merge_free(merge);
+		return false;
+	}
+	log->next_segment_id += 1;
+	log_segment_hold(merge->target);
+	log->merge = merge;
+	submit_step(&merge->timer);
+	return true;
 }
 
 void log_merge_if_due(struct log *log)
@@ -368,21 +431,35 @@ void log_merge_if_due(struct log *log)
 	struct log_segment *sources[MERGE_FAN];
 	if (log->merge || log->stopped || log->closing || log->segments.count < MERGE_FAN || !choose(log, sources))
 		return;
-	struct log_merge *merge = calloc(1, sizeof *merge);
+	struct log_merge *merge = merge_new(log);
 	if (!merge)
 		return;
-	merge->log = log;
-	merge->timer.fire = submit_step;
-	for (size_t i = 0; i < MERGE_FAN; i++) {
-		merge->sources[i] = sources[i];
-		os_pool_file_ref(&sources[i]->file);
-	}
-	if (plan(merge).code != PYR_OK || merge->run_count == 0) {
+	for (size_t i = 0; i < MERGE_FAN; i++)
+		add_source(merge, sources[i]);
+	if (plan(merge).code == PYR_OK)
+		(void)start(merge);
+	else
 		merge_free(merge);
-		return;
+}
+
+bool log_merge_thin(struct log *log, const struct log_part *parts, size_t count, struct log_thinner *thinner,
+                    void (*over)(void *context, bool merged), void *context)
+{
+	assert(!log->merge && count > 0 && count <= MERGE_FAN);
+	struct log_merge *merge = merge_new(log);
+	struct merge_run *run = merge ? add_run(merge, parts[0].partition) : NULL;
+	if (!run) {
+		free(merge);
+		return false;
 	}
-	log->merge = merge;
-	submit_step(&merge->timer);
+	merge->thinner = thinner;
+	merge->over = over;
+	merge->over_context = context;
+	for (size_t i = 0; i < count; i++) {
+		add_source(merge, log_segment_find(log, parts[i].segment_id));
+		run->sources[run->source_count++] = parts[i];
+	}
+	return start(merge);
 }
 
 /* ---- applying the record: when durable, and in recovery ---- */
@@ -418,6 +495,8 @@ static pyr_result replace_parts(struct log *log, const struct log_part *part, co
 		log_segment_drop(log_segment_find(log, old.segment_id));
 	}
 	partition->part_count = kept;
+	if (part->flags & LOG_PART_COMPACTED)
+		log_verified_drop(log, partition);
 	return log_parts_push(log, partition, part);
 }
 

@@ -25,6 +25,8 @@ static int64_t retention_offset(const struct log_partition *partition, int64_t n
 	const struct log_partition_config *config = &partition->config;
 	uint64_t bytes = partition->sealed_bytes + partition->tail_bytes;
 	int64_t keep_from = partition->log_start_offset;
+	if (config->compact && !config->remove)
+		return keep_from;
 	for (size_t i = 0; i < partition->part_count; i++) {
 		const struct log_part *part = &partition->parts[i];
 		bool too_old = config->retention_ms >= 0 && part->max_timestamp_ms < now_ms - config->retention_ms;

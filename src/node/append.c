@@ -20,6 +20,7 @@ struct target {
 	uint32_t *partitions; /* the log's ids */
 	uint32_t partition_count;
 	int64_t bytes_max;
+	bool compacted; /* every record needs a key */
 };
 
 struct append_call;
@@ -152,7 +153,9 @@ static pyr_result answer_target(struct append_call *call, const struct catalog *
 	target->partition_count = topic->partition_count;
 	for (uint32_t i = 0; i < topic->partition_count; i++)
 		target->partitions[i] = catalog_topic_partition(topic, (int32_t)i);
-	target->bytes_max = catalog_topic_config_of(catalog, topic).max_message_bytes;
+	struct catalog_topic_config config = catalog_topic_config_of(catalog, topic);
+	target->bytes_max = config.max_message_bytes;
+	target->compacted = config.cleanup_policy != CATALOG_CLEANUP_DELETE;
 	return pyr_ok();
 }
 
@@ -221,6 +224,10 @@ static pyr_result choose_partitions(struct append_call *call, struct pyr_error *
 		if (record->partition >= (int32_t)count)
 			return pyr_fail(error, PYR_UNKNOWN_PARTITION, "topic %s has no partition %d, only 0 to %u",
 			                record->topic, record->partition, count - 1);
+		if (call->targets[call->order[i].target].compacted && !record->key.data)
+			return pyr_fail(error, PYR_INVALID_RECORD,
+			                "topic %s is compacted (cleanup.policy=compact): give every row a key",
+			                record->topic);
 		if (record->partition < 0)
 			record->partition =
 				(int32_t)(record->key.data ? node_partition_of_key(record->key, count)

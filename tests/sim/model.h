@@ -3,6 +3,9 @@
  * Every batch that was ever sent has a number, which its records carry; the model knows for each what was answered. What a
  * reader gets is checked against that: acknowledged batches are at their offset, in order, once; nothing else is there but
  * batches whose answer never came; a batch of an idempotent producer is there at most once.
+ *
+ * Of a compacted partition records may be missing whose key has a newer one that is there, and tombstones, and what a
+ * tombstone covers.
  */
 #ifndef PYRALOG_TESTS_SIM_MODEL_H
 #define PYRALOG_TESTS_SIM_MODEL_H
@@ -20,6 +23,7 @@ struct model_batch {
 	uint32_t value_bytes;
 	int64_t base_offset; /* once acknowledged */
 	bool may_remain; /* refused or unanswered, but perhaps written */
+	bool keyed; /* the partition is compacted: records have keys, and some are tombstones */
 };
 
 struct model_partition {
@@ -29,6 +33,7 @@ struct model_partition {
 	int64_t log_start; /* the highest one that was asked for */
 	int64_t log_start_acknowledged;
 	bool damaged; /* bits were flipped: errors are allowed, wrong bytes never */
+	bool compacted;
 };
 
 void model_deinit(struct model_partition *model);
@@ -49,8 +54,19 @@ struct model_walk {
 	uint32_t id;
 	struct model_partition *model;
 	int64_t next_offset;
-	uint8_t *seen; /* how often each batch was met */
+	uint8_t *seen; /* how often each batch was met; of a compacted partition: a bit for each record that was */
+	int64_t *newest; /* of a compacted partition: the last offset met of each key, -1: none */
 };
+
+enum { MODEL_KEYS = 24, MODEL_RECORDS_MAX = 8 /* of a batch */ };
+
+/* What record i of a batch with keys is. */
+struct model_record {
+	unsigned key; /* below MODEL_KEYS */
+	bool tombstone;
+};
+
+struct model_record model_record_of(uint32_t id, size_t batch, int32_t i);
 
 void model_walk_begin(struct model_walk *walk, uint32_t id, struct model_partition *model, int64_t from);
 bool model_walk_bytes(struct model_walk *walk, struct base_bytes batches);

@@ -7,7 +7,7 @@
  * classic: the leader deals the partitions out. What must hold: in one generation a partition has one owner, whatever was
  * answered to whom and whoever crashed in between, and no generation comes again. The other is of the consumer protocol. What must hold: no two members
  * that are alive own one partition at a time. In both: an offset whose commit was acknowledged is never followed by a
- * smaller one.
+ * smaller one. The topic grows meanwhile, and never has fewer partitions than it was told to have.
  */
 #include "codec/kafka/messages.h"
 #include "group/errors.h"
@@ -23,6 +23,7 @@ enum {
 	GROUPS = 2,
 	MEMBERS = 7,
 	PARTITIONS = 6,
+	PARTITIONS_FIRST = 2, /* the topic grows */
 	GENERATIONS_MAX = 4096,
 	LIVES = 5,
 	ID_BYTES = 128,
@@ -81,8 +82,9 @@ struct run {
 	struct os_loop *loop, *clients;
 	struct node *node;
 	struct node_options options;
-	struct catalog_change create;
-	bool created;
+	struct catalog_change create, grow;
+	bool created, growing;
+	uint32_t partitions; /* as many as the topic has at least: it was told */
 	struct actor actors[MEMBERS];
 	struct request *requests;
 	char owners[GROUPS][GENERATIONS_MAX][PARTITIONS][ID_BYTES];
@@ -500,6 +502,8 @@ static void act_as_member(struct actor *actor)
 		send_heartbeat(actor);
 }
 
+static void grow(struct run *run);
+
 static void on_timer(struct os_timer *timer)
 {
 	struct actor *actor = BASE_CONTAINER(timer, struct actor, timer);
@@ -507,6 +511,8 @@ static void on_timer(struct os_timer *timer)
 	os_timer_start(run->clients, timer, 1000 + below(run, TICK_US_MAX));
 	if (!run->node || !run->created)
 		return;
+	if (!run->growing && run->partitions < PARTITIONS && below(run, 60) == 0)
+		grow(run);
 	if (actor->request) {
 		if (below(run, 12) == 0)
 			lose_connection(actor);
@@ -535,6 +541,28 @@ static void on_created(struct catalog_change *change)
 	struct run *run = BASE_CONTAINER(change, struct run, create);
 	run->created = change->result.code == PYR_OK || change->result.code == PYR_TOPIC_EXISTS;
 	memcpy(run->topic_id, change->uuid, sizeof run->topic_id);
+	const struct catalog_topic *topic = catalog_topic_find(node_catalog(run->node, 0), "t", 1);
+	if (run->created && (!topic || topic->partition_count < run->partitions))
+		fail(run, "an acknowledged growth is lost", 0, (int)run->partitions);
+}
+
+static void on_grown(struct catalog_change *change)
+{
+	struct run *run = BASE_CONTAINER(change, struct run, grow);
+	run->growing = false;
+	if (change->result.code == PYR_OK)
+		run->partitions = change->partition_count;
+	else if (change->result.code != PYR_STOPPED && change->result.code != PYR_IO) /* the disk is about to die */
+		fail(run, "the topic does not grow", 0, (int)change->result.code);
+}
+
+static void grow(struct run *run)
+{
+	const struct catalog_topic *topic = catalog_topic_find(node_catalog(run->node, 0), "t", 1);
+	run->growing = true;
+	run->grow = (struct catalog_change){.name = "t", .done = on_grown};
+	run->grow.partition_count = topic->partition_count + 1;
+	catalog_topic_grow(node_catalog(run->node, 0), &run->grow);
 }
 
 static bool open_node(struct run *run)
@@ -547,8 +575,8 @@ static bool open_node(struct run *run)
 		run->failed = true;
 		return false;
 	}
-	run->created = false;
-	run->create = (struct catalog_change){.name = "t", .partition_count = PARTITIONS, .done = on_created};
+	run->created = run->growing = false;
+	run->create = (struct catalog_change){.name = "t", .partition_count = PARTITIONS_FIRST, .done = on_created};
 	run->create.config = catalog_topic_config_default();
 	catalog_topic_create(node_catalog(run->node, 0), &run->create);
 	return true;

@@ -59,6 +59,11 @@ struct held_snapshot {
 	uint64_t release_at_us;
 };
 
+/* How much of what is rare happened. */
+struct coverage {
+	uint64_t acknowledged, checkpoints, compactions, spares;
+};
+
 struct run {
 	struct os_sim *sim;
 	struct os_disk *disks[SHARDS_MAX];
@@ -77,12 +82,14 @@ struct run {
 	bool deleting;
 	bool creating;
 	struct catalog_change create;
+	bool compacted; /* the topic keeps the newest record of each key */
+	bool compacted_soon; /* by max.compaction.lag.ms */
 	bool flips; /* this run flips bits: errors are allowed */
 	enum log_durability durability; /* below fsync the machine's death may take an end that was acknowledged */
 	bool machine_died;
 	bool failed;
 	bool stopped; /* the log answered PYR_STOPPED */
-	uint64_t acknowledged;
+	struct coverage coverage;
 	struct duplicate *duplicates;
 };
 
@@ -151,7 +158,7 @@ static void on_answer(struct log_append *append)
 	case PYR_OK:
 		model_acknowledge(model, sent->batch, append->base_offset);
 		sent->producer->acknowledged = true;
-		run->acknowledged += 1;
+		run->coverage.acknowledged += 1;
 		break;
 	case PYR_STOPPED:
 		run->stopped = true;
@@ -419,6 +426,20 @@ static void on_created(struct catalog_change *change)
 		learn_topic(run);
 }
 
+/* As often as can be, and tombstones go soon. */
+static void compact(struct catalog_topic_config *config, bool soon)
+{
+	if (soon) {
+		config->max_compaction_lag_ms = 1000;
+		config->set |= 1u << CATALOG_SETTING_max_compaction_lag_ms;
+	}
+	config->cleanup_policy = CATALOG_CLEANUP_COMPACT;
+	config->min_dirty_permille = 1;
+	config->delete_retention_ms = 50;
+	config->set |= 1u << CATALOG_SETTING_cleanup_policy | 1u << CATALOG_SETTING_min_dirty_permille |
+	               1u << CATALOG_SETTING_delete_retention_ms;
+}
+
 static void create_topic(struct run *run)
 {
 	if (run->creating || run->ids[0] != 0)
@@ -428,6 +449,8 @@ static void create_topic(struct run *run)
 	run->create.config = catalog_topic_config_default();
 	run->create.config.segment_bytes = 40000;
 	run->create.config.retention_ms = -1;
+	if (run->compacted)
+		compact(&run->create.config, run->compacted_soon);
 	run->create.config.durability = run->durability;
 	run->create.config.set |= 1u << CATALOG_SETTING_durability;
 	catalog_topic_create(node_catalog(run->node, below(run, run->shard_count)), &run->create);
@@ -467,8 +490,19 @@ static void drop_snapshots(struct run *run)
 	}
 }
 
+static void count_coverage(struct run *run)
+{
+	for (size_t i = 0; run->node && i < run->shard_count; i++) {
+		struct log_metrics metrics = log_metrics_get(node_log(run->node, i));
+		run->coverage.checkpoints += metrics.checkpoints;
+		run->coverage.compactions += metrics.compactions;
+		run->coverage.spares += metrics.spares_taken;
+	}
+}
+
 static void crash(struct run *run)
 {
+	count_coverage(run);
 	drop_snapshots(run);
 	kill_loops(run);
 	if (run->node)
@@ -687,6 +721,7 @@ static void choose_options(struct run *run)
 	run->options.log.backlog_bytes = below(run, 4) == 0 ? 100000 + below(run, 400000) : 1 << 30;
 	run->options.log.extent_min_bytes = 4000 + below(run, 12000);
 	run->options.log.tail_cache_bytes = (1000 + below(run, 60000)) * shards;
+	run->options.log.compaction_bytes = below(run, 2) == 0 ? 0 : 1 << 20;
 	run->options.log.read_cache_bytes = below(run, 60000) * shards;
 	run->options.log.pending_bytes_max = (20000 + below(run, 100000)) * shards;
 	run->options.log.background_bytes_per_s = (1000000 + below(run, 100000000)) * shards;
@@ -702,7 +737,11 @@ static void begin(struct run *run, uint64_t seed)
 	run->flips = below(run, 5) == 0;
 	if (below(run, 4) == 0)
 		run->durability = below(run, 2) == 0 ? LOG_DURABILITY_INTERVAL : LOG_DURABILITY_OS;
+	run->compacted = below(run, 3) == 0;
+	run->compacted_soon = below(run, 2) == 0;
 	choose_options(run);
+	for (size_t i = 0; i < PARTITIONS; i++)
+		run->models[i].compacted = run->compacted;
 	for (size_t i = 0; i < PRODUCERS; i++) {
 		run->producers[i].slot = below(run, PARTITIONS);
 		run->producers[i].id = i % 3 == 2 ? -1 : 1000 + (int64_t)i;
@@ -738,7 +777,7 @@ static bool revive(struct run *run)
 	return false;
 }
 
-static bool simulate(uint64_t seed, uint64_t *acknowledged)
+static bool simulate(uint64_t seed, struct coverage *coverage)
 {
 	struct run run;
 	begin(&run, seed);
@@ -755,7 +794,10 @@ static bool simulate(uint64_t seed, uint64_t *acknowledged)
 	if (!run.failed && revive(&run))
 		check_all(&run);
 	bool passed = !run.failed;
-	*acknowledged += run.acknowledged;
+	coverage->acknowledged += run.coverage.acknowledged;
+	coverage->checkpoints += run.coverage.checkpoints;
+	coverage->compactions += run.coverage.compactions;
+	coverage->spares += run.coverage.spares;
 	end(&run);
 	if (!passed)
 		fprintf(stderr, "seed %llu failed: sim_log --seed %llu replays it\n", (unsigned long long)seed,
@@ -772,8 +814,8 @@ static double seconds_now(void)
 
 int main(int argc, char **argv)
 {
-	uint64_t first = (uint64_t)time(NULL) * 1000, count = 100, failures = 5, passed = 0, failed = 0,
-		 acknowledged = 0;
+	struct coverage coverage = {0};
+	uint64_t first = (uint64_t)time(NULL) * 1000, count = 100, failures = 5, passed = 0, failed = 0;
 	double seconds = 0;
 	for (int i = 1; i + 1 < argc; i += 2) {
 		if (strcmp(argv[i], "--seed") == 0 || strcmp(argv[i], "--first") == 0)
@@ -789,11 +831,15 @@ int main(int argc, char **argv)
 	}
 	double until = seconds_now() + seconds;
 	for (uint64_t i = 0; failed < failures && (seconds > 0 ? seconds_now() < until : i < count); i++) {
-		bool right = simulate(first + i, &acknowledged);
+		bool right = simulate(first + i, &coverage);
 		passed += right;
 		failed += !right;
 	}
-	printf("seeds from %llu, %llu batches acknowledged\n%llu passed, %llu failed\n", (unsigned long long)first,
-	       (unsigned long long)acknowledged, (unsigned long long)passed, (unsigned long long)failed);
+	printf("seeds from %llu: %llu batches acknowledged, %llu checkpoints, %llu compactions, %llu files written "
+	       "again\n"
+	       "%llu passed, %llu failed\n",
+	       (unsigned long long)first, (unsigned long long)coverage.acknowledged,
+	       (unsigned long long)coverage.checkpoints, (unsigned long long)coverage.compactions,
+	       (unsigned long long)coverage.spares, (unsigned long long)passed, (unsigned long long)failed);
 	return failed > 0;
 }

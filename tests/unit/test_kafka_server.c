@@ -353,6 +353,55 @@ static void produced_records_are_fetched(void **state)
 	each_seed(round_trip);
 }
 
+static void on_altered(struct catalog_change *change)
+{
+	assert_int_equal(change->result.code, PYR_OK);
+	*change->name = '\0';
+}
+
+static bool is_altered(void *context)
+{
+	return *((struct catalog_change *)context)->name == '\0';
+}
+
+/* Through the catalog: clients can't ask for compaction before the log compacts. */
+static void compact(struct world *world, const char *name)
+{
+	struct catalog_change change = {.changed = 1u << CATALOG_SETTING_cleanup_policy, .done = on_altered};
+	strcpy(change.name, name);
+	change.config = catalog_topic_config_default();
+	change.config.cleanup_policy = CATALOG_CLEANUP_COMPACT;
+	catalog_topic_alter(world->shards[0].catalog, &change);
+	assert_true(run_until(world, is_altered, &change));
+}
+
+static void keyless(uint64_t seed)
+{
+	struct world world;
+	struct codec_kafka_produce_response response;
+	struct codec_arena arena;
+	enum { INVALID_RECORD = 87 };
+	world_open(&world, seed);
+	struct client *client = client_connect(&world);
+	create_topic(&world, client, "t");
+	send_produce(client, "t", 0, 3, 1);
+	assert_int_equal(receive_produced(&world, client, 1), 0);
+	compact(&world, "t");
+	send_produce(client, "t", 0, 3, 2);
+	client_receive(&world, client, CODEC_KAFKA_PRODUCE, 9, 2, &arena, &response);
+	assert_int_equal(response.topics[0].partitions[0].error_code, INVALID_RECORD);
+	codec_arena_deinit(&arena);
+	client_next(client);
+	client_free(&world, client);
+	world_close(&world);
+}
+
+static void a_compacted_topic_takes_no_record_without_a_key(void **state)
+{
+	(void)state;
+	each_seed(keyless);
+}
+
 static size_t runs_between(struct world *world, int64_t min_ms, int64_t max_ms)
 {
 	const struct catalog_topic *topic = catalog_topic_find(node_catalog(world->node, 0), "t", 1);
@@ -704,6 +753,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(produced_records_are_fetched),
+		cmocka_unit_test(a_compacted_topic_takes_no_record_without_a_key),
 		cmocka_unit_test(earlier_records_in_a_batch_are_not_pruned),
 		cmocka_unit_test(a_request_concerns_all_shards),
 		cmocka_unit_test(a_fetch_waits_on_all_shards),

@@ -68,6 +68,8 @@ static bool tell_partitions(struct walk *walk, const struct catalog_topic *topic
 		partition->leader_epoch = 0;
 		partition->replica_nodes = partition->isr_nodes = &request->server->options.node_id;
 		partition->replica_nodes_count = partition->isr_nodes_count = 1;
+		/* Empty, not null, which the Java client does not stand. */
+		partition->eligible_leader_replicas = partition->last_known_elr = partition->replica_nodes;
 	}
 	answer->partitions_count = count;
 	walk->left -= count;

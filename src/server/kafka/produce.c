@@ -4,7 +4,7 @@
  * would keep a much larger buffer alive is copied. Versions 0 to 2 (old record formats) are not served.
  * acks 1 and all are the same on a node that stands alone: durable as the topic's setting says; 0 is not answered, but an
  * error closes the connection, which is all that such a client can be told. Owner: the loop's thread. */
-#include "codec/batch.h"
+#include "codec/filter.h"
 #include "server/kafka/kafka_priv.h"
 
 #include <assert.h>
@@ -116,7 +116,6 @@ static pyr_result check_times(const struct kafka_request *request, const struct 
 	return pyr_ok();
 }
 
-/* Exactly one batch, whole, sound and allowed. */
 static pyr_result check_batch(const struct kafka_request *request, const struct catalog_topic *topic,
                               struct base_bytes records, int64_t *ret_min_timestamp_ms, struct pyr_error *error)
 {
@@ -138,6 +137,8 @@ static pyr_result check_batch(const struct kafka_request *request, const struct 
 		return pyr_fail(error, PYR_NOT_SUPPORTED,
 		                "transactions are not served: produce without transactional.id");
 	PYR_TRY(codec_batch_validate(&batch, inflated_max(topic), ret_min_timestamp_ms, error));
+	if (topic->config.cleanup_policy != CATALOG_CLEANUP_DELETE)
+		PYR_TRY(codec_batch_require_keys(&batch, inflated_max(topic), error));
 	return check_times(request, &topic->config, *ret_min_timestamp_ms, batch.max_timestamp_ms, error);
 }
 

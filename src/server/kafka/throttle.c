@@ -110,9 +110,11 @@ static int32_t mute(struct kafka_connection *connection, uint64_t beyond_us)
 {
 	uint64_t ms = (beyond_us + 999) / 1000;
 	ms = ms < MUTED_MS_MAX ? ms : MUTED_MS_MAX;
+	bool longer = !connection->muted || connection->unmute.due_us < os_now_us(connection->server->loop) + ms * 1000;
 	connection->muted = true;
 	connection->server->metrics.throttled += 1;
-	os_timer_start(connection->server->loop, &connection->unmute, ms * 1000);
+	if (longer) /* than what another quota demands */
+		os_timer_start(connection->server->loop, &connection->unmute, ms * 1000);
 	return (int32_t)ms;
 }
 

@@ -1,27 +1,12 @@
 """Drivers of other languages, unmodified, against a server: pgjdbc, node-postgres, pgx and lib/pq, tokio-postgres. They are
 fetched and built by their own tools, into .deps/clients, so this is `make test-clients` and not `make test`."""
-import pathlib
 import shutil
-import subprocess
 
 import pytest
 from confluent_kafka import Producer
+from conftest import HERE, folder, run
 
-HERE = pathlib.Path(__file__).parent
-ROOT = HERE.parents[2]
-BUILT = ROOT / ".deps" / "clients"
-BUILD_SECONDS, RUN_SECONDS = 500, 60
-
-
-def run(*command, seconds=BUILD_SECONDS, **options):
-    result = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=seconds, check=False, **options)
-    assert result.returncode == 0, (command, result.stdout[-3000:], result.stderr[-3000:])
-
-
-def folder(name):
-    path = BUILT / name
-    path.mkdir(parents=True, exist_ok=True)
-    return path
+RUN_SECONDS = 60
 
 
 def java():

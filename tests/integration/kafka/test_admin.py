@@ -158,7 +158,6 @@ def test_changed_settings_are_obeyed(client):
         ("retention.ms", "-2", "-1 for no limit"),
         ("max.message.bytes", "-1", "0 or more"),
         ("min.cleanable.dirty.ratio", "1.5", "from 0 to 1"),
-        ("cleanup.policy", "compact", "until the log compacts"),
         ("cleanup.policy", "shred", "compact,delete"),
         ("segment.ms", "1000", "sealed by size"),
         ("remote.storage.enable", "true", "no remote storage"),
@@ -267,8 +266,11 @@ def test_topics_are_described_in_pages(client, node):
             for _ in range(answer.varint() - 1):
                 error, index, leader, epoch = answer.take("hiii")
                 assert (error, leader, epoch) == (0, 1, 0)
-                for _ in range(5):  # replicas, in sync, eligible, last known, offline
-                    answer.take("i" * max(answer.varint() - 1, 0) + "0s")
+                counts = []
+                for _ in range(5):  # replicas, in sync, eligible, last known, offline; none null: Java would break
+                    counts.append(answer.varint() - 1)
+                    answer.take("i" * counts[-1] + "0s")
+                assert counts == [1, 1, 0, 0, 0]
                 answer.take("b")
                 page.append((name, index))
             answer.take("ib")
@@ -411,6 +413,18 @@ def test_a_producer_over_its_quota_waits(client, node):
     set_quota(node, {"client-id": "raw"}, producer_byte_rate=None)
     with Connection(node) as connection:
         assert [throttled(connection.ask(produce(topic, records)), -4) for _ in range(3)] == [0, 0, 0]
+
+
+def test_a_quota_is_shared_by_connections(client, node):
+    """Over all shards: connections go to each in turn. Another rate than in other tests begins anew."""
+    topic, records = client.topic(), batch([b"x" * 11000])
+    assert set_quota(node, {"client-id": "raw"}, producer_byte_rate=9000)[0] == 0
+    held = []
+    for _ in range(4):
+        with Connection(node) as connection:
+            held.append(throttled(connection.ask(produce(topic, records)), -4))
+    set_quota(node, {"client-id": "raw"}, producer_byte_rate=None)
+    assert held == sorted(held) and 2500 < held[3] < 4500
 
 
 def test_a_consumer_over_its_quota_waits(client, node):

@@ -11,6 +11,7 @@
 #include "node/append.h"
 #include "node/declare.h"
 #include "node/groups.h"
+#include "node/metrics.h"
 #include "node/tail.h"
 #include "os/thread.h"
 
@@ -341,6 +342,12 @@ static pyr_result group_list(struct query_source *base, const struct catalog_pri
 	return node_groups_list(((struct node_source *)base)->node, base, principal, ret_groups, ret_count, error);
 }
 
+static pyr_result metric_list(struct query_source *base, const struct catalog_principal *principal,
+                              struct query_metric **ret_metrics, size_t *ret_count, struct pyr_error *error)
+{
+	return node_metrics_list(((struct node_source *)base)->node, principal, ret_metrics, ret_count, error);
+}
+
 static const struct query_source_ops source_ops = {
 	.topic_list = topic_list,
 	.topic_find = topic_find,
@@ -352,6 +359,7 @@ static const struct query_source_ops source_ops = {
 	.tail_close = tail_close,
 	.append = append,
 	.group_list = group_list,
+	.metric_list = metric_list,
 };
 
 struct query_source *node_source_new(const struct node *node)

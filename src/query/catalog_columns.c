@@ -342,6 +342,7 @@ const struct catalog_relation query_catalog_relations[] = {
 	{"pyralog", "consumer_groups", 13101, 'v',
          "group_id:t topic:t partition:L committed_offset:L end_offset:L lag:L lag_ms:L member_id:t client_id:t "
          "state:t protocol:t"},
+	{"pyralog", "metrics", 13103, 'v', "name:t shard:L value:L description:t"},
 	{"pyralog", "queries", 13102, 'v', "pid:i user_name:t rows_read:L rows_total:L percent:d"},
 };
 

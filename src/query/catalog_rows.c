@@ -187,6 +187,7 @@ static const struct {
 
 	/* ---- our own ---- */
 	{"consumer_groups", "SELECT * FROM pyralog_groups(h)"},
+	{"metrics", "SELECT * FROM pyralog_metrics(h)"},
 	{"queries", "SELECT * FROM pyralog_queries()"},
 
 	/* ---- information_schema ---- */

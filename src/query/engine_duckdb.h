@@ -40,8 +40,9 @@ struct query_run *query_engine_find_run(struct query_engine *engine, uint64_t ha
 /* engine_settings.c: pyralog_setting, pyralog_set_setting, pyralog_user, pyralog_settings. */
 bool query_engine_register_settings(struct query_engine *engine, duckdb_connection connection);
 
-/* engine_groups.c: pyralog_groups. */
-bool query_engine_register_groups(struct query_engine *engine, duckdb_connection connection);
+/* engine_groups.c, engine_metrics.c: see engine_listing.h. */
+struct query_listing;
+extern const struct query_listing query_listing_groups, query_listing_metrics;
 
 /* engine_avg.c: pyralog_avg. */
 bool query_engine_register_avg(duckdb_connection connection);

@@ -1,11 +1,12 @@
 /* The table function pyralog_scan, which reads a topic's scan.
  *
- * pyralog_scan(topic, scan, handle, bytes, fields): binding tells the columns, the declared ones (fields.h) behind the others; starting takes scan number `scan` of the run that
- * `handle` names, which its session opened just before; the engine's threads then read units side by side, each with a
- * reader of its own. Only the columns asked for are decoded. Columns are numbered; `offset` is 0 because count(*) asks
+ * pyralog_scan(topic, scan, handle, bytes, fields): binding tells the columns, the declared ones (fields.h) behind the
+ * others; starting takes scan number `scan` of the run that `handle` names, which its session opened just before; the
+ * engine's threads then read units side by side, each with a reader of its own. Only the columns asked for are decoded. Columns are numbered; `offset` is 0 because count(*) asks
  * for column 0. Threads: the engine's and the session's; a run's scans do not change while its statement runs.
  */
 #include "query/engine_fields.h"
+#include "query/engine_listing.h"
 
 #include "codec/batch.h"
 #include "query/text.h"
@@ -409,6 +410,8 @@ bool query_engine_register_functions(struct query_engine *engine, duckdb_connect
 {
 	return register_scan(engine, connection) && query_engine_register_topics(engine, connection) &&
 	       query_engine_register_errors(engine, connection) && query_engine_register_progress(engine, connection) &&
-	       query_engine_register_groups(engine, connection) && query_engine_register_settings(engine, connection) &&
-	       query_engine_register_avg(connection) && query_engine_register_to_char(connection);
+	       query_engine_register_listing(engine, connection, &query_listing_groups) &&
+	       query_engine_register_listing(engine, connection, &query_listing_metrics) &&
+	       query_engine_register_settings(engine, connection) && query_engine_register_avg(connection) &&
+	       query_engine_register_to_char(connection);
 }

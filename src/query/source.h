@@ -52,6 +52,14 @@ struct query_group {
 	const char *state, *protocol; /* literals */
 };
 
+/* A counter or a gauge of one shard. The texts are static. */
+struct query_metric {
+	const char *name;
+	int64_t shard;
+	int64_t value;
+	const char *text; /* what it means */
+};
+
 struct query_source_ops {
 	/* A copy of what there is, for the caller to free(). */
 	pyr_result (*topic_list)(struct query_source *source, const struct catalog_principal *principal,
@@ -85,6 +93,9 @@ struct query_source_ops {
 	/* All consumer groups and their lag, for the caller to free(). NULL: there never are any. */
 	pyr_result (*group_list)(struct query_source *source, const struct catalog_principal *principal,
 	                         struct query_group **ret_groups, size_t *ret_count, struct pyr_error *error);
+	/* What the node counts, for the caller to free(). NULL: nothing. */
+	pyr_result (*metric_list)(struct query_source *source, const struct catalog_principal *principal,
+	                          struct query_metric **ret_metrics, size_t *ret_count, struct pyr_error *error);
 };
 
 struct query_source {

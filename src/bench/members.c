@@ -21,6 +21,7 @@ enum {
 	MEMBER_ID_BYTES_MAX = 255,
 	ASSIGNMENT_BYTES_MAX = BENCH_TOPIC_BYTES_MAX + 32,
 	ASKED_MAX = 2,
+	OPENING_MAX = 32, /* connections at a time: fewer than brokers' backlogs of those not yet accepted */
 };
 enum {
 	COORDINATOR_LOADS = 14,
@@ -45,12 +46,13 @@ struct member {
 struct bench_members {
 	struct bench_members_plan plan;
 	struct os_loop *loop;
+	struct os_net *net;
 	char name[BENCH_TOPIC_BYTES_MAX + 32];
 	uint8_t subscription[ASSIGNMENT_BYTES_MAX];
 	size_t subscription_bytes;
 	struct os_timer heartbeat, late;
 	uint64_t joined_us, settled_us;
-	uint32_t ready, left, count;
+	uint32_t ready, left, count; /* members greeted, gone, opened */
 	bool is_over;
 	struct pyr_error *error;
 	pyr_result result;
@@ -265,10 +267,33 @@ static void on_heartbeat(struct os_timer *timer)
 
 /* ---- events ---- */
 
+static const struct bench_link_handler handler;
+
+static pyr_result open_member(struct bench_members *group)
+{
+	const struct bench_options *options = group->plan.options;
+	struct codec_kafka_api_versions_request greeting = codec_kafka_api_versions_request_default;
+	struct member *member = &group->members[group->count++];
+	member->group = group;
+	PYR_TRY(bench_link_open(&member->link, group->net, options->host, options->port, group->plan.versions,
+	                        ASKED_MAX, &handler, member));
+	return bench_link_send(&member->link, CODEC_KAFKA_API_VERSIONS, &greeting, NULL, 0, true);
+}
+
+static void open_some(struct bench_members *group)
+{
+	uint32_t wanted = group->plan.options->connections;
+	while (!group->is_over && group->count < wanted && group->count - group->ready < OPENING_MAX)
+		if (open_member(group).code != PYR_OK)
+			over(group, pyr_fail(group->error, PYR_NETWORK,
+			                     "can't open %u connections: are there enough file descriptors?", wanted));
+}
+
 static void on_greeted(struct bench_members *group)
 {
 	group->ready += 1;
-	if (group->ready < group->count)
+	open_some(group);
+	if (group->ready < group->plan.options->connections)
 		return;
 	group->joined_us = os_now_us(group->loop);
 	os_timer_start(group->loop, &group->heartbeat, HEARTBEAT_US);
@@ -337,31 +362,17 @@ static struct bench_members *new_group(const struct bench_members_plan *plan, st
 	return group;
 }
 
-static pyr_result open_members(struct bench_members *group, struct os_net *net)
-{
-	const struct bench_options *options = group->plan.options;
-	struct codec_kafka_api_versions_request greeting = codec_kafka_api_versions_request_default;
-	while (group->count < options->connections) {
-		struct member *member = &group->members[group->count++];
-		member->group = group;
-		PYR_TRY(bench_link_open(&member->link, net, options->host, options->port, group->plan.versions,
-		                        ASKED_MAX, &handler, member));
-		PYR_TRY(bench_link_send(&member->link, CODEC_KAFKA_API_VERSIONS, &greeting, NULL, 0, true));
-	}
-	return pyr_ok();
-}
-
 pyr_result bench_members_run(const struct bench_members_plan *plan, struct os_loop *loop, struct os_net *net,
                              struct bench_members **ret_members, uint64_t *ret_settled_us, struct pyr_error *error)
 {
 	struct bench_members *group = *ret_members = new_group(plan, loop, error);
 	if (!group)
 		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
-	if (open_members(group, net).code != PYR_OK)
-		return pyr_fail(error, PYR_NETWORK, "can't open %u connections: are there enough file descriptors?",
-		                plan->options->connections);
+	group->net = net;
+	open_some(group);
 	os_timer_start(loop, &group->late, ROUND_US);
-	os_real_loop_run(loop);
+	if (!group->is_over)
+		os_real_loop_run(loop);
 	os_timer_stop(loop, &group->late);
 	os_timer_stop(loop, &group->heartbeat);
 	*ret_settled_us = group->settled_us - group->joined_us;

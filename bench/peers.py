@@ -38,6 +38,15 @@ log.segment.delete.delay.ms=1000
 log.retention.check.interval.ms=5000
 """
 
+# What pairs of brokers get for cases of their own: Pyralog's options, and lines of Kafka's properties. Pyralog's delay before
+# the first assignment of a group is 500 ms and no setting.
+SETTINGS = {
+    "": ((), ""),
+    "delay": ((), "group.initial.rebalance.delay.ms=500\n"),
+    "groups": ((), ""),
+    "compaction": (("--checkpoint-mib", "64"), "log.cleaner.backoff.ms=1000\n"),
+}
+
 
 def free_port():
     with socket.socket() as probe:
@@ -50,9 +59,10 @@ class Peer:
 
     name = ""
 
-    def __init__(self, folder, durability):
+    def __init__(self, folder, durability, settings=""):
         self.folder = folder / f"{self.name.lower()}-{durability}"
         self.durability = durability
+        self.options, self.properties = SETTINGS[settings]
         self.process = None
         self.port = 0
 
@@ -100,13 +110,13 @@ class Pyralog(Peer):
     name = "Pyralog"
     ready_text = "ready:"
 
-    def __init__(self, binary, folder, durability):
-        super().__init__(folder, durability)
+    def __init__(self, binary, folder, durability, settings=""):
+        super().__init__(folder, durability, settings)
         self.binary = binary
 
     def command(self):
         return [str(self.binary), "server", "--data", str(self.folder / "data"), "--kafka-port", str(self.port),
-                "--pg-port", "0", "--durability", self.durability]
+                "--pg-port", "0", "--durability", self.durability, *self.options]
 
     def version(self):
         return subprocess.run([str(self.binary), "version"], capture_output=True, text=True, check=True).stdout.split()[1]
@@ -122,7 +132,7 @@ class Kafka(Peer):
 
     def command(self):
         properties = self.folder / "server.properties"
-        text = KAFKA_PROPERTIES.format(port=self.port, controller=free_port(), folder=self.folder)
+        text = KAFKA_PROPERTIES.format(port=self.port, controller=free_port(), folder=self.folder) + self.properties
         if self.durability == "fsync":
             text += "log.flush.interval.messages=1\n"
         properties.write_text(text)

@@ -29,7 +29,8 @@ def ratio(row):
 
 
 def pair(row, name):
-    return " / ".join(number(row[peer][name]) if row[peer] else "-" for peer in ("Pyralog", "Kafka"))
+    figures = [row[peer][name] if row[peer] else None for peer in ("Pyralog", "Kafka")]
+    return " / ".join("-" if figure is None else number(figure) for figure in figures)
 
 
 def value_of(row, peer):

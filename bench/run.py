@@ -23,7 +23,7 @@ import clients  # noqa: E402
 import first  # noqa: E402
 import peers  # noqa: E402
 import report  # noqa: E402
-from cases import BOTH, CASES, WARM_UP  # noqa: E402
+from cases import BOTH, CASES, WARM_UP, WARM_UP_SHORT  # noqa: E402
 from waiting import wait_until  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -121,7 +121,7 @@ class Suite:
         return self.options.long or not case.long_only
 
     def rounds(self, case):
-        return 1 if case.seconds else self.options.rounds
+        return 1 if case.seconds or case.once else self.options.rounds
 
     def bench(self, peer, arguments, seconds, warmup=1.0):
         command = [str(self.binary), "bench", *arguments, "--broker", peer.broker, "--pid", str(peer.pid), "--json", "--quiet"]
@@ -132,6 +132,9 @@ class Suite:
         if done.returncode != 0:
             raise RuntimeError(done.stderr.strip()[-500:])
         return json.loads(done.stdout)
+
+    def settle(self):
+        settle(self.both)
 
     def arguments(self, case, medians):
         if not case.half_of:
@@ -146,9 +149,9 @@ class Suite:
         settle(self.both)
         try:
             with Bystanders() as bystanders:
-                result = self.bench(peer, arguments, seconds)
+                result = case.measure(self, peer) if case.measure else self.bench(peer, arguments, seconds)
             result["other_cpu"] = bystanders.share(result)
-        except (RuntimeError, subprocess.TimeoutExpired) as error:
+        except (AssertionError, RuntimeError, subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
             say(f"  {peer.name} failed: {error}")
             result = {"error": str(error)}
         self.done += 1
@@ -175,30 +178,35 @@ class Suite:
                     found[peer.name].append(result)
         return {name: summary(case, results) if results else None for name, results in found.items()}
 
-    def warm_up(self, both):
+    def warm_up(self, both, loads):
         for peer in both:
             say(f"  warming up {peer.name}")
-            for arguments in WARM_UP:
+            for arguments in loads:
                 self.bench(peer, arguments, 5)
+
+    def one_pair(self, durability, settings, cases, medians):
+        """Fills medians for the cases of a pair of brokers with those settings. What real clients did with it."""
+        both = [peers.Pyralog(self.binary, self.data, durability, settings), peers.Kafka(self.data, durability, settings)]
+        self.both = both
+        try:
+            for peer in both:
+                peer.start()
+            self.warm_up(both, WARM_UP_SHORT if settings else WARM_UP)
+            for case in cases:
+                medians[case.key] = self.one_case(both, case, durability, medians)
+            if durability == "fsync" and not settings and not self.options.cases:
+                return {peer.name: self.real_clients(peer) for peer in both}
+        finally:
+            for peer in both:
+                peer.stop()
+        return {}
 
     def one_mode(self, durability):
         """[(case, medians of both)] with that durability, and what real clients did."""
         cases = [case for case in self.cases if durability in case.durability]
-        both = [peers.Pyralog(self.binary, self.data, durability), peers.Kafka(self.data, durability)]
-        self.both, medians, real = both, {}, {}
-        if not cases:
-            return [], {}
-        try:
-            for peer in both:
-                peer.start()
-            self.warm_up(both)
-            for case in cases:
-                medians[case.key] = self.one_case(both, case, durability, medians)
-            if durability == "fsync" and not self.options.cases:
-                real = {peer.name: self.real_clients(peer) for peer in both}
-        finally:
-            for peer in both:
-                peer.stop()
+        medians, real = {}, {}
+        for settings in dict.fromkeys(case.settings for case in cases):
+            real |= self.one_pair(durability, settings, [case for case in cases if case.settings == settings], medians)
         return [(case, medians[case.key]) for case in cases], real
 
     def real_clients(self, peer):
@@ -209,16 +217,20 @@ class Suite:
 def summary(case, results):
     """Medians over the rounds."""
     def median(of):
-        return statistics.median(of(result) for result in results)
+        values = [of(result) for result in results]
+        return None if None in values else statistics.median(values)
 
     def cpu(result):
-        moved = sum(result.get(flow, {}).get("records", 0) for flow in ("produced", "fetched"))
-        return result["broker_cpu_s"] / moved * 1e6 if moved else 0
+        moved = sum(result.get(flow, {}).get("records", 0) for flow in ("produced", "fetched", "committed"))
+        return result["broker_cpu_s"] / moved * 1e6 if moved else None
+
+    def latency(result, name):
+        return pick(result, case.latency)[name] if case.latency else None
 
     found = {"value": median(lambda result: pick(result, case.metric)), "rounds": len(results),
-             "p50_ms": median(lambda result: pick(result, case.latency)["p50_ms"]),
-             "p99_ms": median(lambda result: pick(result, case.latency)["p99_ms"]),
-             "mb_per_s": median(lambda result: result.get(case.metric[0], {}).get("mb_per_s", 0)),
+             "p50_ms": median(lambda result: latency(result, "p50_ms")),
+             "p99_ms": median(lambda result: latency(result, "p99_ms")),
+             "mb_per_s": median(lambda result: result.get("produced", result.get("fetched", {})).get("mb_per_s", 0)),
              "cpu_s_per_million": median(cpu),
              "other_cpu": max(result["other_cpu"] for result in results),
              "peak_mib": median(lambda result: result["broker_peak_bytes"] / 2**20)}

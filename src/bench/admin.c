@@ -152,14 +152,27 @@ pyr_result bench_admin_ask(struct bench_admin *admin, int16_t key, const void *m
 
 /* What we would speak: names, not topic ids, so that one code serves brokers old and new. */
 static const int16_t versions_wanted[][2] = {
-	{CODEC_KAFKA_PRODUCE, 9},           {CODEC_KAFKA_FETCH, 12},
-	{CODEC_KAFKA_LIST_OFFSETS, 5},      {CODEC_KAFKA_METADATA, 9},
-	{CODEC_KAFKA_CREATE_TOPICS, 5},     {CODEC_KAFKA_DELETE_TOPICS, 5},
-	{CODEC_KAFKA_API_VERSIONS, 0},      {CODEC_KAFKA_LIST_GROUPS, 5},
-	{CODEC_KAFKA_DESCRIBE_GROUPS, 5},   {CODEC_KAFKA_CONSUMER_GROUP_DESCRIBE, 0},
-	{CODEC_KAFKA_OFFSET_FETCH, 7},      {CODEC_KAFKA_OFFSET_COMMIT, 7},
-	{CODEC_KAFKA_DELETE_GROUPS, 2},     {CODEC_KAFKA_DESCRIBE_CONFIGS, 2},
-	{CODEC_KAFKA_CREATE_PARTITIONS, 1}, {CODEC_KAFKA_INCREMENTAL_ALTER_CONFIGS, 0},
+	{CODEC_KAFKA_PRODUCE, 9},
+	{CODEC_KAFKA_FETCH, 12},
+	{CODEC_KAFKA_LIST_OFFSETS, 5},
+	{CODEC_KAFKA_METADATA, 9},
+	{CODEC_KAFKA_CREATE_TOPICS, 5},
+	{CODEC_KAFKA_DELETE_TOPICS, 5},
+	{CODEC_KAFKA_API_VERSIONS, 0},
+	{CODEC_KAFKA_LIST_GROUPS, 5},
+	{CODEC_KAFKA_DESCRIBE_GROUPS, 5},
+	{CODEC_KAFKA_CONSUMER_GROUP_DESCRIBE, 0},
+	{CODEC_KAFKA_OFFSET_FETCH, 7},
+	{CODEC_KAFKA_OFFSET_COMMIT, 7},
+	{CODEC_KAFKA_FIND_COORDINATOR, 3},
+	{CODEC_KAFKA_JOIN_GROUP, 5},
+	{CODEC_KAFKA_SYNC_GROUP, 3},
+	{CODEC_KAFKA_HEARTBEAT, 3},
+	{CODEC_KAFKA_LEAVE_GROUP, 2},
+	{CODEC_KAFKA_DELETE_GROUPS, 2},
+	{CODEC_KAFKA_DESCRIBE_CONFIGS, 2},
+	{CODEC_KAFKA_CREATE_PARTITIONS, 1},
+	{CODEC_KAFKA_INCREMENTAL_ALTER_CONFIGS, 0},
 };
 
 static pyr_result take_versions(struct bench_admin *admin, const void *message, struct pyr_error *error)
@@ -411,6 +424,32 @@ pyr_result bench_admin_ranges(struct bench_admin *admin, const char *name, uint3
 				error, PYR_CANCELLED,
 				"the broker leads %u of the %u partitions of the topic %s after %d s: see its log",
 				topic.led, partitions, name, READY_US / 1000000);
+		pause_a_little(admin);
+	}
+}
+
+/* ---- groups ---- */
+
+static pyr_result take_coordinator(struct bench_admin *admin, const void *message, struct pyr_error *error)
+{
+	const struct codec_kafka_find_coordinator_response *response = message;
+	(void)error;
+	*(int16_t *)admin->take_context = response->error_code;
+	return pyr_ok();
+}
+
+pyr_result bench_admin_coordinator(struct bench_admin *admin, const char *group, struct pyr_error *error)
+{
+	uint64_t give_up_us = os_now_us(admin->loop) + READY_US;
+	struct codec_kafka_find_coordinator_request request = codec_kafka_find_coordinator_request_default;
+	int16_t code;
+	request.key = text(group);
+	for (;;) {
+		PYR_TRY(bench_admin_ask(admin, CODEC_KAFKA_FIND_COORDINATOR, &request, take_coordinator, &code, error));
+		if (code == 0)
+			return pyr_ok();
+		if (os_now_us(admin->loop) > give_up_us)
+			return refused(error, "a coordinator for the group", group, code);
 		pause_a_little(admin);
 	}
 }

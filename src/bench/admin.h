@@ -52,6 +52,9 @@ pyr_result bench_admin_delete(struct bench_admin *admin, const char *topic, stru
 pyr_result bench_admin_ranges(struct bench_admin *admin, const char *topic, uint32_t partitions,
                               struct bench_range *ranges, struct pyr_error *error);
 
+/* Waits, up to a minute, until there is a coordinator for the group: a broker makes the topic for offsets when first asked. */
+pyr_result bench_admin_coordinator(struct bench_admin *admin, const char *group, struct pyr_error *error);
+
 /* "NOT_LEADER_OR_FOLLOWER", as kafka.apache.org/protocol has them; "error 123" for one that is not known here. */
 const char *bench_kafka_error(int16_t code, char ret_text[32]);
 

@@ -19,6 +19,8 @@ enum bench_mode {
 	BENCH_FETCH, /* reads the topic from its beginning, again and again */
 	BENCH_TAIL, /* reads what is being produced: from the time of sending to the consumer */
 	BENCH_MIXED, /* BENCH_PRODUCE and BENCH_FETCH at once */
+	BENCH_COMMIT, /* commits offsets of many groups */
+	BENCH_MEMBERS, /* makes a group of `connections` members, and again */
 	BENCH_MODE_COUNT,
 };
 
@@ -26,6 +28,7 @@ enum {
 	BENCH_TOPIC_BYTES_MAX = 249,
 	BENCH_CONNECTIONS_MAX = 10000,
 	BENCH_THREADS_MAX = 64,
+	BENCH_ROUNDS = 3, /* of BENCH_MEMBERS */
 };
 
 struct bench_progress {
@@ -49,6 +52,7 @@ struct bench_options {
 	uint32_t threads;
 	uint32_t in_flight; /* requests, per producing connection */
 	uint32_t partitions_per_request;
+	uint32_t groups; /* that are committed for */
 	uint32_t fetch_bytes; /* of one partition, per request */
 	uint64_t prepare_bytes; /* of records put into a fresh topic before it is read */
 	struct bench_payload_options payload;
@@ -79,6 +83,8 @@ struct bench_result {
 	double seconds; /* measured */
 	struct bench_flow produced;
 	struct bench_flow fetched;
+	struct bench_flow committed; /* records: offsets */
+	struct bench_histogram settled_us; /* BENCH_MEMBERS: from the first JoinGroup to the last member's assignment */
 	struct bench_histogram tail_us; /* from the intended time of sending until a consumer has the batch */
 	struct bench_histogram
 		late_us; /* open loop: the generator's own delay, behind the intended time and a free place in flight */
@@ -86,6 +92,7 @@ struct bench_result {
 	/* The whole run, warm-up included. */
 	uint64_t sent_records;
 	uint64_t acknowledged_records;
+	uint64_t committed_offsets;
 	uint64_t missed_records; /* open loop: scheduled, but there was no time left to send them */
 	uint64_t log_records; /* by how much the partitions' high watermarks rose */
 	uint64_t fetched_records;
@@ -103,6 +110,8 @@ struct bench_options bench_options_default(void);
 pyr_result bench_run(const struct bench_options *options, struct bench_result **ret_result, struct pyr_error *error);
 
 const char *bench_mode_name(enum bench_mode mode);
+bool bench_mode_produces(enum bench_mode mode);
+bool bench_mode_reads(enum bench_mode mode);
 void bench_print_table(const struct bench_options *options, const struct bench_result *result, FILE *out);
 /* One JSON object with the options and all figures. PYR_OUT_OF_MEMORY. */
 pyr_result bench_print_json(const struct bench_options *options, const struct bench_result *result, FILE *out);

@@ -23,6 +23,7 @@ struct bench_plan {
 	uint32_t partitions;
 	uint32_t producers; /* connections */
 	uint32_t consumers;
+	uint32_t committers;
 	uint32_t in_flight;
 	bool follow; /* consumers begin at the end and are paired with producers */
 	double rate;
@@ -87,6 +88,26 @@ struct bench_consumer {
 	bool is_over;
 };
 
+struct bench_committed {
+	uint64_t sent_us;
+	uint32_t group;
+};
+
+struct codec_kafka_offset_commit_request_partition;
+
+struct bench_committer {
+	struct bench_worker *worker;
+	struct bench_link link;
+	struct codec_kafka_offset_commit_request_partition *partitions; /* of every request */
+	uint32_t partition_count;
+	uint32_t first, next; /* its first group, and the next one's number */
+	struct bench_committed *sent; /* a ring of in_flight places: requests without an answer */
+	uint32_t outstanding, sent_first;
+	uint64_t requests_left;
+	bool is_ready;
+	bool is_over;
+};
+
 struct bench_worker {
 	struct os_job job;
 	struct bench_plan *plan;
@@ -103,12 +124,15 @@ struct bench_worker {
 	uint32_t producer_count;
 	struct bench_consumer *consumers;
 	uint32_t consumer_count;
+	struct bench_committer *committers;
+	uint32_t committer_count;
 	uint64_t progress_us; /* the last answer, or the last request when none was under way */
 	struct pyr_error error;
 	pyr_result result;
 	/* Figures; the owner's when the job is done. */
-	struct bench_flow produced, fetched;
+	struct bench_flow produced, fetched, committed;
 	struct bench_histogram tail_us, late_us;
+	uint64_t committed_offsets;
 	uint64_t sent_records, acknowledged_records, missed_records, fetched_records;
 	uint64_t last_us; /* of an answer */
 	/* Read by the main thread meanwhile. */
@@ -149,6 +173,14 @@ pyr_result bench_consumer_init(struct bench_consumer *consumer, struct bench_wor
 void bench_consumer_deinit(struct bench_consumer *consumer);
 void bench_consumer_pump(struct bench_consumer *consumer);
 bool bench_consumer_is_done(const struct bench_consumer *consumer);
+
+/* ---- committer.c ---- */
+
+pyr_result bench_committer_init(struct bench_committer *committer, struct bench_worker *worker, uint32_t number);
+void bench_committer_deinit(struct bench_committer *committer);
+void bench_committer_pump(struct bench_committer *committer);
+bool bench_committer_is_done(const struct bench_committer *committer);
+bool bench_committer_is_waiting(const struct bench_committer *committer);
 
 /* ---- partition.c ---- */
 

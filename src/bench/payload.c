@@ -6,6 +6,7 @@
 #include "os/environment.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@ enum {
 	POOL_BATCHES_MIN = 4,
 	POOL_BYTES = 64 << 20,
 	COLUMNS_MAX = 64,
+	KEY_BYTES = 12,
 };
 
 struct record {
@@ -34,6 +36,7 @@ struct bench_payload {
 		uint32_t key_bytes; /* the key lies before the value */
 	} * rows;
 	size_t row_count, row_capacity;
+	char (*keys)[KEY_BYTES];
 };
 
 /* ---- random ---- */
@@ -60,6 +63,28 @@ static pyr_result make_text(struct bench_payload *payload)
 			payload->text[i + j] = (uint8_t)(' ' + ((bits >> 8 * j & 0xff) * 95 >> 8));
 	}
 	return pyr_ok();
+}
+
+static pyr_result make_keys(struct bench_payload *payload)
+{
+	uint32_t count = payload->options.keys;
+	payload->keys = calloc(count + 1, sizeof *payload->keys);
+	if (!payload->keys)
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	for (uint32_t i = 0; i < count; i++) {
+		char text[KEY_BYTES + 1];
+		snprintf(text, sizeof text, "k-%010u", i);
+		memcpy(payload->keys[i], text, KEY_BYTES);
+	}
+	return pyr_ok();
+}
+
+static struct base_bytes key_at(const struct bench_payload *payload, uint64_t number)
+{
+	if (payload->options.keys == 0)
+		return (struct base_bytes){0};
+	const char *key = payload->keys[next_random(&number) % payload->options.keys];
+	return (struct base_bytes){(const uint8_t *)key, KEY_BYTES};
 }
 
 /* ---- flights ---- */
@@ -190,6 +215,8 @@ pyr_result bench_payload_new(const struct bench_payload_options *options, struct
 		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
 	payload->options = *options;
 	pyr_result result = options->kind == BENCH_RANDOM ? make_text(payload) : read_flights(payload, error);
+	if (result.code == PYR_OK)
+		result = make_keys(payload);
 	if (result.code != PYR_OK) {
 		bench_payload_free(payload);
 		return result;
@@ -204,6 +231,7 @@ void bench_payload_free(struct bench_payload *payload)
 		return;
 	free(payload->text);
 	free(payload->rows);
+	free(payload->keys);
 	free(payload);
 }
 
@@ -222,7 +250,7 @@ static struct record record_at(const struct bench_payload *payload, uint64_t num
 	uint64_t at = number % windows * bytes + shift;
 	if (at + bytes > TEXT_BYTES)
 		at = shift;
-	return (struct record){.value = {payload->text + at, bytes}};
+	return (struct record){.key = key_at(payload, number), .value = {payload->text + at, bytes}};
 }
 
 static pyr_result build(const struct bench_payload *payload, int64_t timestamp_ms, uint64_t *cursor,

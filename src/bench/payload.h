@@ -20,6 +20,7 @@ struct bench_payload_options {
 	uint64_t seed;
 	uint32_t record_bytes; /* random only: of the value */
 	uint32_t batch_records;
+	uint32_t keys; /* random only: so many different ones, drawn at random; 0: records have none */
 	enum codec_compression codec;
 };
 

@@ -54,7 +54,7 @@ static void print_flow(const char *name, const struct bench_flow *flow, const st
 
 static void print_usage(const struct bench_result *result, FILE *out)
 {
-	double moved = (double)(result->produced.records + result->fetched.records);
+	double moved = (double)(result->produced.records + result->fetched.records + result->committed.records);
 	if (result->has_usage)
 		fprintf(out, "  %-22s %.2f CPU-seconds (%.3f per million records), %.1f MiB resident at most\n",
 		        "broker", result->broker_cpu_s, moved > 0 ? result->broker_cpu_s / moved * 1e6 : 0,
@@ -62,12 +62,21 @@ static void print_usage(const struct bench_result *result, FILE *out)
 	fprintf(out, "  %-22s %.2f CPU-seconds in %.1f s\n", "this program", result->own_cpu_s, result->seconds);
 }
 
+static void print_commits(const struct bench_result *result, FILE *out)
+{
+	char offsets[32], requests[32];
+	fprintf(out, "  %-22s %s requests/s, %s offsets/s\n", "committed",
+	        grouped(per_second(result->committed.requests, result), requests),
+	        grouped(per_second(result->committed.records, result), offsets));
+	print_latency("latency", &result->committed.latency_us, out);
+}
+
 void bench_print_table(const struct bench_options *options, const struct bench_result *result, FILE *out)
 {
 	char text[32];
 	fprintf(out, "%s, %s:%u, topic %s, %u partitions, %.1f s measured\n", bench_mode_name(options->mode),
 	        options->host, options->port, result->topic, result->partitions, result->seconds);
-	if (options->mode != BENCH_FETCH) {
+	if (bench_mode_produces(options->mode)) {
 		print_flow(options->acks == 0 ? "sent" : "acknowledged", &result->produced, result, out);
 		print_latency(options->rate > 0 ? "latency, open loop" : "latency", &result->produced.latency_us, out);
 		fprintf(out, "  %-22s %u records, %.0f bytes (compressed %.2f times)\n", "a batch",
@@ -78,7 +87,11 @@ void bench_print_table(const struct bench_options *options, const struct bench_r
 		                : 0,
 		        result->compression);
 	}
-	if (options->mode != BENCH_PRODUCE)
+	if (options->mode == BENCH_COMMIT)
+		print_commits(result, out);
+	if (options->mode == BENCH_MEMBERS)
+		print_latency("until it settled", &result->settled_us, out);
+	if (bench_mode_reads(options->mode))
 		print_flow("read", &result->fetched, result, out);
 	if (options->mode == BENCH_TAIL)
 		print_latency("sent to consumed", &result->tail_us, out);
@@ -134,6 +147,8 @@ static json_t *options_json(const struct bench_options *options)
 	                         (double)options->duration_us / 1e6, "records", (json_int_t)options->records,
 	                         "fetch_bytes", (json_int_t)options->fetch_bytes);
 	json_object_update_new(object, more);
+	json_object_set_new(object, "groups", json_integer(options->groups));
+	json_object_set_new(object, "keys", json_integer(payload->keys));
 	return object;
 }
 
@@ -149,17 +164,22 @@ static void set_usage(json_t *object, const struct bench_result *result)
 pyr_result bench_print_json(const struct bench_options *options, const struct bench_result *result, FILE *out)
 {
 	json_t *object = json_pack(
-		"{s:o, s:s, s:i, s:f, s:f, s:I, s:I, s:I, s:I, s:I}", "options", options_json(options), "topic",
+		"{s:o, s:s, s:i, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I}", "options", options_json(options), "topic",
 		result->topic, "partitions", (int)result->partitions, "seconds", result->seconds, "compression",
 		result->compression, "sent_records", (json_int_t)result->sent_records, "acknowledged_records",
 		(json_int_t)result->acknowledged_records, "missed_records", (json_int_t)result->missed_records,
-		"log_records", (json_int_t)result->log_records, "fetched_records", (json_int_t)result->fetched_records);
+		"log_records", (json_int_t)result->log_records, "fetched_records", (json_int_t)result->fetched_records,
+		"committed_offsets", (json_int_t)result->committed_offsets);
 	if (!object)
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
-	if (options->mode != BENCH_FETCH)
+	if (bench_mode_produces(options->mode))
 		json_object_set_new(object, "produced", flow_json(&result->produced, result));
-	if (options->mode != BENCH_PRODUCE)
+	if (bench_mode_reads(options->mode))
 		json_object_set_new(object, "fetched", flow_json(&result->fetched, result));
+	if (options->mode == BENCH_COMMIT)
+		json_object_set_new(object, "committed", flow_json(&result->committed, result));
+	if (options->mode == BENCH_MEMBERS)
+		json_object_set_new(object, "settled", latency_json(&result->settled_us));
 	if (options->mode == BENCH_TAIL)
 		json_object_set_new(object, "tail", latency_json(&result->tail_us));
 	if (options->rate > 0)

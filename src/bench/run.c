@@ -4,6 +4,7 @@
  * and looks at the broker's process at both ends of the measured time. Failure modes: any error ends the run, and a topic
  * that was made for it is deleted all the same. */
 #include "bench/bench_priv.h"
+#include "bench/members.h"
 
 #include "os/environment.h"
 
@@ -32,6 +33,8 @@ struct run {
 	bool is_ours; /* the topic: delete it */
 	bool is_interrupted;
 	bool is_preparing;
+	struct bench_members *groups[BENCH_ROUNDS]; /* BENCH_MEMBERS; NULL: not yet begun */
+	uint32_t round;
 
 	/* Of the workers that run now. */
 	struct bench_plan *plan;
@@ -55,6 +58,7 @@ struct bench_options bench_options_default(void)
 		.threads = 1,
 		.in_flight = 4,
 		.partitions_per_request = 1,
+		.groups = 1000,
 		.fetch_bytes = 1 << 20,
 		.prepare_bytes = 256 << 20,
 		.payload = {.seed = 1, .record_bytes = 100, .batch_records = 1000},
@@ -66,19 +70,19 @@ struct bench_options bench_options_default(void)
 
 const char *bench_mode_name(enum bench_mode mode)
 {
-	static const char *const names[] = {"produce", "fetch", "tail", "mixed"};
+	static const char *const names[] = {"produce", "fetch", "tail", "mixed", "commit", "members"};
 	assert(mode < BENCH_MODE_COUNT);
 	return names[mode];
 }
 
-static bool produces(enum bench_mode mode)
+bool bench_mode_produces(enum bench_mode mode)
 {
-	return mode != BENCH_FETCH;
+	return mode == BENCH_PRODUCE || mode == BENCH_TAIL || mode == BENCH_MIXED;
 }
 
-static bool reads(enum bench_mode mode)
+bool bench_mode_reads(enum bench_mode mode)
 {
-	return mode != BENCH_PRODUCE;
+	return mode == BENCH_FETCH || mode == BENCH_TAIL || mode == BENCH_MIXED;
 }
 
 /* ---- while workers run ---- */
@@ -143,6 +147,8 @@ static void on_interrupt(void *context)
 	run->is_interrupted = true;
 	if (run->plan)
 		atomic_store(&run->plan->stop, true);
+	if (run->round < BENCH_ROUNDS && run->groups[run->round])
+		bench_members_stop(run->groups[run->round]);
 }
 
 static pyr_result first_error(const struct run *run, struct pyr_error *error)
@@ -246,10 +252,11 @@ static struct bench_plan plan_run(struct run *run)
 	struct bench_plan plan;
 	plan_common(run, &plan);
 	plan.follow = options->mode == BENCH_TAIL;
-	plan.producers = produces(options->mode) ? options->connections : 0;
-	plan.consumers = options->mode == BENCH_MIXED ? options->readers
-	                 : reads(options->mode)       ? options->connections
-	                                              : 0;
+	plan.producers = bench_mode_produces(options->mode) ? options->connections : 0;
+	plan.consumers = options->mode == BENCH_MIXED      ? options->readers
+	                 : bench_mode_reads(options->mode) ? options->connections
+	                                                   : 0;
+	plan.committers = options->mode == BENCH_COMMIT ? options->connections : 0;
 	plan.in_flight = options->in_flight;
 	plan.rate = options->rate;
 	plan.records = options->records;
@@ -265,8 +272,13 @@ static pyr_result check_options(const struct bench_options *options, struct pyr_
 {
 	if (options->mode == BENCH_TAIL && options->acks == 0)
 		return pyr_fail(error, PYR_USAGE, "--acks 0 tells nothing to follow: give --mode tail --acks 1 or all");
-	if (options->rate > 0 && !produces(options->mode))
-		return pyr_fail(error, PYR_USAGE, "--rate is for producing: --mode fetch reads as fast as it can");
+	if (options->rate > 0 && !bench_mode_produces(options->mode))
+		return pyr_fail(error, PYR_USAGE, "--rate is for producing: --mode %s goes as fast as it can",
+		                bench_mode_name(options->mode));
+	if (options->mode == BENCH_COMMIT && options->groups < options->connections)
+		return pyr_fail(error, PYR_USAGE,
+		                "--groups %u are less than --connections %u: give each connection one", options->groups,
+		                options->connections);
 	if (options->threads > options->connections)
 		return pyr_fail(error, PYR_USAGE, "--threads %u are more than --connections %u: give each thread one",
 		                options->threads, options->connections);
@@ -349,6 +361,8 @@ static pyr_result open_run(struct run *run, struct pyr_error *error)
 	PYR_TRY(bench_pool_init(&run->pool, run->payload, os_wall_ms(run->loop), error));
 	PYR_TRY(bench_admin_open(&run->admin, run->loop, run->net, options->host, options->port, error));
 	PYR_TRY(open_topic(run, error));
+	if (options->mode == BENCH_COMMIT || options->mode == BENCH_MEMBERS)
+		PYR_TRY(bench_admin_coordinator(&run->admin, run->topic, error));
 	return prepare(run, error);
 }
 
@@ -367,10 +381,12 @@ static void add_worker(struct bench_result *result, const struct bench_worker *w
 {
 	add_flow(&result->produced, &worker->produced);
 	add_flow(&result->fetched, &worker->fetched);
+	add_flow(&result->committed, &worker->committed);
 	bench_histogram_merge(&result->tail_us, &worker->tail_us);
 	bench_histogram_merge(&result->late_us, &worker->late_us);
 	result->sent_records += worker->sent_records;
 	result->acknowledged_records += worker->acknowledged_records;
+	result->committed_offsets += worker->committed_offsets;
 	result->missed_records += worker->missed_records;
 	result->fetched_records += worker->fetched_records;
 }
@@ -435,6 +451,30 @@ static pyr_result measure(struct run *run, struct bench_result *result, struct p
 	return compare_with_log(run, result, error);
 }
 
+/* The same group, under another name, again and again. */
+static pyr_result measure_members(struct run *run, struct bench_result *result, struct pyr_error *error)
+{
+	look_at_processes(run, &run->broker_before, &run->own_before);
+	for (run->round = 0; run->round < BENCH_ROUNDS; run->round++) {
+		struct bench_members_plan plan = {run->options, &run->admin.versions, run->topic, run->partitions,
+		                                  run->round};
+		uint64_t settled_us;
+		PYR_TRY(bench_members_run(&plan, run->loop, run->net, &run->groups[run->round], &settled_us, error));
+		bench_members_close(run->groups[run->round]);
+		bench_histogram_add(&result->settled_us, settled_us);
+		result->seconds += (double)settled_us / 1e6;
+	}
+	look_at_processes(run, &run->broker_after, &run->own_after);
+	if (run->broker_failed)
+		return pyr_fail(error, PYR_USAGE, "there is no process %u: give --pid the broker's",
+		                run->options->broker_pid);
+	add_usage(run, result);
+	result->partitions = run->partitions;
+	result->compression = 1;
+	memcpy(result->topic, run->topic, sizeof result->topic);
+	return pyr_ok();
+}
+
 /* The topic goes even after a failure; what that says is less interesting than what failed first. */
 static pyr_result close_run(struct run *run, pyr_result result, struct pyr_error *error)
 {
@@ -443,11 +483,17 @@ static pyr_result close_run(struct run *run, pyr_result result, struct pyr_error
 		result = result.code == PYR_OK ? deleted : result;
 	}
 	free_workers(run);
+	for (uint32_t i = 0; i < BENCH_ROUNDS; i++)
+		if (run->groups[i])
+			bench_members_close(run->groups[i]);
 	bench_admin_close(&run->admin);
 	if (run->loop)
 		os_real_loop_free(run->loop);
 	os_real_net_free(run->net);
 	bench_admin_deinit(&run->admin);
+	for (uint32_t i = 0; i < BENCH_ROUNDS; i++)
+		if (run->groups[i])
+			bench_members_free(run->groups[i]);
 	bench_pool_deinit(&run->pool);
 	bench_payload_free(run->payload);
 	free(run->ranges);
@@ -463,7 +509,8 @@ pyr_result bench_run(const struct bench_options *options, struct bench_result **
 		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
 	pyr_result done = open_run(&run, error);
 	if (done.code == PYR_OK)
-		done = measure(&run, result, error);
+		done = options->mode == BENCH_MEMBERS ? measure_members(&run, result, error)
+		                                      : measure(&run, result, error);
 	done = close_run(&run, done, error);
 	if (done.code == PYR_OK)
 		*ret_result = result;

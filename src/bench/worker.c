@@ -57,6 +57,9 @@ static bool is_done(const struct bench_worker *worker)
 	for (uint32_t i = 0; i < worker->producer_count; i++)
 		if (!bench_producer_is_done(&worker->producers[i]))
 			return false;
+	for (uint32_t i = 0; i < worker->committer_count; i++)
+		if (!bench_committer_is_done(&worker->committers[i]))
+			return false;
 	for (uint32_t i = 0; i < worker->consumer_count; i++)
 		if (!bench_consumer_is_done(&worker->consumers[i]))
 			return false;
@@ -68,6 +71,8 @@ static bool is_waiting(const struct bench_worker *worker)
 	bool waiting = false;
 	for (uint32_t i = 0; i < worker->producer_count; i++)
 		waiting = waiting || bench_producer_is_waiting(&worker->producers[i]);
+	for (uint32_t i = 0; i < worker->committer_count; i++)
+		waiting = waiting || bench_committer_is_waiting(&worker->committers[i]);
 	for (uint32_t i = 0; i < worker->consumer_count; i++)
 		waiting = waiting || !worker->consumers[i].is_ready || worker->consumers[i].is_waiting;
 	return waiting;
@@ -79,6 +84,8 @@ static void on_tick(struct os_timer *timer)
 	struct bench_worker *worker = BASE_CONTAINER(timer, struct bench_worker, tick);
 	uint64_t now_us = os_now_us(worker->loop);
 	pump_producers(worker);
+	for (uint32_t i = 0; i < worker->committer_count; i++)
+		bench_committer_pump(&worker->committers[i]);
 	for (uint32_t i = 0; i < worker->consumer_count; i++)
 		bench_consumer_pump(&worker->consumers[i]);
 	if (now_us > worker->progress_us + BENCH_STALL_US && is_waiting(worker))
@@ -101,13 +108,18 @@ static pyr_result open_connections(struct bench_worker *worker)
 	const struct bench_plan *plan = worker->plan;
 	uint32_t threads = plan->options->threads;
 	uint32_t producers = share(plan->producers, worker), consumers = share(plan->consumers, worker);
+	uint32_t committers = share(plan->committers, worker);
 	worker->producers = calloc(producers + 1, sizeof *worker->producers);
 	worker->consumers = calloc(consumers + 1, sizeof *worker->consumers);
-	if (!worker->producers || !worker->consumers)
+	worker->committers = calloc(committers + 1, sizeof *worker->committers);
+	if (!worker->producers || !worker->consumers || !worker->committers)
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	for (; worker->producer_count < producers; worker->producer_count++)
 		PYR_TRY(bench_producer_init(&worker->producers[worker->producer_count], worker,
 		                            worker->number + worker->producer_count * threads));
+	for (; worker->committer_count < committers; worker->committer_count++)
+		PYR_TRY(bench_committer_init(&worker->committers[worker->committer_count], worker,
+		                             worker->number + worker->committer_count * threads));
 	for (; worker->consumer_count < consumers; worker->consumer_count++)
 		PYR_TRY(bench_consumer_init(&worker->consumers[worker->consumer_count], worker,
 		                            worker->number + worker->consumer_count * threads,
@@ -130,20 +142,26 @@ static void close_world(struct bench_worker *worker, bool failed_to_open)
 {
 	uint32_t producers = worker->producer_count + (failed_to_open && worker->producers);
 	uint32_t consumers = worker->consumer_count + (failed_to_open && worker->consumers);
+	uint32_t committers = worker->committer_count + (failed_to_open && worker->committers);
 	os_timer_stop(worker->loop, &worker->tick);
 	os_real_alarm_free(worker->alarm);
 	for (uint32_t i = 0; i < producers; i++)
 		bench_link_close(&worker->producers[i].link);
 	for (uint32_t i = 0; i < consumers; i++)
 		bench_link_close(&worker->consumers[i].link);
+	for (uint32_t i = 0; i < committers; i++)
+		bench_link_close(&worker->committers[i].link);
 	os_real_loop_free(worker->loop);
 	os_real_net_free(worker->net);
 	for (uint32_t i = 0; i < consumers; i++)
 		bench_consumer_deinit(&worker->consumers[i]);
 	for (uint32_t i = 0; i < producers; i++)
 		bench_producer_deinit(&worker->producers[i]);
+	for (uint32_t i = 0; i < committers; i++)
+		bench_committer_deinit(&worker->committers[i]);
 	free(worker->producers);
 	free(worker->consumers);
+	free(worker->committers);
 }
 
 void bench_worker_run(struct os_job *job)

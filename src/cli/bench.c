@@ -11,7 +11,8 @@
 enum { HOST_BYTES_MAX = 256 };
 
 static const struct cli_option bench_options[] = {
-	{"mode", "MODE", "produce", "produce, fetch, tail (sent to consumed) or mixed; also as the first word"},
+	{"mode", "MODE", "produce",
+         "produce, fetch, tail (sent to consumed), mixed, commit or members; also as the first word"},
 	{"broker", "HOST:PORT", "127.0.0.1:9092", "the broker"},
 	{"topic", "NAME", "", "made if it is not there, and kept; a fresh one, deleted at the end, if not given"},
 	{"keep", NULL, "", "do not delete the fresh topic"},
@@ -21,12 +22,15 @@ static const struct cli_option bench_options[] = {
 	{"readers", "N", "1", "mixed: connections that read"},
 	{"threads", "N", "1", "threads that the connections are spread over"},
 	{"in-flight", "N", "4", "requests under way on each producing connection"},
-	{"partitions-per-request", "N", "1", "batches in one Produce request, each for another partition"},
+	{"partitions-per-request", "N", "1",
+         "batches in one Produce request, or offsets in one commit, each for another partition"},
 	{"payload", "KIND", "random", "random (printable, incompressible) or flights (JSON from --flights)"},
 	{"flights", "FILE", ".deps/data/flights.csv", "the CSV file behind --payload flights"},
 	{"seed", "N", "1", "of the random payload"},
 	{"record-bytes", "N", "100", "the value of a record (random)"},
 	{"batch-records", "N", "1000", "records of a batch"},
+	{"keys", "N", "0", "random: records have one of so many keys, drawn at random; 0: none"},
+	{"groups", "N", "1000", "commit: groups that offsets are committed for, in turn"},
 	{"codec", "NAME", "none", "none, gzip, snappy, lz4 or zstd"},
 	{"acks", "N", "all", "0, 1 or all"},
 	{"honest", NULL, "", "build, encode, compress and checksum every batch when it is sent, not before"},
@@ -46,7 +50,8 @@ static const struct cli_option bench_options[] = {
 
 static void print_help(void)
 {
-	printf("usage: pyralog bench [produce|fetch|tail|mixed] [OPTIONS]\n\nLoads a broker that speaks Kafka's "
+	printf("usage: pyralog bench [produce|fetch|tail|mixed|commit|members] [OPTIONS]\n\nLoads a broker that speaks "
+	       "Kafka's "
 	       "protocol "
 	       "and tells what it did.\n\n");
 	cli_options_help(bench_options, stdout);
@@ -55,7 +60,9 @@ static void print_help(void)
 	       "  pyralog bench --connections 1 --in-flight 1 --batch-records 1   one record in flight\n"
 	       "  pyralog bench --rate 100000 --batch-records 100        latency at a fixed rate\n"
 	       "  pyralog bench fetch --connections 2 --check            reading, checksums verified\n"
-	       "  pyralog bench tail --rate 10000 --batch-records 10     from producer to consumer\n");
+	       "  pyralog bench tail --rate 10000 --batch-records 10     from producer to consumer\n"
+	       "  pyralog bench commit --groups 100                      offsets committed, a request for a group\n"
+	       "  pyralog bench members --connections 1000               a group of so many until all are assigned\n");
 }
 
 static pyr_result number_option(const struct cli_option *options, const char *name, long long min, long long max,
@@ -122,6 +129,7 @@ static pyr_result payload_options(const struct cli_option *options, struct bench
 	PYR_TRY(cli_option_number(options, "seed", 0, INT64_MAX, &seed, error));
 	PYR_TRY(number_option(options, "record-bytes", 0, 8 << 20, &payload->record_bytes, error));
 	PYR_TRY(number_option(options, "batch-records", 1, 1 << 20, &payload->batch_records, error));
+	PYR_TRY(number_option(options, "keys", 0, 100000000, &payload->keys, error));
 	payload->kind = (enum bench_payload_kind)kind;
 	payload->codec = (enum codec_compression)codec;
 	payload->seed = (uint64_t)seed;
@@ -157,6 +165,7 @@ static pyr_result load_options(const struct cli_option *options, struct bench_op
 	PYR_TRY(number_option(options, "threads", 1, BENCH_THREADS_MAX, &bench->threads, error));
 	PYR_TRY(number_option(options, "in-flight", 1, 100000, &bench->in_flight, error));
 	PYR_TRY(number_option(options, "partitions-per-request", 1, 1 << 20, &bench->partitions_per_request, error));
+	PYR_TRY(number_option(options, "groups", 1, INT32_MAX, &bench->groups, error));
 	PYR_TRY(number_option(options, "fetch-bytes", 1, INT32_MAX, &bench->fetch_bytes, error));
 	PYR_TRY(number_option(options, "pid", 0, INT32_MAX, &bench->broker_pid, error));
 	PYR_TRY(cli_option_number(options, "prepare-mib", 1, 1 << 20, &prepare_mib, error));

@@ -121,6 +121,43 @@ def test_mixed_reads_and_writes(bench):
     assert result["produced"]["records"] > 0 and result["fetched"]["records"] > 0
 
 
+@pytest.mark.parametrize("options", [["--connections", "3", "--threads", "2"], ["--partitions-per-request", "4", "--in-flight", "1"]])
+def test_commits_are_what_other_clients_see(bench, client, options):
+    topic = client.topic(4)
+    result = good(bench("commit", "--topic", topic, "--groups", "10", "--records", "25", *options))
+    each = 4 if "--partitions-per-request" in options else 1
+    assert result["committed_offsets"] == result["committed"]["records"] == 25 * each
+    assert result["committed"]["requests"] == result["committed"]["latency"]["count"] == 25
+    assert "produced" not in result and result["log_records"] == 0
+    for number in range(10):
+        reader = client.consumer(**{"group.id": f"{topic}-{number}"})
+        found = reader.committed([TopicPartition(topic, i) for i in range(each)], timeout=10)
+        assert {one.offset for one in found} <= {1, 2, 3} and len(found) == each
+
+
+def test_commits_go_on_for_the_time_given(bench, client):
+    result = good(bench("commit", "--pid", str(client.node.process.pid)))
+    assert result["committed"]["requests_per_s"] == pytest.approx(result["committed"]["requests"] / result["seconds"])
+    assert result["committed_offsets"] > 0 and 0 < result["committed"]["latency"]["p50_ms"]
+    assert result["broker_peak_bytes"] > 0
+
+
+def test_members_settle_and_leave(bench, client):
+    topic = client.topic(5)
+    result = good(bench("members", "--topic", topic, "--connections", "20", "--pid", str(client.node.process.pid)))
+    settled = result["settled"]
+    assert settled["count"] == 3 and 0 < settled["p50_ms"] <= settled["max_ms"] < RUN_SECONDS * 1000
+    described = client.admin.describe_consumer_groups([f"{topic}-{number}" for number in range(3)])
+    for group in described.values():
+        assert group.result(10).members == []
+
+
+def test_keys_are_as_many_as_were_asked_for(bench, client):
+    topic = client.topic(1)
+    good(bench("--topic", topic, "--keys", "7", "--records", "200", "--batch-records", "50", "--honest"))
+    assert {message.key() for message in client.consume(topic, 200)} == {b"k-%010d" % number for number in range(7)}
+
+
 def test_its_topic_goes_unless_it_is_kept(bench, client):
     gone = good(bench("--batch-records", "10", seconds=0.05))["topic"]
     kept = good(bench("--batch-records", "10", "--keep", seconds=0.05))["topic"]
@@ -159,8 +196,9 @@ def test_another_protocol_gets_a_sentence(bench, node):
 @pytest.mark.parametrize("arguments, sentence", [
     (["--codec", "brotli"], "--codec brotli is not valid"),
     (["--broker=nowhere"], "give HOST:PORT"),
-    (["sideways"], "give one of produce, fetch, tail, mixed"),
+    (["sideways"], "give one of produce, fetch, tail, mixed, commit, members"),
     (["--rate", "5", "--mode", "fetch"], "--rate is for producing"),
+    (["commit", "--groups", "3"], "--groups 3 are less than --connections 4"),
     (["--acks", "0", "--mode", "tail"], "--acks 0 tells nothing to follow"),
     (["--threads", "2", "--connections", "1"], "--threads 2 are more than --connections 1"),
     (["--payload", "flights", "--flights", "/nowhere"], "/nowhere can't be read"),

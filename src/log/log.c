@@ -4,7 +4,14 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { HOUSEKEEPING_US = 10000000, READ_THREADS = 4, EXTENT_THREADS = 4, STACK_BYTES = 1 << 20 };
+enum {
+	HOUSEKEEPING_US = 1000000,
+	HOUSEKEEPING_TURNS = 10,
+	SCRUB_AFTER_US = 10000000,
+	READ_THREADS = 4,
+	EXTENT_THREADS = 4,
+	STACK_BYTES = 1 << 20
+};
 
 static const char identity_path[] = "PYRALOG";
 static const char identity_new_path[] = "PYRALOG.new";
@@ -99,15 +106,19 @@ static pyr_result prepare_directory(struct log *log, struct pyr_error *error)
 
 /* ---- open ---- */
 
+/* Each second what somebody may wait for, and each ten what can wait. */
 static void housekeep(struct os_timer *timer)
 {
 	struct log *log = BASE_CONTAINER(timer, struct log, housekeeping_timer);
-	if (!log->stopped && !log->closing)
-		log_retention_run(log);
-	log_removal_drop_spares(log, false);
+	log->housekeeping_turn += 1;
+	if (log->housekeeping_turn % HOUSEKEEPING_TURNS == 0) {
+		if (!log->stopped && !log->closing)
+			log_retention_run(log);
+		log_removal_drop_spares(log, false);
+		log_merge_if_due(log);
+	}
 	if (!log->group_busy && log_compaction_wants_seal(log))
 		log_checkpoint_start(log);
-	log_merge_if_due(log);
 	log_compaction_if_due(log);
 	os_timer_start(log->loop, &log->housekeeping_timer, HOUSEKEEPING_US);
 }
@@ -237,7 +248,7 @@ pyr_result log_open(struct os_loop *loop, struct os_disk *disk, const struct log
 	}
 	os_timer_start(loop, &log->housekeeping_timer, HOUSEKEEPING_US);
 	log->scrub_timer.fire = log_scrub_next;
-	os_timer_start(loop, &log->scrub_timer, HOUSEKEEPING_US);
+	os_timer_start(loop, &log->scrub_timer, SCRUB_AFTER_US);
 	log_ring_prepare(log);
 	*ret_log = log;
 	return pyr_ok();

@@ -314,6 +314,7 @@ struct log {
 	uint64_t checkpoint_begun_us; /* the last one */
 	uint64_t filled_per_s; /* bytes of the ring, between the last two */
 	struct os_timer housekeeping_timer;
+	unsigned housekeeping_turn;
 
 	struct base_list cold_reads; /* under way */
 	struct base_list retentions; /* log starts on their way to the disk */

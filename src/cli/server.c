@@ -384,7 +384,6 @@ int cli_server(int argc, char **argv)
 		return error.code == PYR_USAGE ? 2 : 1; /* the process ends: nothing to take down in order */
 	}
 	announce(&server, options);
-	os_real_thread_urgency(OS_PROMPT); /* all other threads are there, or ask for their own */
 	os_real_loop_run(server.shards[0].loop);
 	clean_up(&server);
 	cli_config_free(&config);

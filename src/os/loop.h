@@ -18,7 +18,7 @@ struct os_executor;
 
 /* How soon a thread runs when it has work and others run: a wish to the scheduler. */
 enum os_urgency {
-	OS_PROMPT, /* at once, for a moment: event loops, commits */
+	OS_PROMPT, /* at once, for a moment: commits, which wait for the disk between two */
 	OS_ORDINARY,
 	OS_BACKGROUND, /* a small share while others have work */
 };

@@ -224,7 +224,6 @@ void os_real_loop_run(struct os_loop *loop)
 
 static void *run_loop(void *context)
 {
-	os_real_thread_urgency(OS_PROMPT);
 	os_real_loop_run(context);
 	return NULL;
 }

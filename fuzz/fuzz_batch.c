@@ -1,6 +1,6 @@
-/* Any bytes as a record batch: parsed, validated and walked without reading past them. The CRC is not asked for, since
- * what lies behind it must hold by itself. */
-#include "codec/batch.h"
+/* Any bytes as a record batch: parsed, validated, walked and compacted without reading past them. The CRC is not asked for,
+ * since what lies behind it must hold by itself. */
+#include "codec/filter.h"
 
 #include <stdlib.h>
 
@@ -24,6 +24,29 @@ static void walk(const struct codec_batch *batch)
 	codec_record_reader_deinit(&reader);
 }
 
+static bool is_newest(void *context, const struct codec_record *record)
+{
+	(void)context;
+	return record->offset % 2 == 0;
+}
+
+/* What compaction leaves is a batch again, with the same offsets and no more records. */
+static void compact(const struct codec_batch *batch)
+{
+	struct codec_filter filter = {is_newest, NULL, 1000, 2000, INFLATED_MAX};
+	struct codec_filtered filtered;
+	struct codec_batch left;
+	if (codec_batch_filter(&filter, batch, &filtered).code != PYR_OK || !filtered.batch.owner)
+		return;
+	struct base_bytes bytes = {filtered.batch.data, filtered.batch.bytes};
+	if (codec_batch_check(bytes, &left).code != PYR_OK || left.base_offset != batch->base_offset ||
+	    left.last_offset_delta != batch->last_offset_delta || left.record_count != filtered.kept ||
+	    filtered.kept > batch->record_count)
+		abort();
+	walk(&left);
+	base_slice_release(&filtered.batch);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
 	struct codec_batch batch;
@@ -33,6 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	if (batch.bytes > bytes)
 		abort();
 	walk(&batch);
+	compact(&batch);
 	int64_t min_timestamp_ms;
 	pyr_ignore(codec_batch_validate(&batch, INFLATED_MAX, &min_timestamp_ms, &error));
 	return 0;

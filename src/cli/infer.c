@@ -169,7 +169,9 @@ static void name_fields(struct inference *inference)
 					field->name[used++] = isalnum((unsigned char)*c) || (*c & 0x80)
 					                              ? (char)tolower((unsigned char)*c)
 					                              : '_';
-			snprintf(field->name + used, NAME_BYTES - used, round > 1 ? "_%d" : "", round);
+			field->name[used] = '\0';
+			if (round > 1)
+				snprintf(field->name + used, NAME_BYTES - used, "_%d", round);
 			if (!is_taken(inference, i, field->name))
 				break;
 			from = field->path;

@@ -1,9 +1,11 @@
 """What is built on Kafka, unmodified, against a server: Kafka Streams' WordCount, Kafka Connect's file connectors."""
 import collections
 import functools
+import json
 import re
 import socket
 import subprocess
+import urllib.request
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
@@ -76,16 +78,19 @@ class Reader:
 
 
 def test_streams_word_count(node, topics, start, shows, tmp_path):
-    shows("Kafka Streams", version(), "WordCount through a repartition topic (its state is not logged: that takes compacted topics)")
+    shows("Kafka Streams", version(), "WordCount through a repartition topic; its state restored from a compacted changelog")
     source, target = topics("words-in", "words-out")
     classes = folder("kafka-streams")
     run("javac", "-nowarn", "-cp", libraries() / "*", "-d", classes, SOURCES / "WordCount.java")
     command = [*JAVA, "-cp", f"{classes}:{libraries()}/*", "WordCount", node.kafka, source, target]
-    start(*command, tmp_path / "state-0")
+    first = start(*command, tmp_path / "state-0")
     producer = Producer({"bootstrap.servers": node.kafka})
-    for i in range(300):
-        producer.produce(source, value=b"the quick fox jumps over the lazy dog" if i % 3 else b"the end")
-    assert producer.flush(SECONDS) == 0
+
+    def say():
+        for i in range(300):
+            producer.produce(source, value=b"the quick fox jumps over the lazy dog" if i % 3 else b"the end")
+        assert producer.flush(SECONDS) == 0
+
     expected = {b"the": 500, b"quick": 200, b"fox": 200, b"jumps": 200, b"over": 200, b"lazy": 200, b"dog": 200, b"end": 100}
     reader = Reader(node, target)
 
@@ -95,7 +100,14 @@ def test_streams_word_count(node, topics, start, shows, tmp_path):
             counts[key] = max(counts[key], int(value))
         return counts
 
+    say()
     wait_until(lambda: newest() == expected, SECONDS, "all words are counted")
+    first.terminate()
+    first.wait(SECONDS)
+    start(*command, tmp_path / "state-1")
+    say()
+    twice = {word: 2 * count for word, count in expected.items()}
+    wait_until(lambda: newest() == twice, SECONDS, "the counts go on where they were")
 
 
 def properties(path, **settings):
@@ -103,13 +115,60 @@ def properties(path, **settings):
     return path
 
 
+def free_port():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+def test_connect_distributed(node, topics, start, shows, tmp_path):
+    shows("Kafka Connect", version(), "file source and file sink, distributed: its state in compacted topics, read again by a second worker")
+    (topic,) = topics("more-lines")
+    converter = "org.apache.kafka.connect.storage.StringConverter"
+    storage = {f"{kind}_storage_{name}": value for kind in ("offset", "config", "status")
+               for name, value in (("topic", f"connect-{kind}"), ("replication_factor", 1))}
+
+    def rest(port, path, body=None):
+        data = json.dumps(body).encode() if body else None
+        asked = urllib.request.Request(f"http://127.0.0.1:{port}/{path}", data, {"Content-Type": "application/json"})
+        try:
+            with urllib.request.urlopen(asked, timeout=SECONDS) as answer:
+                return json.load(answer)
+        except OSError:
+            return None
+
+    def start_worker():
+        port = free_port()
+        worker = properties(tmp_path / f"worker-{port}", bootstrap_servers=node.kafka, group_id="connect", key_converter=converter,
+                            value_converter=converter, offset_flush_interval_ms=500, session_timeout_ms=6000,
+                            heartbeat_interval_ms=500, listeners=f"http://127.0.0.1:{port}", plugin_discovery="only_scan",
+                            scheduled_rebalance_max_delay_ms=1000, **storage)
+        process = start(*JAVA, "-cp", libraries() / "*", "org.apache.kafka.connect.cli.ConnectDistributed", worker)
+        wait_until(lambda: rest(port, "connectors") is not None, SECONDS, "the worker answers")
+        return process, port
+
+    process, port = start_worker()
+    (tmp_path / "in.txt").write_text("".join(f"line {i}\n" for i in range(200)))
+    out = tmp_path / "out.txt"
+    source = {"connector.class": "FileStreamSource", "tasks.max": "1", "file": str(tmp_path / "in.txt"), "topic": topic}
+    sink = {"connector.class": "FileStreamSink", "tasks.max": "1", "file": str(out), "topics": topic}
+    for name, config in (("source", source), ("sink", sink)):
+        wait_until(lambda: rest(port, "connectors", {"name": name, "config": config}), SECONDS, f"{name} is made")
+    wait_until(lambda: out.exists() and len(out.read_text().splitlines()) == 200, SECONDS, "all lines in the other file")
+    process.terminate()
+    process.wait(SECONDS)
+    process, port = start_worker()
+    wait_until(lambda: set(rest(port, "connectors") or []) == {"source", "sink"}, SECONDS, "the connectors are known")
+    with open(tmp_path / "in.txt", "a", encoding="utf-8") as more:
+        more.write("one more\n")
+    wait_until(lambda: "one more" in out.read_text().splitlines(), SECONDS, "a line that came later")
+    assert len(out.read_text().splitlines()) == 201, "the source went on where it was"
+
+
 def test_connect_files(node, topics, start, shows, tmp_path):
     shows("Kafka Connect", version(), "file source and file sink, standalone")
     (topic,) = topics("lines")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    converter = "org.apache.kafka.connect.storage.StringConverter"
+    port, converter = free_port(), "org.apache.kafka.connect.storage.StringConverter"
     worker = properties(tmp_path / "worker", bootstrap_servers=node.kafka, key_converter=converter, value_converter=converter,
                         offset_storage_file_filename=tmp_path / "offsets", offset_flush_interval_ms=500,
                         listeners=f"http://127.0.0.1:{port}", plugin_discovery="only_scan")

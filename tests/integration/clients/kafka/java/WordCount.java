@@ -1,6 +1,6 @@
 // Kafka Streams' WordCount against a server: lines of one topic become counts in another, through a repartition topic.
 //
-//   WordCount BROKER INPUT OUTPUT STATE_DIR    until it is ended; its counts are not logged, which takes compacted topics
+//   WordCount BROKER INPUT OUTPUT STATE_DIR    until it is ended; its counts are restored from a compacted topic
 
 import java.util.*;
 import org.apache.kafka.common.serialization.*;
@@ -19,11 +19,13 @@ public class WordCount {
         settings.put("commit.interval.ms", 200);
         settings.put("statestore.cache.max.bytes", 0);
         settings.put("auto.offset.reset", "earliest");
+        settings.put("session.timeout.ms", 6000); // an instance that ends says nothing
+        settings.put("heartbeat.interval.ms", 500);
         var builder = new StreamsBuilder();
         KStream<String, String> lines = builder.stream(arguments[1]);
         lines.flatMapValues(line -> Arrays.asList(line.toLowerCase().split(" ")))
                 .groupBy((key, word) -> word)
-                .count(Materialized.<String, Long>as(Stores.inMemoryKeyValueStore("counts")).withKeySerde(Serdes.String()).withValueSerde(Serdes.Long()).withLoggingDisabled())
+                .count(Materialized.<String, Long>as(Stores.inMemoryKeyValueStore("counts")).withKeySerde(Serdes.String()).withValueSerde(Serdes.Long()))
                 .toStream()
                 .mapValues(count -> Long.toString(count))
                 .to(arguments[2]);

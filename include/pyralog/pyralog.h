@@ -11,6 +11,7 @@
  * the call, unless said otherwise. Readers and producers go before the handle that they came from; rows stand alone.
  * Threads: a struct pyralog may be used by several threads at once; a reader, a producer and rows by one at a time. No
  * function may be called from a callback of this library, but where said.
+ * Signals: SIGPIPE is ignored from the first handle on. Allocator: the program's.
  * Versions: within one ABI version functions and members are only added; structures that grow begin with their size,
  * which the caller sets to sizeof.
  */
@@ -182,8 +183,9 @@ PYR_API void pyr_reader_close(struct pyr_reader *reader);
 struct pyr_rows;
 
 /* Runs one statement. Parameters ($1 and so on) are PostgreSQL's text, NULL for null. Each call stands for itself: there
- * are no transactions, settings or cursors from one to the next (PYR_STATUS_NOT_SUPPORTED). The result is held in memory.
- * PYR_STATUS_QUERY. */
+ * are no transactions, settings or cursors from one to the next (PYR_STATUS_NOT_SUPPORTED). The result is held in memory:
+ * PYR_STATUS_TOO_LARGE beyond 256 MiB of text. Waits as long as the statement runs, over TAIL() perhaps for ever: a reader
+ * follows a partition. PYR_STATUS_QUERY. */
 PYR_CHECKED enum pyr_status pyr_sql(struct pyralog *log, const char *text, const char *const *parameters,
                                     size_t parameter_count, struct pyr_rows **ret_rows, struct pyr_failure *failure);
 PYR_API void pyr_rows_free(struct pyr_rows *rows);
@@ -194,6 +196,14 @@ PYR_API uint32_t pyr_rows_column_type(const struct pyr_rows *rows, size_t column
 /* As PostgreSQL's text, terminated; NULL: null. Lives as long as the rows. */
 PYR_API const char *pyr_rows_value(const struct pyr_rows *rows, size_t row, size_t column);
 PYR_API uint64_t pyr_rows_affected(const struct pyr_rows *rows); /* records that INSERT wrote */
+
+/* The rows as a stream of Arrow's C stream interface (pyralog/arrow.h), in batches of up to 65,536 rows. Afterwards the rows
+ * belong to the stream: its release() frees them. bool, int2, int4, int8, oid, float4, float8, bytea, date (date32),
+ * timestamp and timestamptz (microseconds; UTC) become Arrow's own types, all others, numeric too, utf8 with PostgreSQL's
+ * text. get_next() gives EINVAL for dates outside of the years 1 to 9999. */
+struct ArrowArrayStream;
+PYR_CHECKED enum pyr_status pyr_rows_arrow(struct pyr_rows *rows, struct ArrowArrayStream *ret_stream,
+                                           struct pyr_failure *failure);
 
 #ifdef __cplusplus
 }

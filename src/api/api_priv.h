@@ -70,9 +70,10 @@ struct api_cell {
 
 struct api_column {
 	char *name;
-	uint32_t type;
-	int32_t modifier;
+	uint32_t type; /* PostgreSQL's */
 };
+
+enum { API_ROWS_BYTES_MAX = 256 << 20 }; /* of all texts of a result */
 
 struct pyr_rows {
 	struct api_column *columns;
@@ -84,10 +85,11 @@ struct pyr_rows {
 	uint64_t affected;
 };
 
-pyr_result api_rows_column(struct pyr_rows *rows, size_t column_count, const char *name, uint32_t type,
-                           int32_t modifier);
-/* Row after row, column after column; text.data NULL: null. */
+pyr_result api_rows_column(struct pyr_rows *rows, size_t column_count, const char *name, uint32_t type);
+/* Row after row, column after column; text.data NULL: null. PYR_TOO_LARGE: it is more than API_ROWS_BYTES_MAX. */
 pyr_result api_rows_cell(struct pyr_rows *rows, struct base_bytes text);
+/* What a failure to keep rows means to the caller. */
+enum pyr_status api_rows_settle(pyr_result result, struct pyr_failure *failure);
 
 static inline struct base_bytes api_bytes(struct pyr_bytes bytes)
 {

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROW_BYTES_MAX = 1 << 30 };
+enum { CELL_BYTES_MAX = 1 << 30 };
 
 /* On its caller's stack until it is answered. */
 struct sql_call {
@@ -21,7 +21,8 @@ struct sql_call {
 	struct base_bytes *parameters;
 	size_t parameter_count;
 	struct pyr_rows *rows;
-	pyr_result result;
+	enum pyr_status status;
+	struct pyr_failure *failure;
 	struct query_error error;
 	struct os_mutex lock;
 	struct os_condition answered;
@@ -30,79 +31,102 @@ struct sql_call {
 
 /* ---- on a query's thread ---- */
 
-static pyr_result take_cell(struct sql_call *call, struct query_cell cell, uint32_t type)
+static enum pyr_status fail_query(const struct sql_call *call)
+{
+	return api_fail(call->failure, PYR_STATUS_QUERY, call->error.sqlstate, "%s", call->error.message);
+}
+
+static enum pyr_status take_cell(struct sql_call *call, struct query_cell cell, uint32_t type)
 {
 	struct base_writer writer;
 	struct base_slice written = {0};
-	base_writer_init(&writer, ROW_BYTES_MAX);
-	pyr_result result = pg_value_write(&writer, cell, type, false, &call->error);
-	if (result.code == PYR_OK)
-		result = base_writer_take(&writer, &written);
+	base_writer_init(&writer, CELL_BYTES_MAX);
+	bool converted = pg_value_write(&writer, cell, type, false, &call->error).code == PYR_OK;
+	pyr_result result = converted ? base_writer_take(&writer, &written) : pyr_ok();
 	base_writer_deinit(&writer);
+	if (!converted)
+		return fail_query(call);
 	if (result.code != PYR_OK)
-		return result;
+		return api_rows_settle(result, call->failure);
 	bool is_null = (int32_t)base_load_u32be(written.data) < 0;
 	struct base_bytes text = {is_null ? NULL : written.data + 4, is_null ? 0 : written.bytes - 4};
 	result = api_rows_cell(call->rows, text);
 	base_slice_release(&written);
-	return result;
+	return api_rows_settle(result, call->failure);
 }
 
-static pyr_result take_rows(struct sql_call *call, struct query_statement *statement)
+static enum pyr_status take_rows(struct sql_call *call, struct query_statement *statement)
 {
 	size_t columns = query_statement_column_count(statement), rows;
 	do {
-		PYR_TRY(query_statement_next(statement, &rows, &call->error));
+		if (query_statement_next(statement, &rows, &call->error).code != PYR_OK)
+			return fail_query(call);
 		for (size_t i = 0; i < rows * columns; i++) {
-			size_t column = i % columns;
-			struct query_cell cell = query_statement_cell(statement, i / columns, column);
-			if (take_cell(call, cell, query_statement_column(statement, column)->type).code != PYR_OK)
-				return query_fail_memory(&call->error);
+			struct query_cell cell = query_statement_cell(statement, i / columns, i % columns);
+			uint32_t type = query_statement_column(statement, i % columns)->type;
+			enum pyr_status status = take_cell(call, cell, type);
+			if (status != PYR_STATUS_OK)
+				return status;
 		}
 	} while (rows > 0);
-	return pyr_ok();
+	return PYR_STATUS_OK;
 }
 
-static pyr_result run_statement(struct sql_call *call, struct query_statement *statement)
+static bool is_for_a_session(enum query_kind kind)
 {
-	enum query_kind kind = query_statement_kind(statement);
+	return kind != QUERY_KIND_ROWS && kind != QUERY_KIND_EXPLAIN && kind != QUERY_KIND_INSERT &&
+	       kind != QUERY_KIND_ALTER_TOPIC && kind != QUERY_KIND_COMMAND;
+}
+
+static enum pyr_status take_all(struct sql_call *call, struct query_statement *statement)
+{
 	size_t columns = query_statement_column_count(statement);
-	if (call->parameter_count != query_statement_parameter_count(statement))
-		return query_fail(&call->error, "08P01", "the statement has %zu parameters, and %zu are given",
-		                  query_statement_parameter_count(statement), call->parameter_count);
-	if (kind != QUERY_KIND_ROWS && kind != QUERY_KIND_EXPLAIN && kind != QUERY_KIND_INSERT &&
-	    kind != QUERY_KIND_ALTER_TOPIC && kind != QUERY_KIND_COMMAND)
-		return query_fail(&call->error, "0A000", "%s needs a session, as psql has one",
-		                  query_statement_tag(statement));
-	if (kind == QUERY_KIND_COMMAND)
-		return pyr_ok(); /* does nothing */
-	PYR_TRY(query_statement_start(statement, call->parameters, call->parameter_count, &call->error));
 	for (size_t i = 0; i < columns; i++) {
 		const struct query_column *column = query_statement_column(statement, i);
-		if (api_rows_column(call->rows, columns, column->name, column->type, column->modifier).code != PYR_OK)
-			return query_fail_memory(&call->error);
+		pyr_result result = api_rows_column(call->rows, columns, column->name, column->type);
+		if (result.code != PYR_OK)
+			return api_rows_settle(result, call->failure);
 	}
-	if (columns > 0)
-		PYR_TRY(take_rows(call, statement));
-	call->rows->affected = kind == QUERY_KIND_INSERT ? query_statement_affected(statement) : 0;
-	return pyr_ok();
+	enum pyr_status status = columns > 0 ? take_rows(call, statement) : PYR_STATUS_OK;
+	if (query_statement_kind(statement) == QUERY_KIND_INSERT)
+		call->rows->affected = query_statement_affected(statement);
+	return status;
 }
 
-static pyr_result run_script(struct sql_call *call, struct query_session *session, struct query_script *script)
+static enum pyr_status run_statement(struct sql_call *call, struct query_statement *statement)
+{
+	enum query_kind kind = query_statement_kind(statement);
+	size_t wanted = query_statement_parameter_count(statement);
+	if (is_for_a_session(kind))
+		return api_fail(call->failure, PYR_STATUS_NOT_SUPPORTED, "", "%s needs a session, as psql has one",
+		                query_statement_tag(statement));
+	if (call->parameter_count != wanted)
+		return api_fail(call->failure, PYR_STATUS_QUERY, "08P01",
+		                "the statement has %zu parameters, and %zu are given", wanted, call->parameter_count);
+	if (kind == QUERY_KIND_COMMAND)
+		return PYR_STATUS_OK; /* does nothing */
+	if (query_statement_start(statement, call->parameters, call->parameter_count, &call->error).code != PYR_OK)
+		return fail_query(call);
+	return take_all(call, statement);
+}
+
+static enum pyr_status run_script(struct sql_call *call, struct query_session *session, struct query_script *script)
 {
 	struct query_statement *statement;
 	if (query_script_count(script) > 1)
-		return query_fail(&call->error, "42601", "cannot insert multiple commands into a prepared statement");
+		return api_fail(call->failure, PYR_STATUS_QUERY, "42601", "a call runs one statement, not several");
 	if (query_script_count(script) == 0)
-		return pyr_ok();
-	PYR_TRY(query_statement_new(session, script, 0, NULL, 0, &statement, &call->error));
+		return PYR_STATUS_OK;
+	if (query_statement_new(session, script, 0, NULL, 0, &statement, &call->error).code != PYR_OK)
+		return fail_query(call);
 	query_session_begin(session, QUERY_BLOCK_IMPLICIT);
-	pyr_result result = run_statement(call, statement);
+	enum pyr_status status = run_statement(call, statement);
 	query_statement_free(statement);
-	if (result.code == PYR_OK)
-		return query_session_commit(session, &call->error);
-	query_session_rollback(session);
-	return result;
+	if (status != PYR_STATUS_OK)
+		query_session_rollback(session);
+	else if (query_session_commit(session, &call->error).code != PYR_OK)
+		status = fail_query(call);
+	return status;
 }
 
 static void run(struct os_job *job)
@@ -110,16 +134,17 @@ static void run(struct os_job *job)
 	struct sql_call *call = BASE_CONTAINER(job, struct sql_call, job);
 	struct query_session *session;
 	struct query_script *script;
-	call->result = query_session_new(node_host_engine(call->log->host), node_host_source(call->log->host),
-	                                 &embedded_principal, &session);
-	if (call->result.code != PYR_OK) {
-		call->result = query_fail_memory(&call->error);
+	pyr_result result = query_session_new(node_host_engine(call->log->host), node_host_source(call->log->host),
+	                                      &embedded_principal, &session);
+	if (result.code != PYR_OK) {
+		call->status = api_rows_settle(result, call->failure);
 		return;
 	}
-	call->result = query_script_new(call->text, strlen(call->text), &script, &call->error);
-	if (call->result.code == PYR_OK) {
-		call->result = run_script(call, session, script);
+	if (query_script_new(call->text, strlen(call->text), &script, &call->error).code == PYR_OK) {
+		call->status = run_script(call, session, script);
 		query_script_free(script);
+	} else {
+		call->status = fail_query(call);
 	}
 	query_session_free(session);
 }
@@ -163,7 +188,8 @@ enum pyr_status embedded_sql(struct pyralog *log, const char *text, const char *
 	                        .log = embedded_of(log),
 	                        .text = text,
 	                        .parameter_count = parameter_count,
-	                        .rows = rows};
+	                        .rows = rows,
+	                        .failure = failure};
 	call.parameters = calloc(parameter_count + 1, sizeof *call.parameters);
 	if (!call.parameters)
 		return api_fail(failure, PYR_STATUS_OUT_OF_MEMORY, "", "out of memory");
@@ -172,7 +198,5 @@ enum pyr_status embedded_sql(struct pyralog *log, const char *text, const char *
 			call.parameters[i] = (struct base_bytes){(const uint8_t *)parameters[i], strlen(parameters[i])};
 	wait_for(&call);
 	free(call.parameters);
-	return call.result.code == PYR_OK
-	               ? PYR_STATUS_OK
-	               : api_fail(failure, PYR_STATUS_QUERY, call.error.sqlstate, "%s", call.error.message);
+	return call.status;
 }

@@ -44,37 +44,57 @@ static enum pyr_status connect_pg(struct remote *remote, struct pyr_failure *fai
 	return status;
 }
 
-static pyr_result take_rows(const PGresult *result, struct pyr_rows *rows)
+/* A row, or at the end none; what a statement is told to have done stands in the last. */
+static pyr_result take_rows(PGresult *result, struct pyr_rows *rows)
 {
 	int columns = PQnfields(result), count = PQntuples(result);
-	for (int i = 0; i < columns; i++)
-		PYR_TRY(api_rows_column(rows, (size_t)columns, PQfname(result, i), PQftype(result, i),
-		                        PQfmod(result, i)));
+	for (int i = 0; i < columns && rows->column_count < (size_t)columns; i++)
+		PYR_TRY(api_rows_column(rows, (size_t)columns, PQfname(result, i), PQftype(result, i)));
 	for (int row = 0; row < count; row++)
 		for (int i = 0; i < columns; i++) {
 			const char *value = PQgetisnull(result, row, i) ? NULL : PQgetvalue(result, row, i);
 			PYR_TRY(api_rows_cell(rows, (struct base_bytes){(const uint8_t *)value,
 			                                                (size_t)PQgetlength(result, row, i)}));
 		}
-	rows->affected = strncmp(PQcmdStatus((PGresult *)(uintptr_t)result), "INSERT", 6) == 0
-	                         ? strtoull(PQcmdTuples((PGresult *)(uintptr_t)result), NULL, 10)
-	                         : 0;
+	if (strncmp(PQcmdStatus(result), "INSERT", 6) == 0)
+		rows->affected = strtoull(PQcmdTuples(result), NULL, 10);
 	return pyr_ok();
 }
 
-static enum pyr_status settle(struct remote *remote, const PGresult *result, struct pyr_rows *rows,
+static enum pyr_status settle(const struct remote *remote, PGresult *result, struct pyr_rows *rows,
                               struct pyr_failure *failure)
 {
-	ExecStatusType status = PQresultStatus(result);
 	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 	const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-	if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK || status == PGRES_EMPTY_QUERY)
-		return take_rows(result, rows).code == PYR_OK
-		               ? PYR_STATUS_OK
-		               : api_fail(failure, PYR_STATUS_OUT_OF_MEMORY, "", "out of memory");
-	if (!sqlstate || !message)
-		return fail_network(remote, failure);
-	return api_fail(failure, PYR_STATUS_QUERY, sqlstate, "%s", message);
+	switch (PQresultStatus(result)) {
+	case PGRES_SINGLE_TUPLE:
+	case PGRES_TUPLES_OK:
+	case PGRES_COMMAND_OK:
+	case PGRES_EMPTY_QUERY:
+		return api_rows_settle(take_rows(result, rows), failure);
+	case PGRES_COPY_OUT:
+	case PGRES_COPY_IN:
+	case PGRES_COPY_BOTH:
+		return api_fail(failure, PYR_STATUS_NOT_SUPPORTED, "", "COPY needs a session, as psql has one");
+	default:
+		return sqlstate && message ? api_fail(failure, PYR_STATUS_QUERY, sqlstate, "%s", message)
+		                           : fail_network(remote, failure);
+	}
+}
+
+/* Row by row, so that no more is held than rows may have. Behind a failure of ours more may come: then the connection
+ * goes. */
+static enum pyr_status take_results(struct remote *remote, struct pyr_rows *rows, struct pyr_failure *failure)
+{
+	enum pyr_status status = PYR_STATUS_OK;
+	PGresult *result;
+	while (status == PYR_STATUS_OK && (result = PQgetResult(remote->pg)) != NULL) {
+		status = settle(remote, result, rows, failure);
+		PQclear(result);
+	}
+	if (status == PYR_STATUS_QUERY)
+		PQclear(PQgetResult(remote->pg)); /* none: the server's error was the last */
+	return status;
 }
 
 /* Nothing of a statement may stay for the next. */
@@ -84,9 +104,15 @@ static enum pyr_status run(struct remote *remote, const char *text, const char *
 	enum pyr_status status = connect_pg(remote, failure);
 	if (status != PYR_STATUS_OK)
 		return status;
-	PGresult *result = PQexecParams(remote->pg, text, parameter_count, NULL, parameters, NULL, NULL, 0);
-	status = settle(remote, result, rows, failure);
-	PQclear(result);
+	if (PQsendQueryParams(remote->pg, text, parameter_count, NULL, parameters, NULL, NULL, 0) == 1) {
+		(void)PQsetSingleRowMode(remote->pg);
+		status = take_results(remote, rows, failure);
+	} else {
+		status = fail_network(remote, failure);
+	}
+	if (status == PYR_STATUS_OK && PQtransactionStatus(remote->pg) != PQTRANS_IDLE)
+		status = api_fail(failure, PYR_STATUS_NOT_SUPPORTED, "",
+		                  "a transaction needs a session, as psql has one");
 	if (PQstatus(remote->pg) != CONNECTION_OK || PQtransactionStatus(remote->pg) != PQTRANS_IDLE)
 		disconnect(remote);
 	return status;

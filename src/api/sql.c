@@ -9,6 +9,22 @@
 #include <string.h>
 #include <strings.h>
 
+static const char *skip_comments(const char *text)
+{
+	for (;;) {
+		const char *end = NULL;
+		while (isspace((unsigned char)*text))
+			text += 1;
+		if (strncmp(text, "--", 2) == 0)
+			end = strchr(text, '\n');
+		else if (strncmp(text, "/*", 2) == 0)
+			end = strstr(text + 2, "*/");
+		if (!end)
+			return text;
+		text = end + (*end == '*' ? 2 : 1);
+	}
+}
+
 /* What would change the session that the next statement may or may not get. */
 static bool concerns_session(const char *text)
 {
@@ -16,9 +32,8 @@ static bool concerns_session(const char *text)
 	                                    "abort",  "savepoint", "release", "set",        "reset",
 	                                    "copy",   "declare",   "fetch",   "move",       "close",
 	                                    "listen", "prepare",   "execute", "deallocate", "discard"};
-	while (isspace((unsigned char)*text))
-		text += 1;
 	size_t bytes = 0;
+	text = skip_comments(text);
 	while (isalpha((unsigned char)text[bytes]))
 		bytes += 1;
 	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
@@ -48,8 +63,7 @@ enum pyr_status pyr_sql(struct pyralog *log, const char *text, const char *const
 
 /* ---- filling ---- */
 
-pyr_result api_rows_column(struct pyr_rows *rows, size_t column_count, const char *name, uint32_t type,
-                           int32_t modifier)
+pyr_result api_rows_column(struct pyr_rows *rows, size_t column_count, const char *name, uint32_t type)
 {
 	if (!rows->columns)
 		rows->columns = calloc(column_count, sizeof *rows->columns);
@@ -58,12 +72,14 @@ pyr_result api_rows_column(struct pyr_rows *rows, size_t column_count, const cha
 		free(copy);
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	}
-	rows->columns[rows->column_count++] = (struct api_column){copy, type, modifier};
+	rows->columns[rows->column_count++] = (struct api_column){copy, type};
 	return pyr_ok();
 }
 
 pyr_result api_rows_cell(struct pyr_rows *rows, struct base_bytes text)
 {
+	if (rows->byte_count + text.bytes > API_ROWS_BYTES_MAX)
+		return pyr_result_of(PYR_TOO_LARGE);
 	if (!base_array_reserve(&rows->cells, &rows->cell_room, rows->cell_count + 1, sizeof *rows->cells) ||
 	    !base_array_reserve(&rows->bytes, &rows->byte_room, rows->byte_count + text.bytes + 1, 1))
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
@@ -74,6 +90,16 @@ pyr_result api_rows_cell(struct pyr_rows *rows, struct base_bytes text)
 	rows->bytes[rows->byte_count + text.bytes] = '\0';
 	rows->byte_count += text.bytes + 1;
 	return pyr_ok();
+}
+
+enum pyr_status api_rows_settle(pyr_result result, struct pyr_failure *failure)
+{
+	if (result.code == PYR_OK)
+		return PYR_STATUS_OK;
+	if (result.code == PYR_TOO_LARGE)
+		return api_fail(failure, PYR_STATUS_TOO_LARGE, "",
+		                "the result has more than %d MiB of text: ask for less", API_ROWS_BYTES_MAX >> 20);
+	return api_fail(failure, PYR_STATUS_OUT_OF_MEMORY, "", "out of memory");
 }
 
 /* ---- reading ---- */

@@ -4,6 +4,7 @@
  *	contract connect KAFKA_PORT PG_PORT
  *
  * Prints "ok" and a name for each test; what is not as promised ends the program with 1 and a line that says where. */
+#include <pyralog/arrow.h>
 #include <pyralog/pyralog.h>
 
 #include <pthread.h>
@@ -199,9 +200,82 @@ static void test_sql_errors(struct pyralog *log)
 	CHECK(strcmp(failure.sqlstate, "42601") == 0);
 	FAILS(pyr_sql(log, "SELECT 1", parameters, 1, &rows, &failure), PYR_STATUS_QUERY);
 	FAILS(pyr_sql(log, " Begin", NULL, 0, &rows, &failure), PYR_STATUS_NOT_SUPPORTED);
+	FAILS(pyr_sql(log, "/* */ -- no\n set x = 1", NULL, 0, &rows, &failure), PYR_STATUS_NOT_SUPPORTED);
+	/* Nested comments hide the word from the library, not from the node. */
+	FAILS(pyr_sql(log, "/*/**/*/ BEGIN", NULL, 0, &rows, &failure), PYR_STATUS_NOT_SUPPORTED);
+	FAILS(pyr_sql(log, "/*/**/*/ COPY (SELECT 1) TO STDOUT", NULL, 0, &rows, &failure), PYR_STATUS_NOT_SUPPORTED);
+	FAILS(pyr_sql(log, "SELECT repeat('x', 1000000) FROM generate_series(1, 300)", NULL, 0, &rows, &failure),
+	      PYR_STATUS_TOO_LARGE);
 	OK(pyr_sql(log, "", NULL, 0, &rows, &failure));
 	CHECK(pyr_rows_count(rows) == 0);
 	pyr_rows_free(rows);
+}
+
+static struct ArrowArrayStream stream_of(struct pyralog *log, const char *text)
+{
+	struct ArrowArrayStream stream;
+	struct pyr_rows *rows;
+	OK(pyr_sql(log, text, NULL, 0, &rows, &failure));
+	OK(pyr_rows_arrow(rows, &stream, &failure));
+	return stream;
+}
+
+static bool is_value(const struct ArrowArray *batch, int64_t column, const void *value, size_t bytes)
+{
+	const struct ArrowArray *array = batch->children[column];
+	return array->null_count == 0 && memcmp(array->buffers[array->n_buffers - 1], value, bytes) == 0;
+}
+
+static void test_arrow_types(struct pyralog *log)
+{
+	static const char *const formats[] = {"b", "s", "i",   "l",    "f",       "g", "u",
+	                                      "u", "z", "tdD", "tsu:", "tsu:UTC", "i"};
+	struct ArrowArrayStream stream = stream_of(
+		log, "SELECT 1 = 1, 7::int2, -8::int4, 9000000000::int8, 1.5::float4, -0.25::float8,"
+		     " 12.50::numeric(10,2), 'text', '\\x00ff'::bytea, date '2024-02-29',"
+		     " timestamp '1970-01-01 00:00:01.5', timestamptz '1970-01-01 01:00:00+01', NULL::int4 AS last");
+	struct ArrowSchema schema;
+	struct ArrowArray batch;
+	CHECK(stream.get_schema(&stream, &schema) == 0 && strcmp(schema.format, "+s") == 0);
+	CHECK(schema.n_children == 13 && strcmp(schema.children[12]->name, "last") == 0);
+	for (int i = 0; i < 13; i++)
+		CHECK(strcmp(schema.children[i]->format, formats[i]) == 0);
+	schema.release(&schema);
+	CHECK(stream.get_next(&stream, &batch) == 0 && batch.length == 1 && batch.n_children == 13);
+	CHECK((*(const uint8_t *)batch.children[0]->buffers[1] & 1) == 1);
+	CHECK(is_value(&batch, 1, &(int16_t){7}, 2) && is_value(&batch, 2, &(int32_t){-8}, 4));
+	CHECK(is_value(&batch, 3, &(int64_t){9000000000}, 8) && is_value(&batch, 4, &(float){1.5f}, 4));
+	CHECK(is_value(&batch, 5, &(double){-0.25}, 8) && is_value(&batch, 6, "12.50", 5));
+	CHECK(is_value(&batch, 7, "text", 4) && is_value(&batch, 8, "\0\377", 2));
+	CHECK(((const int32_t *)batch.children[8]->buffers[1])[1] == 2);
+	CHECK(is_value(&batch, 9, &(int32_t){19782}, 4) && is_value(&batch, 10, &(int64_t){1500000}, 8));
+	CHECK(is_value(&batch, 11, &(int64_t){0}, 8) && batch.children[12]->null_count == 1);
+	CHECK((*(const uint8_t *)batch.children[12]->buffers[0] & 1) == 0);
+	batch.release(&batch);
+	CHECK(stream.get_next(&stream, &batch) == 0 && !batch.release); /* the end */
+	stream.release(&stream);
+}
+
+static void test_arrow_batches(struct pyralog *log)
+{
+	struct ArrowArrayStream stream = stream_of(
+		log, "SELECT i::int8, CASE WHEN i % 2 = 0 THEN 'even' END FROM generate_series(0, 99999) AS g(i)");
+	struct ArrowArray batch, moved;
+	int64_t rows = 0;
+	while (stream.get_next(&stream, &batch) == 0 && batch.release) {
+		CHECK(batch.children[1]->null_count == batch.length / 2);
+		moved = *batch.children[0]; /* a child may outlive its parent */
+		batch.children[0]->release = NULL;
+		rows += batch.length;
+		batch.release(&batch);
+		CHECK(((const int64_t *)moved.buffers[1])[moved.length - 1] == rows - 1);
+		moved.release(&moved);
+	}
+	CHECK(rows == 100000);
+	stream.release(&stream);
+	stream = stream_of(log, "SELECT 1 AS a WHERE false");
+	CHECK(stream.get_next(&stream, &batch) == 0 && !batch.release);
+	stream.release(&stream);
 }
 
 static void *produce_some(void *context)
@@ -276,6 +350,8 @@ int main(int argc, char **argv)
 	             {"reader", test_reader},
 	             {"sql", test_sql},
 	             {"sql errors", test_sql_errors},
+	             {"arrow types", test_arrow_types},
+	             {"arrow batches", test_arrow_batches},
 	             {"threads", test_threads}};
 	if (argc < 3)
 		return 2;

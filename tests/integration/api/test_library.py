@@ -1,9 +1,11 @@
 """The C library: the same program on a node of its own and on a server; the examples."""
 import os
+import pathlib
 import subprocess
 
 import pytest
 
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 SECONDS = 60
 
 
@@ -50,6 +52,35 @@ def test_only_what_the_header_declares_is_exported(build):
     library = build / "src/api/libpyralog.so"
     listed = subprocess.run(["nm", "-D", "--defined-only", library], capture_output=True, text=True, check=True)
     names = {line.split()[-1].split("@")[0] for line in listed.stdout.splitlines() if " T " in line}
-    header = (pytest.importorskip("pathlib").Path(__file__).parents[3] / "include/pyralog/pyralog.h").read_text()
+    header = (ROOT / "include/pyralog/pyralog.h").read_text()
     assert names and all(name.startswith("pyr_") and f"{name}(" in header for name in names)
-    assert os.path.getsize(library) > 0
+
+
+def sanitizers(library):
+    """What else a program needs that uses a library which was built with them."""
+    needed = subprocess.run(["nm", "-D", "--undefined-only", library], capture_output=True, text=True, check=True)
+    return ["-fsanitize=address,undefined"] if "__asan_init" in needed.stdout else []
+
+
+def test_an_installed_library_is_found_by_pkg_config(build, tmp_path):
+    """As its users build: the header, the pkg-config file and the libraries, from where they were installed."""
+    subprocess.run(["meson", "install", "-C", build, "--no-rebuild", "--quiet", "--destdir", tmp_path], check=True,
+                   capture_output=True, timeout=SECONDS)
+    library = next(tmp_path.rglob("libpyralog.so"))
+    environment = {**os.environ, "PKG_CONFIG_SYSROOT_DIR": str(tmp_path), "LD_LIBRARY_PATH": str(library.parent),
+                   "PKG_CONFIG_PATH": str(library.parent / "pkgconfig")}
+    flags = subprocess.run(["pkg-config", "--cflags", "--libs", "pyralog"], env=environment, check=True,
+                           capture_output=True, text=True).stdout.split()
+    program = tmp_path / "getting_started"
+    subprocess.run(["cc", "-std=c99", "-Wall", "-Werror", ROOT / "examples/getting_started.c", *flags,
+                    *sanitizers(library), "-o", program], check=True, timeout=SECONDS)
+    done = subprocess.run([program, tmp_path / "data"], env=environment, capture_output=True, text=True,
+                          timeout=SECONDS)
+    assert done.returncode == 0 and "user-123: 2" in done.stdout, done.stderr
+
+
+def test_acknowledged_records_outlive_the_process(build, tmp_path):
+    """The embedded node ends and comes back on the same directory: what was written is there, and goes on."""
+    for events in (2, 4):
+        told = run(build, "examples/getting_started", tmp_path / "data")
+        assert f"user-123: {events}" in told

@@ -35,6 +35,13 @@ def test_contract(build, place):
     assert len(told) >= 8 and all(line.startswith("ok ") for line in told)
 
 
+def test_contract_on_several_shards(build, new_node):
+    """A directory that a server made with three of them."""
+    node = new_node("--shards", "3")
+    node.stop()
+    assert "ok threads" in run(build, "tests/integration/api/contract", "open", node.folder / "data")
+
+
 def test_getting_started(build, place):
     arguments = place[1:] if place[0] == "open" else ["127.0.0.1", *place[1:]]
     told = run(build, "examples/getting_started", *arguments)

@@ -10,6 +10,7 @@ const struct cli_command_row cli_commands[] = {
 	{"consume", cli_consume, "records of a topic: lines, CSV, JSON lines", "", cli_consume_options},
 	{"group", cli_group, "consumer groups: list, describe with lag, reset offsets, delete",
          "list describe reset delete", cli_group_options},
+	{"inspect", cli_inspect, "what lies in a data directory that no server has open", "", cli_inspect_options},
 	{"bench", cli_bench, "load a broker that speaks Kafka's protocol, and tell how fast it is",
          "produce fetch tail mixed", cli_bench_options},
 	{"config", cli_config, "check a cluster.toml; write the reference page", "check reference", NULL},

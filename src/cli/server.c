@@ -3,41 +3,24 @@
  * Starts from the bottom up (disks, logs and catalogs, then the ports) and stops from the top down, so that nothing is
  * accepted that can't be finished. Shard 0's loop is the main thread's, every other has a thread of its own. One line per open port on standard output; what goes wrong on standard error.
  */
-#include "base/table.h"
 #include "cli/cli.h"
 #include "cli/config.h"
 #include "cli/options.h"
-#include "node/layout.h"
-#include "node/node.h"
-#include "node/source.h"
+#include "node/host.h"
 #include "os/environment.h"
 #include "os/real.h"
-#include "query/engine.h"
 #include "server/kafka/kafka.h"
 #include "server/pg/pg.h"
 
 #include <stdio.h>
 #include <string.h>
 
-#define SPILL_FOLDER "sql-spill"
-
-struct shard {
-	struct os_loop *loop;
-	struct os_net *net;
-	struct os_disk *disk;
-	struct os_task stop; /* the loop */
-};
-
 struct server {
-	struct os_disk *root; /* the data directory */
-	struct shard shards[NODE_SHARDS_MAX];
+	struct node_host *host;
+	struct os_net *nets[NODE_SHARDS_MAX]; /* a shard each */
 	size_t shard_count;
-	struct node *node;
-	struct query_engine *engine;
-	struct query_source *source;
 	struct kafka_server *kafka;
 	struct pg_server *pg;
-	char spill_folder[4096];
 	bool stopping;
 };
 
@@ -92,28 +75,11 @@ static void log_line(void *context, const char *line)
 
 /* ---- stopping, from the top down ---- */
 
-static void stop_loop(struct os_task *task)
-{
-	os_real_loop_stop(BASE_CONTAINER(task, struct shard, stop)->loop);
-}
-
-static void node_stopped(void *context)
-{
-	struct server *server = context;
-	server->node = NULL;
-	for (size_t i = 1; i < server->shard_count; i++) {
-		server->shards[i].stop.run = stop_loop;
-		os_loop_post(server->shards[i].loop, &server->shards[i].stop);
-		os_real_loop_join(server->shards[i].loop);
-	}
-	os_real_loop_stop(server->shards[0].loop);
-}
-
 static void kafka_stopped(void *context)
 {
 	struct server *server = context;
 	server->kafka = NULL;
-	node_close(server->node, node_stopped, server);
+	node_host_stop(server->host);
 }
 
 static void pg_stopped(void *context)
@@ -179,12 +145,13 @@ static pyr_result open_kafka(struct server *server, const struct cli_option *opt
 	struct kafka_server_options kafka = kafka_server_options_default();
 	struct kafka_shard shards[NODE_SHARDS_MAX];
 	long long partitions;
+	struct node *node = node_host_node(server->host);
 	for (size_t i = 0; i < server->shard_count; i++)
-		shards[i] = (struct kafka_shard){server->shards[i].loop, server->shards[i].net,
-		                                 node_catalog(server->node, i), node_log(server->node, i)};
+		shards[i] = (struct kafka_shard){node_host_loop(server->host, i), server->nets[i],
+		                                 node_catalog(node, i), node_log(node, i)};
 	kafka.shards = shards;
 	kafka.shard_count = server->shard_count;
-	kafka.coordinator = node_coordinator(server->node);
+	kafka.coordinator = node_coordinator(node);
 	kafka.host = cli_option_get(options, "host");
 	kafka.advertised_host = cli_option_get(options, "advertised-host");
 	if (!kafka.advertised_host[0])
@@ -194,18 +161,6 @@ static pyr_result open_kafka(struct server *server, const struct cli_option *opt
 	kafka.default_partitions = (uint32_t)partitions;
 	PYR_TRY(port_option(options, "kafka-port", &kafka.port, error));
 	return kafka_server_new(&kafka, &server->kafka, error);
-}
-
-struct spilled {
-	struct os_disk *root;
-};
-
-static void remove_spilled(void *context, const char *name)
-{
-	const struct spilled *spilled = context;
-	char path[512];
-	snprintf(path, sizeof path, SPILL_FOLDER "/%s", name);
-	pyr_ignore(os_file_remove(spilled->root, path));
 }
 
 static pyr_result engine_options(const struct cli_option *options, struct query_engine_options *engine,
@@ -221,90 +176,57 @@ static pyr_result engine_options(const struct cli_option *options, struct query_
 	return pyr_ok();
 }
 
-/* What a process that was killed left behind goes first. */
-static void prepare_spill(struct server *server, const struct cli_option *options, struct query_engine_options *engine)
-{
-	struct spilled spilled = {server->root};
-	pyr_ignore(os_directory_make(server->root, SPILL_FOLDER));
-	pyr_ignore(os_directory_list(server->root, SPILL_FOLDER, remove_spilled, &spilled));
-	snprintf(server->spill_folder, sizeof server->spill_folder, "%s/" SPILL_FOLDER,
-	         cli_option_get(options, "data"));
-	engine->spill_folder = engine->spill_bytes > 0 ? server->spill_folder : NULL;
-}
-
 static pyr_result open_pg(struct server *server, const struct cli_option *options, struct pyr_error *error)
 {
-	struct query_engine_options engine = query_engine_options_default();
 	struct pg_server_options pg = pg_server_options_default();
-	PYR_TRY(engine_options(options, &engine, error));
-	prepare_spill(server, options, &engine);
-	PYR_TRY(query_engine_new(&engine, &server->engine, error));
-	server->source = node_source_new(server->node);
-	if (!server->source)
-		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
-	pg.loop = server->shards[0].loop;
-	pg.net = server->shards[0].net;
-	pg.engine = server->engine;
-	pg.source = server->source;
+	pg.loop = node_host_loop(server->host, 0);
+	pg.net = server->nets[0];
+	pg.engine = node_host_engine(server->host);
+	pg.source = node_host_source(server->host);
 	pg.host = cli_option_get(options, "host");
 	PYR_TRY(port_option(options, "pg-port", &pg.port, error));
 	return pg_server_new(&pg, &server->pg, error);
 }
 
-/* A folder, a loop and a net for each shard. */
-static pyr_result make_shards(struct server *server, const struct cli_option *options, struct pyr_error *error)
+static pyr_result group_options(const struct cli_option *options, struct group_options *group, struct pyr_error *error)
 {
-	const char *data = cli_option_get(options, "data");
-	long long wanted;
-	size_t fallback = os_environment_processors() / 2;
-	PYR_TRY(cli_option_number(options, "shards", 0, NODE_SHARDS_MAX, &wanted, error));
-	PYR_TRY(os_real_disk_new(data, &server->root, error));
-	PYR_TRY(node_layout_open(server->root, (size_t)wanted, fallback > 0 ? fallback : 1, &server->shard_count,
-	                         error));
+	long long heartbeat_ms, session_ms;
+	group->log_line = log_line;
+	PYR_TRY(cli_option_number(options, "group-heartbeat-ms", 100, 60000, &heartbeat_ms, error));
+	PYR_TRY(cli_option_number(options, "group-session-ms", heartbeat_ms, 3600000, &session_ms, error));
+	group->consumer_heartbeat_ms = (int32_t)heartbeat_ms;
+	group->consumer_session_timeout_ms = (int32_t)session_ms;
+	return pyr_ok();
+}
+
+static pyr_result open_host(struct server *server, const struct cli_option *options, struct pyr_error *error)
+{
+	struct node_host_options host = node_host_options_default();
+	long long shards;
+	PYR_TRY(cli_option_number(options, "shards", 0, NODE_SHARDS_MAX, &shards, error));
+	PYR_TRY(group_options(options, &host.node.group, error));
+	PYR_TRY(log_options(options, &host.node.log, error));
+	PYR_TRY(durability_option(options, &host.node.durability, error));
+	PYR_TRY(engine_options(options, &host.engine, error));
+	host.data = cli_option_get(options, "data");
+	host.shards = (size_t)shards;
+	PYR_TRY(node_host_open(&host, &server->host, error));
+	server->shard_count = node_shard_count(node_host_node(server->host));
 	for (size_t i = 0; i < server->shard_count; i++) {
-		struct shard *shard = &server->shards[i];
-		char folder[NODE_SHARD_FOLDER_MAX], path[4096];
-		node_layout_folder(i, folder);
-		snprintf(path, sizeof path, "%s/%s", data, folder);
-		PYR_TRY(os_real_disk_new(path, &shard->disk, error));
-		shard->loop = os_real_loop_new();
-		shard->net = shard->loop ? os_real_net_new(shard->loop) : NULL;
-		if (!shard->net)
+		server->nets[i] = os_real_net_new(node_host_loop(server->host, i));
+		if (!server->nets[i])
 			return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
 	}
 	return pyr_ok();
 }
 
-static pyr_result open_node(struct server *server, const struct cli_option *options, struct pyr_error *error)
-{
-	struct node_options node = node_options_default();
-	struct node_place places[NODE_SHARDS_MAX];
-	long long heartbeat_ms, session_ms;
-	node.group.log_line = log_line;
-	PYR_TRY(cli_option_number(options, "group-heartbeat-ms", 100, 60000, &heartbeat_ms, error));
-	PYR_TRY(cli_option_number(options, "group-session-ms", heartbeat_ms, 3600000, &session_ms, error));
-	node.group.consumer_heartbeat_ms = (int32_t)heartbeat_ms;
-	node.group.consumer_session_timeout_ms = (int32_t)session_ms;
-	PYR_TRY(log_options(options, &node.log, error));
-	PYR_TRY(durability_option(options, &node.durability, error));
-	PYR_TRY(make_shards(server, options, error));
-	for (size_t i = 0; i < server->shard_count; i++)
-		places[i] = (struct node_place){server->shards[i].loop, server->shards[i].disk};
-	return node_open(places, server->shard_count, &node, &server->node, error);
-}
-
 static pyr_result start(struct server *server, const struct cli_option *options, struct pyr_error *error)
 {
-	PYR_TRY(open_node(server, options, error));
+	PYR_TRY(open_host(server, options, error));
 	PYR_TRY(open_kafka(server, options, error));
 	PYR_TRY(open_pg(server, options, error));
-	for (size_t i = 1; i < server->shard_count; i++) {
-		char name[16];
-		snprintf(name, sizeof name, "shard %u", (unsigned)i % NODE_SHARDS_MAX);
-		if (os_real_loop_start(server->shards[i].loop, name).code != PYR_OK)
-			return pyr_fail(error, PYR_OUT_OF_MEMORY, "no thread can be started for a shard");
-	}
-	return os_real_on_interrupt(server->shards[0].loop, stop, server);
+	PYR_TRY(node_host_start(server->host, 1, error));
+	return os_real_on_interrupt(node_host_loop(server->host, 0), stop, server);
 }
 
 static void announce(const struct server *server, const struct cli_option *options)
@@ -318,14 +240,9 @@ static void announce(const struct server *server, const struct cli_option *optio
 
 static void clean_up(struct server *server)
 {
-	node_source_free(server->source);
-	query_engine_free(server->engine);
-	for (size_t i = 0; i < server->shard_count; i++) {
-		os_real_disk_free(server->shards[i].disk);
-		os_real_net_free(server->shards[i].net);
-		os_real_loop_free(server->shards[i].loop);
-	}
-	os_real_disk_free(server->root);
+	for (size_t i = 0; i < server->shard_count; i++)
+		os_real_net_free(server->nets[i]);
+	node_host_free(server->host);
 }
 
 const struct cli_option *cli_server_options(void)
@@ -384,7 +301,7 @@ int cli_server(int argc, char **argv)
 		return error.code == PYR_USAGE ? 2 : 1; /* the process ends: nothing to take down in order */
 	}
 	announce(&server, options);
-	os_real_loop_run(server.shards[0].loop);
+	os_real_loop_run(node_host_loop(server.host, 0));
 	clean_up(&server);
 	cli_config_free(&config);
 	return 0;

@@ -8,6 +8,10 @@
 
 #ifdef PYR_JEMALLOC
 #include <jemalloc/jemalloc.h>
+#include <malloc.h>
+
+/* Programs link it; the library does not, as a process has one allocator and that is its program's to choose. */
+#pragma weak mallctl
 
 /* Read by jemalloc when the process starts. */
 [[gnu::visibility("default")]] const char *malloc_conf = "dirty_decay_ms:10000,muzzy_decay_ms:0";
@@ -17,7 +21,10 @@
 
 void os_memory_trim(void)
 {
-	(void)mallctl(PURGE_ALL(MALLCTL_ARENAS_ALL), NULL, NULL, NULL, 0);
+	if (mallctl)
+		(void)mallctl(PURGE_ALL(MALLCTL_ARENAS_ALL), NULL, NULL, NULL, 0);
+	else
+		malloc_trim(0);
 }
 #else
 #include <malloc.h>

@@ -1,0 +1,48 @@
+/* A connection to a server: what the remote way's files share (see pyralog.h). */
+#ifndef PYRALOG_API_REMOTE_H
+#define PYRALOG_API_REMOTE_H
+
+#include "api/api_priv.h"
+#include "bench/admin.h"
+#include "os/thread.h"
+
+enum { REMOTE_HOST_BYTES_MAX = 256 };
+
+/* A connection to the Kafka port, on a loop that runs while something is asked. */
+struct remote_link {
+	struct bench_admin admin;
+	struct os_loop *loop;
+	struct os_net *net;
+};
+
+struct remote {
+	struct pyralog base;
+	char host[REMOTE_HOST_BYTES_MAX];
+	uint16_t kafka_port, pg_port;
+	struct os_mutex lock; /* of what follows but `pg` */
+	struct remote_link link;
+	uint32_t turn; /* which partition a record without a key gets next */
+	struct os_mutex pg_lock;
+	struct pg_conn *pg; /* libpq's PGconn; NULL: not asked for yet */
+};
+
+static inline struct remote *remote_of(struct pyralog *log)
+{
+	return (struct remote *)log;
+}
+
+pyr_result remote_link_open(struct remote_link *link, const struct remote *remote, struct pyr_error *error);
+void remote_link_close(struct remote_link *link); /* a zeroed one is fine */
+/* An error of Kafka's, about the topic. */
+pyr_result remote_refused(int16_t code, const char *topic, struct pyr_error *error);
+
+pyr_result remote_produce(struct pyralog *log, const char *topic, struct pyr_record *records, size_t count,
+                          struct pyr_error *error);
+pyr_result remote_reader_open(struct pyralog *log, struct pyr_reader *reader, struct pyr_error *error);
+pyr_result remote_reader_next(struct pyr_reader *reader, unsigned wait_ms, struct codec_record *ret_record,
+                              bool *ret_any, struct pyr_error *error);
+void remote_reader_close(struct pyr_reader *reader);
+enum pyr_status remote_sql(struct pyralog *log, const char *text, const char *const *parameters, size_t parameter_count,
+                           struct pyr_rows *rows, struct pyr_failure *failure);
+
+#endif

@@ -1,0 +1,372 @@
+/* What the library promises, checked the same way on a node in this process and on a server:
+ *
+ *	contract open DIRECTORY
+ *	contract connect KAFKA_PORT PG_PORT
+ *
+ * Prints "ok" and a name for each test; what is not as promised ends the program with 1 and a line that says where. */
+#include <pyralog/arrow.h>
+#include <pyralog/pyralog.h>
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { PATIENCE_MS = 10000, RECORDS = 5000, THREADS = 4 };
+
+static struct pyr_failure failure;
+
+#define CHECK(condition)                                                                                               \
+	do {                                                                                                           \
+		if (!(condition)) {                                                                                    \
+			fprintf(stderr, "contract.c:%d: %s (last failure: %s)\n", __LINE__, #condition, failure.text); \
+			exit(1);                                                                                       \
+		}                                                                                                      \
+	} while (0)
+#define OK(call) CHECK((call) == PYR_STATUS_OK)
+#define FAILS(call, wanted) CHECK((call) == (wanted) && failure.status == (wanted) && failure.text[0])
+
+static bool is(struct pyr_bytes bytes, const char *text)
+{
+	return text ? bytes.data && bytes.bytes == strlen(text) && memcmp(bytes.data, text, bytes.bytes) == 0
+	            : bytes.data == NULL;
+}
+
+static void test_topics(struct pyralog *log)
+{
+	struct pyr_topic *topics;
+	size_t count;
+	OK(pyr_topic_create(log, "t-b", 3, &failure));
+	OK(pyr_topic_create(log, "t-a", 0, &failure));
+	FAILS(pyr_topic_create(log, "t-a", 1, &failure), PYR_STATUS_EXISTS);
+	FAILS(pyr_topic_create(log, "not/valid", 1, &failure), PYR_STATUS_USAGE);
+	OK(pyr_topic_list(log, &topics, &count, &failure));
+	CHECK(count == 2 && strcmp(topics[0].name, "t-a") == 0 && topics[0].partitions == 4);
+	CHECK(strcmp(topics[1].name, "t-b") == 0 && topics[1].partitions == 3);
+	pyr_topics_free(topics);
+	OK(pyr_topic_delete(log, "t-a", &failure));
+	OK(pyr_topic_delete(log, "t-b", NULL));
+	FAILS(pyr_topic_delete(log, "t-b", &failure), PYR_STATUS_NOT_FOUND);
+	OK(pyr_topic_list(log, &topics, &count, &failure));
+	CHECK(count == 0);
+	pyr_topics_free(topics);
+}
+
+static void test_produce(struct pyralog *log)
+{
+	struct pyr_header headers[] = {{pyr_text("trace"), pyr_text("1")}, {pyr_text("none"), {NULL, 0}}};
+	struct pyr_record records[3] = {pyr_record_of("k", "one"), pyr_record_of(NULL, "two"),
+	                                pyr_record_of("k", NULL)};
+	struct pyr_reader *reader;
+	struct pyr_record record;
+	OK(pyr_topic_create(log, "p", 4, &failure));
+	records[0].headers = headers;
+	records[0].header_count = 2;
+	records[0].timestamp_ms = 1700000000123;
+	records[1].partition = 2;
+	OK(pyr_produce(log, "p", records, 3, &failure));
+	/* The partition that Kafka's clients choose for the key. */
+	CHECK(records[0].partition == records[2].partition && records[1].partition == 2);
+	CHECK(records[2].offset == records[0].offset + 1 && records[2].timestamp_ms > 1700000000123);
+	OK(pyr_reader_open(log, "p", records[0].partition, records[0].offset, &reader, &failure));
+	OK(pyr_reader_next(reader, PATIENCE_MS, &record, &failure));
+	CHECK(record.offset == records[0].offset && record.timestamp_ms == 1700000000123);
+	CHECK(is(record.key, "k") && is(record.value, "one") && record.header_count == 2);
+	CHECK(is(record.headers[0].key, "trace") && is(record.headers[0].value, "1"));
+	CHECK(is(record.headers[1].key, "none") && is(record.headers[1].value, NULL));
+	OK(pyr_reader_next(reader, PATIENCE_MS, &record, &failure));
+	CHECK(is(record.value, NULL) && record.header_count == 0 && record.partition == records[2].partition);
+	pyr_reader_close(reader);
+	FAILS(pyr_produce(log, "nowhere", records, 3, &failure), PYR_STATUS_NOT_FOUND);
+	records[0].partition = 4;
+	FAILS(pyr_produce(log, "p", records, 1, &failure), PYR_STATUS_NOT_FOUND);
+	records[0].partition = 0;
+	records[0].timestamp_ms = -5;
+	FAILS(pyr_produce(log, "p", records, 1, &failure), PYR_STATUS_USAGE);
+	OK(pyr_produce(log, "p", records, 0, &failure));
+	OK(pyr_topic_delete(log, "p", &failure));
+}
+
+struct told {
+	size_t count, failed;
+	int64_t last;
+};
+
+static void on_done(void *context, const struct pyr_record *record, enum pyr_status status)
+{
+	struct told *told = context;
+	told->count += status == PYR_STATUS_OK;
+	told->failed += status != PYR_STATUS_OK;
+	told->last = record->offset;
+}
+
+static void test_producer(struct pyralog *log)
+{
+	struct told told = {0};
+	struct pyr_producer_options options = {sizeof options, 10000, on_done, &told};
+	struct pyr_producer *producer;
+	struct pyr_reader *reader;
+	struct pyr_record record;
+	char text[32];
+	OK(pyr_topic_create(log, "many", 1, &failure));
+	OK(pyr_producer_new(log, "many", &options, &producer, &failure));
+	for (int i = 0; i < RECORDS; i++) {
+		snprintf(text, sizeof text, "value %d", i);
+		record = pyr_record_of(NULL, text);
+		OK(pyr_producer_add(producer, &record, &failure));
+	}
+	CHECK(told.count > 0 && told.count < RECORDS);
+	OK(pyr_producer_flush(producer, &failure));
+	CHECK(told.count == RECORDS && told.failed == 0 && told.last == RECORDS - 1);
+	OK(pyr_reader_open(log, "many", 0, PYR_EARLIEST, &reader, &failure));
+	for (int i = 0; i < RECORDS; i++) {
+		OK(pyr_reader_next(reader, PATIENCE_MS, &record, &failure));
+		snprintf(text, sizeof text, "value %d", i);
+		CHECK(record.offset == i && is(record.value, text));
+	}
+	FAILS(pyr_reader_next(reader, 20, &record, &failure), PYR_STATUS_TIMED_OUT);
+	pyr_reader_close(reader);
+	OK(pyr_topic_delete(log, "many", &failure));
+	record = pyr_record_of(NULL, "lost");
+	OK(pyr_producer_add(producer, &record, &failure));
+	FAILS(pyr_producer_flush(producer, &failure), PYR_STATUS_NOT_FOUND);
+	CHECK(told.failed == 1);
+	OK(pyr_producer_flush(producer, &failure)); /* nothing is left */
+	pyr_producer_free(producer);
+}
+
+static void test_reader(struct pyralog *log)
+{
+	struct pyr_record record = pyr_record_of(NULL, "before"), read;
+	struct pyr_reader *latest, *beyond;
+	OK(pyr_topic_create(log, "r", 1, &failure));
+	FAILS(pyr_reader_open(log, "r", 1, 0, &latest, &failure), PYR_STATUS_NOT_FOUND);
+	FAILS(pyr_reader_open(log, "nowhere", 0, 0, &latest, &failure), PYR_STATUS_NOT_FOUND);
+	FAILS(pyr_reader_open(log, "r", 0, -3, &latest, &failure), PYR_STATUS_USAGE);
+	OK(pyr_produce(log, "r", &record, 1, &failure));
+	OK(pyr_reader_open(log, "r", 0, PYR_LATEST, &latest, &failure));
+	FAILS(pyr_reader_next(latest, 0, &read, &failure), PYR_STATUS_TIMED_OUT);
+	record = pyr_record_of(NULL, "after");
+	OK(pyr_produce(log, "r", &record, 1, &failure));
+	OK(pyr_reader_next(latest, PATIENCE_MS, &read, &failure));
+	CHECK(read.offset == 1 && is(read.value, "after"));
+	pyr_reader_close(latest);
+	OK(pyr_reader_open(log, "r", 0, 7, &beyond, &failure));
+	FAILS(pyr_reader_next(beyond, PATIENCE_MS, &read, &failure), PYR_STATUS_OUT_OF_RANGE);
+	pyr_reader_close(beyond);
+	OK(pyr_topic_delete(log, "r", &failure));
+}
+
+static void test_sql(struct pyralog *log)
+{
+	const char *parameters[] = {"a", NULL};
+	struct pyr_rows *rows;
+	OK(pyr_topic_create(log, "s", 1, &failure));
+	OK(pyr_sql(log, "INSERT INTO s (key, value) VALUES ('a', '1'), ('b', '2')", NULL, 0, &rows, &failure));
+	CHECK(pyr_rows_affected(rows) == 2 && pyr_rows_column_count(rows) == 0 && pyr_rows_count(rows) == 0);
+	pyr_rows_free(rows);
+	OK(pyr_sql(log, "SELECT key, \"offset\", $2::text AS nothing FROM s WHERE key = $1", parameters, 2, &rows,
+	           &failure));
+	CHECK(pyr_rows_count(rows) == 1 && pyr_rows_column_count(rows) == 3 && pyr_rows_affected(rows) == 0);
+	CHECK(strcmp(pyr_rows_column_name(rows, 1), "offset") == 0 && pyr_rows_column_type(rows, 1) == 20);
+	CHECK(strcmp(pyr_rows_value(rows, 0, 0), "a") == 0 && strcmp(pyr_rows_value(rows, 0, 1), "0") == 0);
+	CHECK(!pyr_rows_value(rows, 0, 2) && !pyr_rows_value(rows, 1, 0) && !pyr_rows_value(rows, 0, 3));
+	pyr_rows_free(rows);
+	OK(pyr_sql(log, "SELECT true, 1.50, '2024-02-29'::date, timestamp '2024-02-29 12:00:00.5', 'x''y'", NULL, 0,
+	           &rows, &failure));
+	CHECK(strcmp(pyr_rows_value(rows, 0, 0), "t") == 0 && strcmp(pyr_rows_value(rows, 0, 1), "1.50") == 0);
+	CHECK(strcmp(pyr_rows_value(rows, 0, 2), "2024-02-29") == 0);
+	CHECK(strcmp(pyr_rows_value(rows, 0, 3), "2024-02-29 12:00:00.5") == 0);
+	CHECK(strcmp(pyr_rows_value(rows, 0, 4), "x'y") == 0);
+	pyr_rows_free(rows);
+	OK(pyr_sql(log, "SELECT * FROM generate_series(1, 10000) AS g(i)", NULL, 0, &rows, &failure));
+	CHECK(pyr_rows_count(rows) == 10000 && strcmp(pyr_rows_value(rows, 9999, 0), "10000") == 0);
+	pyr_rows_free(rows);
+	OK(pyr_topic_delete(log, "s", &failure));
+}
+
+static void test_sql_errors(struct pyralog *log)
+{
+	const char *parameters[] = {"1"};
+	struct pyr_rows *rows = NULL;
+	FAILS(pyr_sql(log, "SELEC", NULL, 0, &rows, &failure), PYR_STATUS_QUERY);
+	CHECK(strcmp(failure.sqlstate, "42601") == 0 && !rows);
+	FAILS(pyr_sql(log, "SELECT * FROM nowhere", NULL, 0, &rows, &failure), PYR_STATUS_QUERY);
+	CHECK(strcmp(failure.sqlstate, "42P01") == 0);
+	FAILS(pyr_sql(log, "SELECT 1 / 0", NULL, 0, &rows, &failure), PYR_STATUS_QUERY);
+	CHECK(strcmp(failure.sqlstate, "22012") == 0);
+	FAILS(pyr_sql(log, "SELECT 1; SELECT 2", NULL, 0, &rows, &failure), PYR_STATUS_QUERY);
+	CHECK(strcmp(failure.sqlstate, "42601") == 0);
+	FAILS(pyr_sql(log, "SELECT 1", parameters, 1, &rows, &failure), PYR_STATUS_QUERY);
+	FAILS(pyr_sql(log, " Begin", NULL, 0, &rows, &failure), PYR_STATUS_NOT_SUPPORTED);
+	FAILS(pyr_sql(log, "/* */ -- no\n set x = 1", NULL, 0, &rows, &failure), PYR_STATUS_NOT_SUPPORTED);
+	/* Nested comments hide the word from the library, not from the node. */
+	FAILS(pyr_sql(log, "/*/**/*/ BEGIN", NULL, 0, &rows, &failure), PYR_STATUS_NOT_SUPPORTED);
+	FAILS(pyr_sql(log, "/*/**/*/ COPY (SELECT 1) TO STDOUT", NULL, 0, &rows, &failure), PYR_STATUS_NOT_SUPPORTED);
+	FAILS(pyr_sql(log, "SELECT repeat('x', 1000000) FROM generate_series(1, 300)", NULL, 0, &rows, &failure),
+	      PYR_STATUS_TOO_LARGE);
+	OK(pyr_sql(log, "", NULL, 0, &rows, &failure));
+	CHECK(pyr_rows_count(rows) == 0);
+	pyr_rows_free(rows);
+}
+
+static struct ArrowArrayStream stream_of(struct pyralog *log, const char *text)
+{
+	struct ArrowArrayStream stream;
+	struct pyr_rows *rows;
+	OK(pyr_sql(log, text, NULL, 0, &rows, &failure));
+	OK(pyr_rows_arrow(rows, &stream, &failure));
+	return stream;
+}
+
+static bool is_value(const struct ArrowArray *batch, int64_t column, const void *value, size_t bytes)
+{
+	const struct ArrowArray *array = batch->children[column];
+	return array->null_count == 0 && memcmp(array->buffers[array->n_buffers - 1], value, bytes) == 0;
+}
+
+static void test_arrow_types(struct pyralog *log)
+{
+	static const char *const formats[] = {"b", "s", "i",   "l",    "f",       "g", "u",
+	                                      "u", "z", "tdD", "tsu:", "tsu:UTC", "i"};
+	struct ArrowArrayStream stream = stream_of(
+		log, "SELECT 1 = 1, 7::int2, -8::int4, 9000000000::int8, 1.5::float4, -0.25::float8,"
+		     " 12.50::numeric(10,2), 'text', '\\x00ff'::bytea, date '2024-02-29',"
+		     " timestamp '1970-01-01 00:00:01.5', timestamptz '1970-01-01 01:00:00+01', NULL::int4 AS last");
+	struct ArrowSchema schema;
+	struct ArrowArray batch;
+	CHECK(stream.get_schema(&stream, &schema) == 0 && strcmp(schema.format, "+s") == 0);
+	CHECK(schema.n_children == 13 && strcmp(schema.children[12]->name, "last") == 0);
+	for (int i = 0; i < 13; i++)
+		CHECK(strcmp(schema.children[i]->format, formats[i]) == 0);
+	schema.release(&schema);
+	CHECK(stream.get_next(&stream, &batch) == 0 && batch.length == 1 && batch.n_children == 13);
+	CHECK((*(const uint8_t *)batch.children[0]->buffers[1] & 1) == 1);
+	CHECK(is_value(&batch, 1, &(int16_t){7}, 2) && is_value(&batch, 2, &(int32_t){-8}, 4));
+	CHECK(is_value(&batch, 3, &(int64_t){9000000000}, 8) && is_value(&batch, 4, &(float){1.5f}, 4));
+	CHECK(is_value(&batch, 5, &(double){-0.25}, 8) && is_value(&batch, 6, "12.50", 5));
+	CHECK(is_value(&batch, 7, "text", 4) && is_value(&batch, 8, "\0\377", 2));
+	CHECK(((const int32_t *)batch.children[8]->buffers[1])[1] == 2);
+	CHECK(is_value(&batch, 9, &(int32_t){19782}, 4) && is_value(&batch, 10, &(int64_t){1500000}, 8));
+	CHECK(is_value(&batch, 11, &(int64_t){0}, 8) && batch.children[12]->null_count == 1);
+	CHECK((*(const uint8_t *)batch.children[12]->buffers[0] & 1) == 0);
+	batch.release(&batch);
+	CHECK(stream.get_next(&stream, &batch) == 0 && !batch.release); /* the end */
+	stream.release(&stream);
+}
+
+static void test_arrow_batches(struct pyralog *log)
+{
+	struct ArrowArrayStream stream = stream_of(
+		log, "SELECT i::int8, CASE WHEN i % 2 = 0 THEN 'even' END FROM generate_series(0, 99999) AS g(i)");
+	struct ArrowArray batch, moved;
+	int64_t rows = 0;
+	while (stream.get_next(&stream, &batch) == 0 && batch.release) {
+		CHECK(batch.children[1]->null_count == batch.length / 2);
+		moved = *batch.children[0]; /* a child may outlive its parent */
+		batch.children[0]->release = NULL;
+		rows += batch.length;
+		batch.release(&batch);
+		CHECK(((const int64_t *)moved.buffers[1])[moved.length - 1] == rows - 1);
+		moved.release(&moved);
+	}
+	CHECK(rows == 100000);
+	stream.release(&stream);
+	stream = stream_of(log, "SELECT 1 AS a WHERE false");
+	CHECK(stream.get_next(&stream, &batch) == 0 && !batch.release);
+	stream.release(&stream);
+}
+
+static void *produce_some(void *context)
+{
+	for (int i = 0; i < 50; i++) {
+		struct pyr_record record = pyr_record_of("k", "v");
+		struct pyr_rows *rows;
+		if (pyr_produce(context, "threads", &record, 1, NULL) != PYR_STATUS_OK)
+			return context;
+		if (pyr_sql(context, "SELECT count(*) FROM threads", NULL, 0, &rows, NULL) != PYR_STATUS_OK)
+			return context;
+		pyr_rows_free(rows);
+	}
+	return NULL;
+}
+
+static void test_threads(struct pyralog *log)
+{
+	pthread_t threads[THREADS];
+	struct pyr_rows *rows;
+	OK(pyr_topic_create(log, "threads", 2, &failure));
+	for (int i = 0; i < THREADS; i++)
+		CHECK(pthread_create(&threads[i], NULL, produce_some, log) == 0);
+	for (int i = 0; i < THREADS; i++) {
+		void *failed;
+		CHECK(pthread_join(threads[i], &failed) == 0 && !failed);
+	}
+	OK(pyr_sql(log, "SELECT count(*) FROM threads", NULL, 0, &rows, &failure));
+	CHECK(strcmp(pyr_rows_value(rows, 0, 0), "200") == 0);
+	pyr_rows_free(rows);
+	OK(pyr_topic_delete(log, "threads", &failure));
+}
+
+static void test_abi(struct pyralog *log)
+{
+	(void)log;
+	CHECK(pyr_abi_version() == PYR_ABI_VERSION && pyr_library_version()[0]);
+	CHECK(strcmp(pyr_status_name(PYR_STATUS_INTERNAL), "PYR_STATUS_INTERNAL") == 0);
+	pyr_close(NULL);
+	pyr_rows_free(NULL);
+	pyr_reader_close(NULL);
+	pyr_producer_free(NULL);
+	pyr_topics_free(NULL);
+}
+
+static struct pyralog *start(char **arguments)
+{
+	struct pyralog *log = NULL;
+	struct pyr_connect_options options = {sizeof options, NULL, 0, 0};
+	if (strcmp(arguments[1], "open") == 0) {
+		OK(pyr_open(arguments[2], NULL, &log, &failure));
+		FAILS(pyr_open(arguments[2], NULL, &log, &failure), PYR_STATUS_BUSY);
+		return log;
+	}
+	options.kafka_port = 1; /* nobody's */
+	FAILS(pyr_connect(&options, &log, &failure), PYR_STATUS_NETWORK);
+	options.kafka_port = (uint16_t)atoi(arguments[2]);
+	options.pg_port = (uint16_t)atoi(arguments[3]);
+	OK(pyr_connect(&options, &log, &failure));
+	return log;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		void (*run)(struct pyralog *log);
+	} tests[] = {{"abi", test_abi},
+	             {"topics", test_topics},
+	             {"produce", test_produce},
+	             {"producer", test_producer},
+	             {"reader", test_reader},
+	             {"sql", test_sql},
+	             {"sql errors", test_sql_errors},
+	             {"arrow types", test_arrow_types},
+	             {"arrow batches", test_arrow_batches},
+	             {"threads", test_threads}};
+	if (argc < 3)
+		return 2;
+	struct pyralog *log = start(argv);
+	for (size_t i = 0; i < sizeof tests / sizeof tests[0]; i++) {
+		tests[i].run(log);
+		printf("ok %s\n", tests[i].name);
+		fflush(stdout);
+	}
+	pyr_close(log);
+	if (strcmp(argv[1], "open") == 0) { /* once more, on what is there */
+		OK(pyr_open(argv[2], NULL, &log, &failure));
+		test_topics(log);
+		pyr_close(log);
+		printf("ok again\n");
+	}
+	return 0;
+}

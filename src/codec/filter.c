@@ -1,9 +1,11 @@
-/* Filtering a batch's records (see filter.h). Two passes: which stay; then, if some go, the new batch. */
+/* Filtering a batch's records (see filter.h). Two passes: which stay; then, if some go, the new batch. A record
+ * count is believed only as far as there are bytes for it. */
 #include "codec/filter.h"
 
 #include "base/crc32c.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -24,11 +26,17 @@ struct pass {
 	int64_t base_timestamp_ms; /* of the new batch */
 	int64_t max_timestamp_ms;
 	int32_t kept;
+	uint8_t *stays; /* a bit for each record: is asked for once */
 	bool has_horizon; /* the batch had one before */
 	bool sets_horizon;
 };
 
-static bool stays(const struct pass *pass, const struct codec_record *record)
+static bool is_set(const struct pass *pass, int32_t i)
+{
+	return pass->stays[i / 8] >> (i % 8) & 1;
+}
+
+static bool shall_stay(const struct pass *pass, const struct codec_record *record)
 {
 	if (!record->key.data)
 		return false;
@@ -43,9 +51,16 @@ static pyr_result count(struct pass *pass)
 	struct codec_record_reader reader;
 	struct codec_record record;
 	PYR_TRY(codec_record_reader_init(&reader, pass->batch, pass->filter->inflated_max));
-	while (codec_record_next(&reader, &record)) {
-		if (!stays(pass, &record))
+	bool possible = (size_t)pass->batch->record_count <= base_reader_left(&reader.reader);
+	pass->stays = possible ? calloc((size_t)pass->batch->record_count / 8 + 1, 1) : NULL;
+	if (!pass->stays) {
+		codec_record_reader_deinit(&reader);
+		return pyr_result_of(possible ? PYR_OUT_OF_MEMORY : PYR_CORRUPT_MESSAGE);
+	}
+	for (int32_t i = 0; codec_record_next(&reader, &record); i++) {
+		if (!shall_stay(pass, &record))
 			continue;
+		pass->stays[i / 8] |= (uint8_t)(1u << i % 8);
 		pass->kept += 1;
 		pass->sets_horizon |= !record.value.data && !pass->has_horizon;
 	}
@@ -93,15 +108,18 @@ static pyr_result write_records(struct pass *pass)
 	struct codec_record record;
 	PYR_TRY(codec_record_reader_init(&reader, pass->batch, pass->filter->inflated_max));
 	pass->max_timestamp_ms = -1;
-	for (const uint8_t *at = reader.reader.at; codec_record_next(&reader, &record); at = reader.reader.at) {
-		if (!stays(pass, &record))
+	const uint8_t *next = reader.reader.at;
+	for (int32_t i = 0; codec_record_next(&reader, &record); i++) {
+		const uint8_t *at = next;
+		next = reader.reader.at;
+		if (!is_set(pass, i))
 			continue;
 		if (record.timestamp_ms > pass->max_timestamp_ms)
 			pass->max_timestamp_ms = record.timestamp_ms;
 		if (pass->sets_horizon)
-			write_record(pass, &record, rest_of(at, reader.reader.at));
+			write_record(pass, &record, rest_of(at, next));
 		else
-			base_write_bytes(&pass->writer, at, (size_t)(reader.reader.at - at));
+			base_write_bytes(&pass->writer, at, (size_t)(next - at));
 	}
 	codec_record_reader_deinit(&reader);
 	return pyr_result_of(pass->writer.failed ? PYR_OUT_OF_MEMORY : PYR_OK);
@@ -171,13 +189,13 @@ pyr_result codec_batch_filter(const struct codec_filter *filter, const struct co
 	if (codec_batch_is_control(batch) || batch->record_count == 0)
 		return pyr_ok();
 	pass.has_horizon = batch->attributes & CODEC_DELETE_HORIZON_BIT;
-	PYR_TRY(count(&pass));
+	pyr_result result = count(&pass);
 	ret_filtered->kept = pass.kept;
-	if (pass.kept == batch->record_count && !pass.sets_horizon)
-		return pyr_ok();
 	base_writer_init(&pass.writer, RECORD_BYTES_LIMIT);
-	pyr_result result = rewrite(&pass, &ret_filtered->batch);
+	if (result.code == PYR_OK && (pass.kept < batch->record_count || pass.sets_horizon))
+		result = rewrite(&pass, &ret_filtered->batch);
 	base_writer_deinit(&pass.writer);
+	free(pass.stays);
 	return result;
 }
 

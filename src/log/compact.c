@@ -41,6 +41,7 @@ struct log_compaction {
 	uint32_t block;
 	uint64_t step_bytes;
 	pyr_result result;
+	struct log_pacer pacer;
 };
 
 static void compaction_free(struct log_compaction *compaction)
@@ -294,7 +295,8 @@ static void go_on_noting(struct log_compaction *compaction)
 		begin_rewriting(compaction);
 	else
 		os_timer_start(log->loop, &compaction->timer,
-		               compaction->step_bytes * 1000000 / log->options.background_bytes_per_s);
+		               log_pacer_rest(&compaction->pacer, log, compaction->step_bytes,
+		                              log->options.background_bytes_per_s));
 }
 
 static void note_done(struct os_job *job)

@@ -571,6 +571,8 @@ void log_cold_ring_release(struct log_cold_ring *cold);
 /* How long the writer of `bytes` rests, in us, to write about twice as fast as the ring fills and never faster than the
  * background may. Debts of less than a timer's tick are kept, so that the rate is met on the average. */
 uint64_t log_pacer_pause(struct log_pacer *pacer, const struct log *log, uint64_t bytes);
+/* The same, for another rate. */
+uint64_t log_pacer_rest(struct log_pacer *pacer, const struct log *log, uint64_t bytes, uint64_t bytes_per_s);
 /* Bytes for a few milliseconds at that rate: one step of a job. */
 uint64_t log_pacer_step_bytes(const struct log *log);
 

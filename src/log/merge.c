@@ -42,6 +42,7 @@ struct log_merge {
 	void (*over)(void *context, bool merged);
 	void *over_context;
 	uint64_t step_bytes; /* read in this step */
+	struct log_pacer pacer;
 	struct log_segment *target; /* held */
 	struct merge_run *runs;
 	size_t run_count, run_capacity;
@@ -387,8 +388,9 @@ static void step_done(struct os_job *job)
 	else if (merge->finished)
 		record(merge);
 	else
-		os_timer_start(log->loop, &merge->timer,
-		               merge->step_bytes * 1000000 / log->options.background_bytes_per_s);
+		os_timer_start(
+			log->loop, &merge->timer,
+			log_pacer_rest(&merge->pacer, log, merge->step_bytes, log->options.background_bytes_per_s));
 	log_job_end(log);
 }
 

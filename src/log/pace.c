@@ -20,13 +20,18 @@ static uint64_t pace(const struct log *log)
 	return bytes_per_s < most ? bytes_per_s : most;
 }
 
-uint64_t log_pacer_pause(struct log_pacer *pacer, const struct log *log, uint64_t bytes)
+uint64_t log_pacer_rest(struct log_pacer *pacer, const struct log *log, uint64_t bytes, uint64_t bytes_per_s)
 {
 	uint64_t now_us = os_now_us(log->loop);
 	if (pacer->due_us + SLACK_US < now_us)
 		pacer->due_us = now_us - SLACK_US;
-	pacer->due_us += bytes * 1000000 / pace(log);
+	pacer->due_us += bytes * 1000000 / bytes_per_s;
 	return pacer->due_us > now_us ? pacer->due_us - now_us : 0;
+}
+
+uint64_t log_pacer_pause(struct log_pacer *pacer, const struct log *log, uint64_t bytes)
+{
+	return log_pacer_rest(pacer, log, bytes, pace(log));
 }
 
 uint64_t log_pacer_step_bytes(const struct log *log)

@@ -22,6 +22,7 @@ enum {
 	RETRY_US = 600000000,
 	WAIT_US = 20000, /* for a merge to end */
 	INFLATED_MAX = 1 << 30,
+	SEAL_US_MIN = 5000000,
 };
 
 struct log_compaction {
@@ -99,8 +100,10 @@ static struct dirt measure(const struct log_partition *partition, int64_t now_ms
 			dirt.clean_bytes += part->bytes;
 			continue;
 		}
+		int64_t lag_ms = partition->config.min_compaction_lag_ms;
+		/* Without a lag clocks do not matter: a record from the future must not keep what is behind it. */
 		if (part->end_offset > partition->high_watermark ||
-		    part->max_timestamp_ms > now_ms - partition->config.min_compaction_lag_ms)
+		    (lag_ms > 0 && part->max_timestamp_ms > now_ms - lag_ms))
 			break;
 		if (dirt.dirty_bytes == 0)
 			dirt.from = part->base_offset;
@@ -355,10 +358,13 @@ void log_compaction_if_due(struct log *log)
 	note_next(&compaction->timer);
 }
 
-/* Only what is sealed is compacted: a tail that must be compacted soon is sealed now. */
+/* Only what is sealed is compacted: a tail that must be compacted soon is sealed now. Not all the time, though: records may
+ * have old time stamps for ever. */
 bool log_compaction_wants_seal(struct log *log)
 {
 	int64_t now_ms = os_wall_ms(log->loop);
+	if (os_now_us(log->loop) - log->checkpoint_begun_us < SEAL_US_MIN)
+		return false;
 	struct base_table_node *node = NULL;
 	while ((node = base_table_next(&log->partitions, node))) {
 		const struct log_partition *partition = BASE_CONTAINER(node, struct log_partition, node);

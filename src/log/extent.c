@@ -1,12 +1,13 @@
 /* Extents: a large run of one partition goes once, straight into a segment file of that partition.
  *
- * The file is one that nobody needs any more (see removal.c), as overwriting is the fastest thing that a disk does, or is
- * reserved ahead with fallocate; it is written past the page cache, which would cost more than the disk does: so in whole
- * blocks. What a used file held before fails the reference's checksums. A large batch lies in the file as it lies in memory, at the same place within its block, and is never
- * copied; what is around it in its first and last block (its request's other bytes) has no meaning. Small batches are
- * packed. The ring gets a reference frame in the same group, so a run counts exactly when its group does. The checkpoint
- * completes the file with an index and makes it a segment like any other.
- * Owner: the log's thread; log_extent_write() runs in the commit job, which owns what it is given.
+ * The file is one that nobody needs any more (see removal.c), as overwriting is the fastest thing that a disk does, or
+ * is reserved ahead with fallocate; it is written past the page cache, which would cost more than the disk does: so in
+ * whole blocks. What a used file held before fails the reference's checksums. A large batch lies in the file as it lies
+ * in memory, at the same place within its block, and is never copied; what is around it in its first and last block (its
+ * request's other bytes) has no meaning. Small batches are packed. The ring gets a reference frame in the same group, so
+ * a run counts exactly when its group does. The checkpoint completes the file with an index and makes it a segment like
+ * any other.
+ * Owner: the log's thread; log_extent_write() runs in a job of each extent's own (write.c), which owns what it is given.
  */
 #include "log/log_priv.h"
 

@@ -516,6 +516,20 @@ static void a_used_file_is_written_again(void **state)
 	assert_in_range(log_metrics_get(world->log).segment_files, 0, 3); /* open extents: no spare */
 }
 
+/* The clock of whoever made a record says nothing of when it is compacted, unless a lag is set. */
+static void records_from_the_future_are_compacted(void **state)
+{
+	struct world *world = *state;
+	enum { BURSTS = 4, BATCHES = 20, BYTES = 3000 };
+	world->config.compact = true;
+	world->config.max_compaction_lag_ms = INT64_MAX;
+	log_partition_configure(world->log, PARTITION, &world->config);
+	for (int i = 0; i < BURSTS * BATCHES; i++)
+		append(world, 'a', BYTES, INT64_C(4000000000000), -1);
+	pass_time(world, 5000000);
+	assert_true(log_metrics_get(world->log).compactions > 0);
+}
+
 static void keep_largest(void *context, const char *name)
 {
 	strcpy(context, name);
@@ -586,6 +600,7 @@ int main(void)
 		TEST(bounds_leave_segments_out),
 		TEST(a_large_run_is_written_once),
 		TEST(a_used_file_is_written_again),
+		TEST(records_from_the_future_are_compacted),
 		TEST(scrubbing_finds_a_flipped_bit),
 		TEST(merging_bounds_the_number_of_segments),
 	};

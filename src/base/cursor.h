@@ -118,6 +118,16 @@ void base_write_u32le(struct base_writer *writer, uint32_t value);
 void base_write_u64le(struct base_writer *writer, uint64_t value);
 void base_write_uvarint(struct base_writer *writer, uint64_t value);
 void base_write_varint(struct base_writer *writer, int64_t value); /* zigzag */
+/* How many bytes base_write_varint() takes for it. */
+static inline size_t base_varint_bytes(int64_t value)
+{
+	uint64_t raw = (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
+	size_t bytes = 1;
+	while (raw >>= 7)
+		bytes += 1;
+	return bytes;
+}
+
 /* Overwrites bytes written before, to fill in lengths and checksums. Asserts that they were written. */
 void base_patch_u32be(struct base_writer *writer, size_t at, uint32_t value);
 void base_patch_u32le(struct base_writer *writer, size_t at, uint32_t value);

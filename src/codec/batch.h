@@ -145,6 +145,9 @@ void codec_batch_builder_deinit(struct codec_batch_builder *builder);
 /* key, value: data NULL is null. */
 void codec_batch_builder_add(struct codec_batch_builder *builder, int64_t timestamp_ms, struct base_bytes key,
                              struct base_bytes value, const struct codec_header *headers, size_t header_count);
+/* A batch with its records compressed, in a buffer of its own; what its header says is the caller's to write.
+ * PYR_OUT_OF_MEMORY, PYR_UNSUPPORTED_COMPRESSION. */
+pyr_result codec_batch_pack(enum codec_compression compression, struct base_slice plain, struct base_slice *ret_batch);
 /* The finished batch with base offset 0; the builder is empty again. */
 pyr_result codec_batch_builder_take(struct codec_batch_builder *builder, struct base_slice *ret_batch);
 

@@ -9,8 +9,6 @@
 #include <assert.h>
 #include <string.h>
 
-enum { VARINT_BYTES_MAX = 10 };
-
 void codec_batch_builder_init(struct codec_batch_builder *builder, enum codec_compression compression, size_t limit)
 {
 	assert(limit > CODEC_BATCH_HEADER_BYTES && compression < CODEC_COMPRESSION_COUNT);
@@ -25,16 +23,6 @@ void codec_batch_builder_deinit(struct codec_batch_builder *builder)
 	base_writer_deinit(&builder->writer);
 }
 
-static size_t varint_bytes(int64_t value)
-{
-	uint64_t raw = (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
-	size_t bytes = 1;
-	while (raw >>= 7)
-		bytes += 1;
-	assert(bytes <= VARINT_BYTES_MAX);
-	return bytes;
-}
-
 static int64_t field_length(struct base_bytes field)
 {
 	return field.data ? (int64_t)field.bytes : -1;
@@ -42,7 +30,7 @@ static int64_t field_length(struct base_bytes field)
 
 static size_t field_bytes(struct base_bytes field)
 {
-	return varint_bytes(field_length(field)) + field.bytes;
+	return base_varint_bytes(field_length(field)) + field.bytes;
 }
 
 static void write_field(struct base_writer *writer, struct base_bytes field)
@@ -54,7 +42,7 @@ static void write_field(struct base_writer *writer, struct base_bytes field)
 
 static size_t headers_bytes(const struct codec_header *headers, size_t header_count)
 {
-	size_t bytes = varint_bytes((int64_t)header_count);
+	size_t bytes = base_varint_bytes((int64_t)header_count);
 	for (size_t i = 0; i < header_count; i++)
 		bytes += field_bytes(headers[i].key) + field_bytes(headers[i].value);
 	return bytes;
@@ -73,8 +61,8 @@ void codec_batch_builder_add(struct codec_batch_builder *builder, int64_t timest
 	if (builder->record_count == 0)
 		begin(builder, timestamp_ms);
 	int64_t timestamp_delta = timestamp_ms - builder->base_timestamp_ms;
-	size_t body_bytes = 1 + varint_bytes(timestamp_delta) + varint_bytes(builder->record_count) + field_bytes(key) +
-	                    field_bytes(value) + headers_bytes(headers, header_count);
+	size_t body_bytes = 1 + base_varint_bytes(timestamp_delta) + base_varint_bytes(builder->record_count) +
+	                    field_bytes(key) + field_bytes(value) + headers_bytes(headers, header_count);
 	base_write_varint(writer, (int64_t)body_bytes);
 	base_write_u8(writer, 0);
 	base_write_varint(writer, timestamp_delta);
@@ -92,8 +80,7 @@ void codec_batch_builder_add(struct codec_batch_builder *builder, int64_t timest
 	builder->record_count += 1;
 }
 
-/* The same batch with its records compressed, in a new buffer. */
-static pyr_result compressed(enum codec_compression compression, struct base_slice plain, struct base_slice *ret_batch)
+pyr_result codec_batch_pack(enum codec_compression compression, struct base_slice plain, struct base_slice *ret_batch)
 {
 	struct base_bytes records = {plain.data + CODEC_BATCH_HEADER_BYTES, plain.bytes - CODEC_BATCH_HEADER_BYTES};
 	struct base_slice packed = {0};
@@ -135,7 +122,7 @@ pyr_result codec_batch_builder_take(struct codec_batch_builder *builder, struct 
 	PYR_TRY(base_writer_take(&builder->writer, &batch));
 	if (builder->compression != CODEC_NONE) {
 		struct base_slice plain = batch;
-		pyr_result result = compressed(builder->compression, plain, &batch);
+		pyr_result result = codec_batch_pack(builder->compression, plain, &batch);
 		base_slice_release(&plain);
 		PYR_TRY(result);
 	}

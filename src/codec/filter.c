@@ -69,21 +69,12 @@ static pyr_result count(struct pass *pass)
 	return result;
 }
 
-static size_t varint_bytes(int64_t value)
-{
-	uint64_t raw = (uint64_t)value << 1 ^ (uint64_t)(value >> 63);
-	size_t bytes = 1;
-	while (raw >>= 7)
-		bytes += 1;
-	return bytes;
-}
-
 /* The record with another time delta; what follows its offset delta stays as it is. */
 static void write_record(struct pass *pass, const struct codec_record *record, struct base_bytes rest)
 {
 	int64_t time_delta = (int64_t)((uint64_t)record->timestamp_ms - (uint64_t)pass->base_timestamp_ms);
 	int64_t offset_delta = record->offset - pass->batch->base_offset;
-	size_t bytes = 1 + varint_bytes(time_delta) + varint_bytes(offset_delta) + rest.bytes;
+	size_t bytes = 1 + base_varint_bytes(time_delta) + base_varint_bytes(offset_delta) + rest.bytes;
 	base_write_varint(&pass->writer, (int64_t)bytes);
 	base_write_u8(&pass->writer, 0);
 	base_write_varint(&pass->writer, time_delta);
@@ -148,20 +139,6 @@ static void write_header(const struct pass *pass, enum codec_compression compres
 	seal(at, bytes);
 }
 
-static pyr_result compress(struct base_slice plain, enum codec_compression compression, struct base_slice *ret_batch)
-{
-	struct base_bytes records = {plain.data + CODEC_BATCH_HEADER_BYTES, plain.bytes - CODEC_BATCH_HEADER_BYTES};
-	struct base_slice packed = {0};
-	PYR_TRY(codec_deflate(compression, records, &packed));
-	struct base_buffer *buffer = base_buffer_new(CODEC_BATCH_HEADER_BYTES + packed.bytes);
-	if (buffer) {
-		memcpy(buffer->data + CODEC_BATCH_HEADER_BYTES, packed.data, packed.bytes);
-		*ret_batch = (struct base_slice){buffer, buffer->data, CODEC_BATCH_HEADER_BYTES + packed.bytes};
-	}
-	base_slice_release(&packed);
-	return pyr_result_of(buffer ? PYR_OK : PYR_OUT_OF_MEMORY);
-}
-
 static pyr_result rewrite(struct pass *pass, struct base_slice *ret_batch)
 {
 	enum codec_compression compression = pass->kept > 0 ? codec_batch_compression(pass->batch) : CODEC_NONE;
@@ -172,7 +149,7 @@ static pyr_result rewrite(struct pass *pass, struct base_slice *ret_batch)
 	PYR_TRY(base_writer_take(&pass->writer, &batch));
 	if (compression != CODEC_NONE) {
 		struct base_slice plain = batch;
-		pyr_result packed = compress(plain, compression, &batch);
+		pyr_result packed = codec_batch_pack(compression, plain, &batch);
 		base_slice_release(&plain);
 		PYR_TRY(packed);
 	}

@@ -6,10 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void *(*large_source)(size_t alignment, size_t bytes) = aligned_alloc;
+
+void base_buffer_set_large_source(void *(*source)(size_t alignment, size_t bytes))
+{
+	large_source = source;
+}
+
 static struct base_buffer *paged_new(size_t capacity)
 {
 	size_t slack = -capacity % BASE_PAGE_BYTES;
-	struct base_buffer *buffer = aligned_alloc(BASE_PAGE_BYTES, BASE_PAGE_BYTES + capacity + slack);
+	size_t bytes = BASE_PAGE_BYTES + capacity + slack;
+	struct base_buffer *buffer = capacity < BASE_LARGE_BYTES_MIN ? aligned_alloc(BASE_PAGE_BYTES, bytes)
+	                                                             : large_source(BASE_PAGE_BYTES, bytes);
 	if (!buffer)
 		return NULL;
 	buffer->data = (uint8_t *)buffer + BASE_PAGE_BYTES;

@@ -11,13 +11,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { BASE_PAGE_BYTES = 4096, BASE_PAGED_BYTES_MIN = 16384 };
+enum { BASE_PAGE_BYTES = 4096, BASE_PAGED_BYTES_MIN = 16384, BASE_LARGE_BYTES_MIN = 256 << 10 };
 
 struct base_buffer {
 	atomic_uint references;
 	size_t capacity; /* bytes at data */
 	uint8_t *data; /* uninitialised at birth */
 };
+
+/* Where buffers from BASE_LARGE_BYTES_MIN on come from, instead of aligned_alloc(); free() takes them back. For the program's
+ * start, before other threads are. */
+void base_buffer_set_large_source(void *(*source)(size_t alignment, size_t bytes));
 
 /* A new buffer with one reference, or NULL when memory is out. From BASE_PAGED_BYTES_MIN on it is paged: it begins at a
  * page and owns its last page whole (zeros behind its capacity), so that a disk can take pages of it as they lie. */

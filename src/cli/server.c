@@ -296,6 +296,7 @@ int cli_server(int argc, char **argv)
 		return 2;
 	}
 	os_environment_raise_limits();
+	os_memory_use_huge_pages();
 	if (start(&server, options, &error).code != PYR_OK) {
 		fprintf(stderr, "pyralog server: %s\n", error.text);
 		return error.code == PYR_USAGE ? 2 : 1; /* the process ends: nothing to take down in order */

@@ -169,6 +169,7 @@ static void assemble(struct log *log)
 		log_group_reset(log);
 		return;
 	}
+	group->sync |= log->sync_next;
 	struct log_group_plan plan = log_group_plan(log);
 	if (!find_room(log, plan.bytes)) {
 		give_back(log);
@@ -360,8 +361,11 @@ static void run_interval_sync(struct os_timer *timer)
 	struct log *log = BASE_CONTAINER(timer, struct log, sync_timer);
 	if (log->stopped || log->durable_through >= log->last_group)
 		return;
-	if ((log->group_busy || !submit_empty(log)) && !log->stopped)
-		sync_soon(log);
+	log->sync_next = log->group_busy; /* under load there is always one */
+	if (!log->group_busy)
+		(void)submit_empty(log);
+	if (!log->stopped)
+		sync_soon(log); /* looks whether that was enough */
 }
 
 static void sync_soon(struct log *log)
@@ -457,10 +461,12 @@ static void commit_group(struct os_job *job)
 		log_stop(log);
 		return;
 	}
-	if (group->sync)
+	if (group->sync) {
 		log->durable_through = group->header.number;
-	else if (group->sync_later)
+		log->sync_next = false;
+	} else if (group->sync_later) {
 		sync_soon(log);
+	}
 	bool had_content = !base_list_empty(&group->appends);
 	log->metrics.groups += 1;
 	log->metrics.ring_bytes += group->header.bytes;

@@ -258,6 +258,7 @@ struct log {
 	struct log_group group;
 	bool group_busy;
 	bool sync_failed; /* the commit thread's own: nothing is written after it */
+	bool sync_next; /* the next group is to be synced, whoever is in it */
 
 	/* The ring. */
 	struct {

@@ -308,6 +308,32 @@ static void an_interval_later_it_is_durable(void **state)
 	}
 }
 
+/* While a group is always under way, too. */
+static void under_load_an_interval_later_it_is_durable(void **state)
+{
+	struct world *world = *state;
+	struct appending two[2];
+	int64_t acknowledged = 0;
+	world->options.checkpoint_bytes = world->options.backlog_bytes = 1 << 30; /* a checkpoint would sync, */
+	world->options.ring_file_bytes = 16 << 20; /* and so would the end of a file */
+	world->options.sync_interval_ms = 20;
+	crash(world);
+	world->config.durability = LOG_DURABILITY_INTERVAL;
+	log_partition_configure(world->log, PARTITION, &world->config);
+	uint64_t interval_us = (uint64_t)world->options.sync_interval_ms * 1000;
+	uint64_t now_us = os_sim_now_us(world->sim), until_us = now_us + 6 * interval_us;
+	begin_append(world, &two[0], make_batch('a', 100, 1000, -1), 1000);
+	for (int i = 1; (now_us = os_sim_now_us(world->sim)) < until_us; i++) {
+		begin_append(world, &two[i % 2], make_batch('a', 100, 1000, -1), 1000);
+		wait_for(world, &two[(i + 1) % 2].done);
+		if (now_us < until_us - 3 * interval_us)
+			acknowledged = two[(i + 1) % 2].append.base_offset;
+	}
+	crash(world);
+	assert_in_range(acknowledged, 1, INT64_MAX);
+	assert_true(info_of(world).high_watermark > acknowledged);
+}
+
 static void without_a_sync_the_machine_may_lose_it_the_process_may_not(void **state)
 {
 	struct world *world = *state;
@@ -592,6 +618,7 @@ int main(void)
 		TEST(a_truncated_suffix_is_replaced_for_good),
 		TEST(a_truncation_of_what_is_under_way_answers_it),
 		TEST(an_interval_later_it_is_durable),
+		TEST(under_load_an_interval_later_it_is_durable),
 		TEST(without_a_sync_the_machine_may_lose_it_the_process_may_not),
 		TEST(what_is_too_old_goes),
 		TEST(what_is_too_much_goes),

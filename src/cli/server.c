@@ -9,7 +9,9 @@
 #include "node/host.h"
 #include "os/environment.h"
 #include "os/real.h"
+#include "server/http/http.h"
 #include "server/kafka/kafka.h"
+#include "server/ops/ops.h"
 #include "server/pg/pg.h"
 
 #include <stdio.h>
@@ -21,6 +23,8 @@ struct server {
 	size_t shard_count;
 	struct kafka_server *kafka;
 	struct pg_server *pg;
+	struct http_server *http; /* NULL: off */
+	struct ops *ops;
 	bool stopping;
 };
 
@@ -29,6 +33,7 @@ static const struct cli_option server_options[] = {
 	{"host", "ADDRESS", "127.0.0.1", "the address to listen on"},
 	{"kafka-port", "PORT", "9092", "Kafka protocol; 0 picks a free port"},
 	{"pg-port", "PORT", "5432", "PostgreSQL protocol; 0 picks a free port"},
+	{"http-port", "PORT", "8080", "HTTP: metrics, health; 0 picks a free port, off: none"},
 	{"advertised-host", "NAME", "", "the name that Kafka clients are told to connect to; as --host if not given"},
 	{"shards", "N", "0",
          "event loops, each with a log; kept from when the directory was made; 0: half the processors"},
@@ -79,6 +84,8 @@ static void kafka_stopped(void *context)
 {
 	struct server *server = context;
 	server->kafka = NULL;
+	if (server->http)
+		http_server_stop(server->http);
 	node_host_stop(server->host);
 }
 
@@ -89,13 +96,20 @@ static void pg_stopped(void *context)
 	kafka_server_close(server->kafka, kafka_stopped, server);
 }
 
+static void metrics_stopped(void *context)
+{
+	struct server *server = context;
+	pg_server_close(server->pg, pg_stopped, server);
+}
+
 static void stop(void *context)
 {
 	struct server *server = context;
 	if (server->stopping)
 		return;
 	server->stopping = true;
-	pg_server_close(server->pg, pg_stopped, server);
+	ops_drain(server->ops);
+	ops_close(server->ops, metrics_stopped, server);
 }
 
 /* ---- starting, from the bottom up ---- */
@@ -107,6 +121,11 @@ static pyr_result port_option(const struct cli_option *options, const char *name
 	PYR_TRY(cli_option_number(options, name, 0, 65535, &port, error));
 	*ret_port = (uint16_t)port;
 	return pyr_ok();
+}
+
+static bool is_off(const struct cli_option *options, const char *name)
+{
+	return strcmp(cli_option_get(options, name), "off") == 0;
 }
 
 static pyr_result durability_option(const struct cli_option *options, enum log_durability *ret_durability,
@@ -220,11 +239,40 @@ static pyr_result open_host(struct server *server, const struct cli_option *opti
 	return pyr_ok();
 }
 
+/* First of all, so that it tells that the rest is on its way. */
+static pyr_result open_http(struct server *server, const struct cli_option *options, struct pyr_error *error)
+{
+	struct http_server_options http = http_server_options_default();
+	struct http_route routes[OPS_ROUTES];
+	server->ops = ops_new();
+	if (!server->ops)
+		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
+	if (is_off(options, "http-port"))
+		return pyr_ok();
+	ops_routes(server->ops, routes);
+	http.host = cli_option_get(options, "host");
+	http.routes = routes;
+	http.route_count = OPS_ROUTES;
+	PYR_TRY(port_option(options, "http-port", &http.port, error));
+	return http_server_new(&http, &server->http, error);
+}
+
+static void add_metrics(struct server *server)
+{
+	struct node *node = node_host_node(server->host);
+	node_metrics_add(node, kafka_server_metric_source(server->kafka));
+	node_metrics_add(node, pg_server_metric_source(server->pg));
+	if (server->http)
+		node_metrics_add(node, http_server_metric_source(server->http));
+}
+
 static pyr_result start(struct server *server, const struct cli_option *options, struct pyr_error *error)
 {
+	PYR_TRY(open_http(server, options, error));
 	PYR_TRY(open_host(server, options, error));
 	PYR_TRY(open_kafka(server, options, error));
 	PYR_TRY(open_pg(server, options, error));
+	add_metrics(server);
 	PYR_TRY(node_host_start(server->host, 1, error));
 	return os_real_on_interrupt(node_host_loop(server->host, 0), stop, server);
 }
@@ -234,6 +282,8 @@ static void announce(const struct server *server, const struct cli_option *optio
 	const char *host = cli_option_get(options, "host");
 	printf("kafka %s:%u\n", host, kafka_server_port(server->kafka));
 	printf("postgres %s:%u\n", host, pg_server_port(server->pg));
+	if (server->http)
+		printf("http %s:%u\n", host, http_server_port(server->http));
 	printf("ready: data in %s; Ctrl-C stops\n", cli_option_get(options, "data"));
 	fflush(stdout);
 }
@@ -243,6 +293,8 @@ static void clean_up(struct server *server)
 	for (size_t i = 0; i < server->shard_count; i++)
 		os_real_net_free(server->nets[i]);
 	node_host_free(server->host);
+	http_server_free(server->http);
+	ops_free(server->ops);
 }
 
 const struct cli_option *cli_server_options(void)
@@ -260,6 +312,8 @@ pyr_result cli_server_check(const struct cli_option *options, struct pyr_error *
 	long long number;
 	PYR_TRY(port_option(options, "kafka-port", &port, error));
 	PYR_TRY(port_option(options, "pg-port", &port, error));
+	if (!is_off(options, "http-port"))
+		PYR_TRY(port_option(options, "http-port", &port, error));
 	PYR_TRY(cli_option_number(options, "shards", 0, NODE_SHARDS_MAX, &number, error));
 	PYR_TRY(cli_option_number(options, "partitions", 1, CATALOG_PARTITIONS_MAX, &number, error));
 	PYR_TRY(cli_option_number(options, "group-heartbeat-ms", 100, 60000, &number, error));
@@ -298,8 +352,11 @@ int cli_server(int argc, char **argv)
 	os_environment_raise_limits();
 	if (start(&server, options, &error).code != PYR_OK) {
 		fprintf(stderr, "pyralog server: %s\n", error.text);
+		if (server.http)
+			http_server_stop(server.http);
 		return error.code == PYR_USAGE ? 2 : 1; /* the process ends: nothing to take down in order */
 	}
+	ops_ready(server.ops, node_host_node(server.host));
 	announce(&server, options);
 	os_real_loop_run(node_host_loop(server.host, 0));
 	clean_up(&server);

@@ -98,7 +98,7 @@ static void echo_closed(void *state)
 
 /* ---- the server of a test ---- */
 
-static int start(void **state)
+static int start_with(void **state, uint32_t answer_s)
 {
 	struct world *world = calloc(1, sizeof *world);
 	const struct http_route routes[] = {
@@ -128,13 +128,24 @@ static int start(void **state)
 	options.route_count = sizeof routes / sizeof *routes;
 	options.socket_routes = sockets;
 	options.socket_route_count = sizeof sockets / sizeof *sockets;
-	options.receive_s_max = options.answer_s_max = 1;
+	options.receive_s_max = 1;
+	options.answer_s_max = answer_s;
 	options.connections_max = 20;
 	pthread_mutex_init(&world->lock, NULL);
 	assert_int_equal(http_server_new(&options, &world->server, &error).code, PYR_OK);
 	assert_true(http_server_port(world->server) > 0);
 	*state = the_world = world;
 	return 0;
+}
+
+static int start(void **state)
+{
+	return start_with(state, 1);
+}
+
+static int start_patient(void **state)
+{
+	return start_with(state, 60);
 }
 
 static int stop(void **state)
@@ -461,6 +472,19 @@ static void test_stop_answers_what_is_under_way(void **state)
 	free(world);
 }
 
+static void test_stop_does_not_wait_for_ever(void **state)
+{
+	struct world *world = *state;
+	int peer = connect_to(world);
+	say_text(peer, "GET /keep HTTP/1.1\r\nHost: h\r\n\r\n");
+	struct http_request *kept = wait_for_kept(world);
+	http_server_stop(world->server);
+	assert_string_equal(hear_all(peer), "");
+	handle_hello(NULL, kept);
+	http_server_free(world->server);
+	free(world);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -476,6 +500,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_websocket, start, stop),
 		cmocka_unit_test_setup_teardown(test_websocket_refused, start, stop),
 		cmocka_unit_test_setup(test_stop_answers_what_is_under_way, start),
+		cmocka_unit_test_setup(test_stop_does_not_wait_for_ever, start_patient),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -137,6 +137,10 @@ static int on_body(struct http_connection *connection, const void *data, size_t 
 void http_connection_answered(struct http_exchange *exchange)
 {
 	struct http_connection *connection = exchange->connection;
+	if (exchange->status == 0) {
+		exchange->handle(exchange->context, &exchange->request);
+		return;
+	}
 	if (exchange->status >= 400)
 		atomic_fetch_add(&exchange->server->request_errors, 1);
 	if (!connection) {

@@ -109,18 +109,33 @@ const char *http_request_argument(const struct http_request *request, const char
 
 /* ---- any thread ---- */
 
-void http_answer(struct http_request *request, unsigned status, const char *content_type, struct base_slice body)
+static void bring_back(struct http_exchange *exchange)
 {
-	struct http_exchange *exchange = BASE_CONTAINER(request, struct http_exchange, request);
 	struct http_server *server = exchange->server;
-	assert(status >= 200 && status < 600 && exchange->status == 0);
-	exchange->status = status;
-	exchange->content_type = content_type;
-	exchange->answer = body;
 	os_mutex_lock(&server->lock);
 	base_list_append(&server->answered, &exchange->node);
 	http_wake(server);
 	os_mutex_unlock(&server->lock);
+}
+
+void http_answer(struct http_request *request, unsigned status, const char *content_type, struct base_slice body)
+{
+	struct http_exchange *exchange = BASE_CONTAINER(request, struct http_exchange, request);
+	assert(status >= 200 && status < 600 && exchange->status == 0);
+	exchange->status = status;
+	exchange->content_type = content_type;
+	exchange->answer = body;
+	bring_back(exchange);
+}
+
+void http_continue(struct http_request *request, void (*handle)(void *context, struct http_request *request),
+                   void *context)
+{
+	struct http_exchange *exchange = BASE_CONTAINER(request, struct http_exchange, request);
+	assert(exchange->status == 0);
+	exchange->handle = handle;
+	exchange->context = context;
+	bring_back(exchange);
 }
 
 /* A text in JSON, without its quotes (RFC 8259, section 7). */

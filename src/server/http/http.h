@@ -74,6 +74,10 @@ void http_socket_unref(struct http_socket *socket);
 
 /* Takes the body over; `content_type` is static. The request is gone. */
 void http_answer(struct http_request *request, unsigned status, const char *content_type, struct base_slice body);
+/* Calls `handle` on the server's thread, once, which goes on with the request; whatever is done on a loop is short. When the
+ * server has stopped, http_server_free() calls it. */
+void http_continue(struct http_request *request, void (*handle)(void *context, struct http_request *request),
+                   void *context);
 /* {"error": "..."} */
 [[gnu::format(printf, 3, 4)]] void http_refuse(struct http_request *request, unsigned status, const char *format, ...);
 

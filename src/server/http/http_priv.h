@@ -22,7 +22,7 @@ struct http_server {
 
 	/* Any thread, under the lock. */
 	struct os_mutex lock;
-	struct base_list answered; /* exchanges, to be sent */
+	struct base_list answered; /* exchanges, to be sent or gone on with */
 	struct base_list written; /* sockets that have something to send */
 	bool dead; /* nobody looks at the lists any more */
 
@@ -54,7 +54,9 @@ struct http_exchange {
 	struct http_server *server;
 
 	/* Whoever answers; the server's thread from then on. */
-	unsigned status;
+	unsigned status; /* 0: not answered, `handle` goes on */
+	void (*handle)(void *context, struct http_request *request);
+	void *context;
 	const char *content_type;
 	struct base_slice answer;
 
@@ -88,7 +90,7 @@ void http_exchange_detach(struct http_exchange *exchange);
 
 /* libwebsockets' callback of every protocol. */
 int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user, void *in, size_t bytes);
-/* The answer is there: on the server's thread. */
+/* It was answered, or is to be gone on with: on the server's thread. */
 void http_connection_answered(struct http_exchange *exchange);
 
 /* ---- socket.c ---- */

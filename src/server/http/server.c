@@ -51,9 +51,12 @@ static void take_in(struct http_server *server)
 		http_connection_answered(BASE_CONTAINER(node, struct http_exchange, node));
 }
 
+/* libwebsockets goes on to wait after a timer, unless it is woken. */
 static void on_deadline(lws_sorted_usec_list_t *deadline)
 {
-	BASE_CONTAINER(deadline, struct http_server, deadline)->late = true;
+	struct http_server *server = BASE_CONTAINER(deadline, struct http_server, deadline);
+	server->late = true;
+	lws_cancel_service(server->context);
 }
 
 static void serve(void *context)
@@ -192,7 +195,7 @@ void http_server_free(struct http_server *server)
 		return;
 	assert(server->dead);
 	while ((node = base_list_pop(&server->answered)))
-		http_exchange_free(BASE_CONTAINER(node, struct http_exchange, node));
+		http_connection_answered(BASE_CONTAINER(node, struct http_exchange, node));
 	assert(atomic_load(&server->exchanges) == 0);
 	os_mutex_deinit(&server->lock);
 	free(server);

@@ -12,6 +12,7 @@
 #include "catalog/catalog.h"
 #include "group/coordinator.h"
 #include "log/log.h"
+#include "node/metrics.h"
 #include "os/loop.h"
 #include "os/net.h"
 
@@ -80,5 +81,8 @@ struct kafka_server_metrics {
 
 /* Of one shard, on its loop. */
 struct kafka_server_metrics kafka_server_metrics_get(const struct kafka_server *server, size_t shard);
+/* The same as the node's metrics: from each shard's loop. */
+extern const struct node_metric_table kafka_metrics;
+struct node_metric_source kafka_server_metric_source(struct kafka_server *server);
 
 #endif

@@ -10,6 +10,7 @@
 #define PYRALOG_SERVER_PG_PG_H
 
 #include "base/error.h"
+#include "node/metrics.h"
 #include "os/loop.h"
 #include "os/net.h"
 #include "query/engine.h"
@@ -56,5 +57,8 @@ struct pg_server_metrics {
 };
 
 struct pg_server_metrics pg_server_metrics_get(const struct pg_server *server);
+/* The same as the node's metrics: from its loop. */
+extern const struct node_metric_table pg_metrics;
+struct node_metric_source pg_server_metric_source(struct pg_server *server);
 
 #endif

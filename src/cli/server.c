@@ -1,32 +1,15 @@
 /* pyralog server: a node and its ports, until it is told to stop.
  *
  * Starts from the bottom up (disks, logs and catalogs, then the ports) and stops from the top down, so that nothing is
- * accepted that can't be finished. Shard 0's loop is the main thread's, every other has a thread of its own. One line per open port on standard output; what goes wrong on standard error.
+ * accepted that can't be finished. Shard 0's loop is the main thread's, every other has a thread of its own. One line per open port on standard output; what happens, on standard error (os/report.h).
  */
 #include "cli/cli.h"
-#include "cli/config.h"
-#include "cli/options.h"
-#include "node/host.h"
+#include "cli/server_priv.h"
 #include "os/environment.h"
-#include "os/real.h"
-#include "server/http/http.h"
-#include "server/kafka/kafka.h"
-#include "server/ops/ops.h"
-#include "server/pg/pg.h"
+#include "os/notify.h"
 
 #include <stdio.h>
 #include <string.h>
-
-struct server {
-	struct node_host *host;
-	struct os_net *nets[NODE_SHARDS_MAX]; /* a shard each */
-	size_t shard_count;
-	struct kafka_server *kafka;
-	struct pg_server *pg;
-	struct http_server *http; /* NULL: off */
-	struct ops *ops;
-	bool stopping;
-};
 
 static const struct cli_option server_options[] = {
 	{"data", "DIR", "pyralog-data", "the data directory, made if it is not there"},
@@ -53,6 +36,9 @@ static const struct cli_option server_options[] = {
 	{"sql-memory-mib", "N", "1024", "memory of all SQL statements together"},
 	{"sql-spill-mib", "N", "4096", "disk for what does not fit there, in the data directory; 0: none"},
 	{"sql-threads", "N", "2", "that work on SQL statements, besides one a statement"},
+	{"drain-s", "N", "5", "how long requests under way may take when the server stops"},
+	{"log-level", "LEVEL", "info", "what is told on standard error: debug, info, warning or error"},
+	{"log-format", "FORMAT", "text", "as text or as json: a line an event"},
 	{"config", "FILE", "", "settings from a file; the environment and the command line win"},
 	{"help", NULL, "", "show this"},
 	{NULL, NULL, NULL, NULL},
@@ -70,46 +56,6 @@ static void print_help(void)
 static bool is_loopback(const char *host)
 {
 	return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 || strcmp(host, "localhost") == 0;
-}
-
-static void log_line(void *context, const char *line)
-{
-	(void)context;
-	fprintf(stderr, "pyralog: %s\n", line);
-}
-
-/* ---- stopping, from the top down ---- */
-
-static void kafka_stopped(void *context)
-{
-	struct server *server = context;
-	server->kafka = NULL;
-	if (server->http)
-		http_server_stop(server->http);
-	node_host_stop(server->host);
-}
-
-static void pg_stopped(void *context)
-{
-	struct server *server = context;
-	server->pg = NULL;
-	kafka_server_close(server->kafka, kafka_stopped, server);
-}
-
-static void metrics_stopped(void *context)
-{
-	struct server *server = context;
-	pg_server_close(server->pg, pg_stopped, server);
-}
-
-static void stop(void *context)
-{
-	struct server *server = context;
-	if (server->stopping)
-		return;
-	server->stopping = true;
-	ops_drain(server->ops);
-	ops_close(server->ops, metrics_stopped, server);
 }
 
 /* ---- starting, from the bottom up ---- */
@@ -175,7 +121,7 @@ static pyr_result open_kafka(struct server *server, const struct cli_option *opt
 	kafka.advertised_host = cli_option_get(options, "advertised-host");
 	if (!kafka.advertised_host[0])
 		kafka.advertised_host = NULL;
-	kafka.log_line = log_line;
+	kafka.reporter = server->reporter;
 	PYR_TRY(cli_option_number(options, "partitions", 1, CATALOG_PARTITIONS_MAX, &partitions, error));
 	kafka.default_partitions = (uint32_t)partitions;
 	PYR_TRY(port_option(options, "kafka-port", &kafka.port, error));
@@ -210,7 +156,6 @@ static pyr_result open_pg(struct server *server, const struct cli_option *option
 static pyr_result group_options(const struct cli_option *options, struct group_options *group, struct pyr_error *error)
 {
 	long long heartbeat_ms, session_ms;
-	group->log_line = log_line;
 	PYR_TRY(cli_option_number(options, "group-heartbeat-ms", 100, 60000, &heartbeat_ms, error));
 	PYR_TRY(cli_option_number(options, "group-session-ms", heartbeat_ms, 3600000, &session_ms, error));
 	group->consumer_heartbeat_ms = (int32_t)heartbeat_ms;
@@ -224,6 +169,7 @@ static pyr_result open_host(struct server *server, const struct cli_option *opti
 	long long shards;
 	PYR_TRY(cli_option_number(options, "shards", 0, NODE_SHARDS_MAX, &shards, error));
 	PYR_TRY(group_options(options, &host.node.group, error));
+	host.node.group.reporter = server->reporter;
 	PYR_TRY(log_options(options, &host.node.log, error));
 	PYR_TRY(durability_option(options, &host.node.durability, error));
 	PYR_TRY(engine_options(options, &host.engine, error));
@@ -274,7 +220,8 @@ static pyr_result start(struct server *server, const struct cli_option *options,
 	PYR_TRY(open_pg(server, options, error));
 	add_metrics(server);
 	PYR_TRY(node_host_start(server->host, 1, error));
-	return os_real_on_interrupt(node_host_loop(server->host, 0), stop, server);
+	PYR_TRY(os_real_on_reload(server_loop(server), server_reload, server));
+	return os_real_on_interrupt(server_loop(server), server_stop, server);
 }
 
 static void announce(const struct server *server, const struct cli_option *options)
@@ -295,6 +242,9 @@ static void clean_up(struct server *server)
 	node_host_free(server->host);
 	http_server_free(server->http);
 	ops_free(server->ops);
+	os_report(server->reporter, OS_INFO, "server", NULL, "the server has stopped");
+	os_reporter_free(server->reporter);
+	cli_config_free(&server->reloaded);
 }
 
 const struct cli_option *cli_server_options(void)
@@ -308,6 +258,7 @@ pyr_result cli_server_check(const struct cli_option *options, struct pyr_error *
 	const char *host = cli_option_get(options, "host");
 	struct log_options log = log_options_default();
 	enum log_durability durability;
+	enum os_level level;
 	uint16_t port;
 	long long number;
 	PYR_TRY(port_option(options, "kafka-port", &port, error));
@@ -318,6 +269,11 @@ pyr_result cli_server_check(const struct cli_option *options, struct pyr_error *
 	PYR_TRY(cli_option_number(options, "partitions", 1, CATALOG_PARTITIONS_MAX, &number, error));
 	PYR_TRY(cli_option_number(options, "group-heartbeat-ms", 100, 60000, &number, error));
 	PYR_TRY(durability_option(options, &durability, error));
+	PYR_TRY(cli_option_number(options, "drain-s", 0, 3600, &number, error));
+	PYR_TRY(server_level(options, &level, error));
+	const char *format = cli_option_get(options, "log-format");
+	if (strcmp(format, "text") != 0 && strcmp(format, "json") != 0)
+		return pyr_fail(error, PYR_USAGE, "--log-format %s is not valid: give text or json", format);
 	if (!is_loopback(host))
 		return pyr_fail(error, PYR_USAGE,
 		                "--host %s would be open to the network, without TLS or passwords: listen on 127.0.0.1",
@@ -327,39 +283,88 @@ pyr_result cli_server_check(const struct cli_option *options, struct pyr_error *
 	return log_options(options, &log, error);
 }
 
+static pyr_result open_reporter(struct server *server, struct pyr_error *error)
+{
+	bool json = strcmp(cli_option_get(server->options, "log-format"), "json") == 0;
+	enum os_level level;
+	PYR_TRY(server_level(server->options, &level, error));
+	server->reporter = os_reporter_new(json, level);
+	return server->reporter ? pyr_ok() : pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
+}
+
+static void report_start(const struct server *server)
+{
+	const char *data = cli_option_get(server->options, "data");
+	const struct os_field fields[] = {
+		{.name = "version", .text = PYR_VERSION}, {.name = "data", .text = data}, {0}};
+	os_report(server->reporter, OS_INFO, "server", fields, "the server starts");
+}
+
+static void report_ready(const struct server *server)
+{
+	const struct os_field fields[] = {
+		{.name = "shards", .number = (int64_t)server->shard_count},
+		{.name = "kafka_port", .number = kafka_server_port(server->kafka)},
+		{.name = "pg_port", .number = pg_server_port(server->pg)},
+		{.name = server->http ? "http_port" : NULL,
+	         .number = server->http ? http_server_port(server->http) : 0},
+		{0},
+	};
+	os_report(server->reporter, OS_INFO, "server", fields, "the server is ready");
+}
+
+static void run(struct server *server)
+{
+	server->watch.node = node_host_node(server->host);
+	server->watch.ops = server->ops;
+	server->watch.reporter = server->reporter;
+	server_watch_start(&server->watch);
+	ops_ready(server->ops, server->watch.node);
+	announce(server, server->options);
+	report_ready(server);
+	os_notify("READY=1");
+	os_real_loop_run(server_loop(server));
+	clean_up(server);
+}
+
+/* With options that are right. */
+static int serve(struct server *server, struct pyr_error *error)
+{
+	os_environment_raise_limits();
+	pyr_result result = open_reporter(server, error);
+	if (result.code == PYR_OK) {
+		report_start(server);
+		result = start(server, server->options, error);
+	}
+	if (result.code == PYR_OK) {
+		run(server);
+		return 0;
+	}
+	os_report(server->reporter, OS_ERROR, "server", NULL, "the server can't start: %s", error->text);
+	if (server->http)
+		http_server_stop(server->http);
+	return error->code == PYR_USAGE ? 2 : 1; /* the process ends: nothing to take down in order */
+}
+
 int cli_server(int argc, char **argv)
 {
 	struct cli_option options[sizeof server_options / sizeof server_options[0]];
-	struct server server = {0};
-	struct cli_config config = {NULL};
+	struct server server = {.options = options, .argc = argc, .argv = argv};
 	struct pyr_error error = {0};
+	int status = 0;
 	memcpy(options, server_options, sizeof options);
-	if (cli_options_parse_file(options, argc, argv, &config, &error).code != PYR_OK) {
+	pyr_result result = cli_options_parse_file(options, argc, argv, &server.config, &error);
+	bool helps = result.code == PYR_OK && cli_option_get(options, "help")[0];
+	if (result.code == PYR_OK && !helps)
+		result = cli_server_check(options, &error);
+	if (result.code != PYR_OK) {
 		fprintf(stderr, "pyralog server: %s\n", error.text);
-		cli_config_free(&config);
-		return 2;
-	}
-	if (cli_option_get(options, "help")[0]) {
+		status = 2;
+	} else if (helps) {
 		print_help();
-		cli_config_free(&config);
-		return 0;
+	} else {
+		status = serve(&server, &error);
 	}
-	if (cli_server_check(options, &error).code != PYR_OK) {
-		fprintf(stderr, "pyralog server: %s\n", error.text);
-		cli_config_free(&config);
-		return 2;
-	}
-	os_environment_raise_limits();
-	if (start(&server, options, &error).code != PYR_OK) {
-		fprintf(stderr, "pyralog server: %s\n", error.text);
-		if (server.http)
-			http_server_stop(server.http);
-		return error.code == PYR_USAGE ? 2 : 1; /* the process ends: nothing to take down in order */
-	}
-	ops_ready(server.ops, node_host_node(server.host));
-	announce(&server, options);
-	os_real_loop_run(node_host_loop(server.host, 0));
-	clean_up(&server);
-	cli_config_free(&config);
-	return 0;
+	cli_config_free(&server.config);
+	return status;
 }

@@ -4,7 +4,7 @@
  * between, the list `answered` on the way back. A connection that goes leaves it to the handler; the answer frees it. */
 #include "server/http/http_priv.h"
 
-#include "base/cursor.h"
+#include "base/json_text.h"
 #include "base/table.h"
 
 #include <assert.h>
@@ -138,26 +138,9 @@ void http_continue(struct http_request *request, void (*handle)(void *context, s
 	bring_back(exchange);
 }
 
-/* A text in JSON, without its quotes (RFC 8259, section 7). */
-static void write_json_text(struct base_writer *writer, const char *text)
-{
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-		char escape[8];
-		if (c == '"' || c == '\\')
-			base_write_u8(writer, '\\');
-		if (c >= ' ') {
-			base_write_u8(writer, c);
-			continue;
-		}
-		snprintf(escape, sizeof escape, "\\u%04x", c);
-		base_write_bytes(writer, escape, 6);
-	}
-}
-
 void http_refuse(struct http_request *request, unsigned status, const char *format, ...)
 {
-	static const char head[] = "{\"error\":\"", tail[] = "\"}\n";
+	static const char head[] = "{\"error\":", tail[] = "}\n";
 	char sentence[PYR_ERROR_TEXT_MAX];
 	struct base_writer writer;
 	struct base_slice body = {0};
@@ -167,7 +150,7 @@ void http_refuse(struct http_request *request, unsigned status, const char *form
 	va_end(arguments);
 	base_writer_init(&writer, 8 * sizeof sentence);
 	base_write_bytes(&writer, head, sizeof head - 1);
-	write_json_text(&writer, sentence);
+	base_write_json_text(&writer, sentence);
 	base_write_bytes(&writer, tail, sizeof tail - 1);
 	pyr_ignore(base_writer_take(&writer, &body)); /* memory is out: the status says enough */
 	base_writer_deinit(&writer);

@@ -90,15 +90,20 @@ static void on_first_shard(struct os_task *task)
 
 static const char *why_not(enum ops_state state)
 {
-	return state == OPS_STARTING ? "the server is starting: it recovers its logs and opens its ports"
-	                             : "the server is stopping: it takes no new connections";
+	static const char *const sentences[] = {
+		[OPS_STARTING] = "the server is starting: it recovers its logs and opens its ports",
+		[OPS_READY] = "",
+		[OPS_BROKEN] = "a log has stopped after an error of its disk: restart the server",
+		[OPS_DRAINING] = "the server is stopping: it takes no new connections",
+	};
+	return sentences[state];
 }
 
 static void handle_metrics(void *context, struct http_request *request)
 {
 	struct ops *ops = context;
 	enum ops_state state = atomic_load(&ops->state);
-	if (state != OPS_READY) {
+	if (state != OPS_READY && state != OPS_BROKEN) {
 		http_refuse(request, 503, "%s", why_not(state));
 		return;
 	}
@@ -159,6 +164,12 @@ void ops_ready(struct ops *ops, const struct node *node)
 {
 	ops->node = node;
 	atomic_store(&ops->state, OPS_READY);
+}
+
+void ops_break(struct ops *ops)
+{
+	enum ops_state ready = OPS_READY;
+	atomic_compare_exchange_strong(&ops->state, &ready, OPS_BROKEN);
 }
 
 void ops_drain(struct ops *ops)

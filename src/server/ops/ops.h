@@ -12,7 +12,7 @@
 
 struct ops;
 
-enum ops_state { OPS_STARTING, OPS_READY, OPS_DRAINING };
+enum ops_state { OPS_STARTING, OPS_READY, OPS_BROKEN, OPS_DRAINING };
 
 enum { OPS_ROUTES = 3 };
 
@@ -21,6 +21,8 @@ struct ops *ops_new(void);
 void ops_routes(struct ops *ops, struct http_route ret_routes[OPS_ROUTES]);
 /* The node is open, its ports too, and all its metrics are known. */
 void ops_ready(struct ops *ops, const struct node *node);
+/* On shard 0's loop: a log has stopped, and /ready refuses from here on. */
+void ops_break(struct ops *ops);
 /* On shard 0's loop: /ready refuses from here on. */
 void ops_drain(struct ops *ops);
 /* On shard 0's loop: metrics are not read any more; `closed` comes at once or when the last reading is over. Before any

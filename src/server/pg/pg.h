@@ -42,6 +42,11 @@ pyr_result pg_server_new(const struct pg_server_options *options, struct pg_serv
                          struct pyr_error *error);
 uint16_t pg_server_port(const struct pg_server *server);
 
+/* Stops listening; each connection is closed with SQLSTATE 57P01 when it has nothing to do: at once, or when what it was told
+ * is done. pg_server_drained(): no connection is left. pg_server_close() follows. */
+void pg_server_drain(struct pg_server *server);
+bool pg_server_drained(const struct pg_server *server);
+
 /* Stops listening, cancels what runs, closes every connection; then calls `closed`, from the loop, and is gone. Close
  * it before the engine, the source and the log. */
 void pg_server_close(struct pg_server *server, void (*closed)(void *context), void *context);

@@ -116,7 +116,7 @@ class Pyralog(Peer):
 
     def command(self):
         return [str(self.binary), "server", "--data", str(self.folder / "data"), "--kafka-port", str(self.port),
-                "--pg-port", "0", "--durability", self.durability, *self.options]
+                "--pg-port", "0", "--http-port", "off", "--durability", self.durability, *self.options]
 
     def version(self):
         return subprocess.run([str(self.binary), "version"], capture_output=True, text=True, check=True).stdout.split()[1]

@@ -81,7 +81,8 @@ class Node:
     """The server process: `start()` waits until it has told its ports."""
 
     def __init__(self, binary, folder):
-        self.command = [str(binary), "server", "--data", str(folder / "data"), "--kafka-port", "0", "--pg-port", "0"]
+        self.command = [str(binary), "server", "--data", str(folder / "data"), "--kafka-port", "0", "--pg-port", "0",
+                        "--http-port", "off"]
 
     def start(self):
         self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)

@@ -13,7 +13,7 @@ const struct cli_command_row cli_commands[] = {
 	{"inspect", cli_inspect, "what lies in a data directory that no server has open", "", cli_inspect_options},
 	{"bench", cli_bench, "load a broker that speaks Kafka's protocol, and tell how fast it is",
          "produce fetch tail mixed", cli_bench_options},
-	{"config", cli_config, "check a cluster.toml; write the reference page", "check reference", NULL},
+	{"config", cli_config, "check a cluster.toml; write the reference pages", "check reference metrics", NULL},
 	{"completion", cli_completion, "completion for a shell: source <(pyralog completion bash)", "bash zsh fish",
          NULL},
 	{"man", cli_man, "a man page: pyralog man | man -l -", "", NULL},

@@ -2,6 +2,9 @@
 #include "base/table.h"
 #include "cli/commands.h"
 #include "cli/config.h"
+#include "server/kafka/kafka.h"
+#include "server/ops/ops.h"
+#include "server/pg/pg.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -159,6 +162,36 @@ static void write_reference(void)
 	}
 }
 
+static void write_metrics_of(const struct node_metric_table *table)
+{
+	static const char *const scopes[] = {
+		[NODE_EACH_SHARD] = "Of each shard: with the label `shard`.",
+		[NODE_FIRST_SHARD] = "Of the whole node.",
+		[NODE_ANY_THREAD] = "Of the whole node.",
+	};
+	printf("\n## %s\n\n%s\n\n| name | type | |\n|---|---|---|\n", table->title, scopes[table->scope]);
+	for (size_t i = 0; i < table->count; i++)
+		printf("| `%s` | %s | %s |\n", table->metrics[i].name,
+		       table->metrics[i].kind == NODE_COUNTER ? "counter" : "gauge", table->metrics[i].text);
+}
+
+static void write_metrics(void)
+{
+	static const struct node_metric_table *const tables[] = {
+		&node_log_metrics, &node_group_metrics, &node_process_metrics,
+		&kafka_metrics,    &pg_metrics,         &http_metrics,
+	};
+	printf("# Metrics\n\nWhat a server counts: at `/metrics` of its HTTP port, in Prometheus's text format, and in "
+	       "SQL "
+	       "as `pyralog.metrics`, under\nthe same names. Written by `pyralog config metrics`; a test compares. "
+	       "Counters begin anew with every start. SQL's values\nare whole numbers: of seconds the fraction is cut "
+	       "off.\n\n"
+	       "    curl -s localhost:8080/metrics\n"
+	       "    SELECT name, sum(value) FROM pyralog.metrics GROUP BY name ORDER BY name;\n");
+	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+		write_metrics_of(tables[i]);
+}
+
 static int check(const char *path)
 {
 	struct cli_option options[OPTIONS_MAX];
@@ -189,6 +222,10 @@ int cli_config(int argc, char **argv)
 		write_reference();
 		return 0;
 	}
-	fprintf(stderr, "usage: pyralog config check [FILE] | reference\n");
+	if (argc == 1 && strcmp(argv[0], "metrics") == 0) {
+		write_metrics();
+		return 0;
+	}
+	fprintf(stderr, "usage: pyralog config check [FILE] | reference | metrics\n");
 	return 2;
 }

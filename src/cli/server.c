@@ -1,34 +1,22 @@
 /* pyralog server: a node and its ports, until it is told to stop.
  *
  * Starts from the bottom up (disks, logs and catalogs, then the ports) and stops from the top down, so that nothing is
- * accepted that can't be finished. Shard 0's loop is the main thread's, every other has a thread of its own. One line per open port on standard output; what goes wrong on standard error.
+ * accepted that can't be finished. Shard 0's loop is the main thread's, every other has a thread of its own. One line per open port on standard output; what happens, on standard error (os/report.h).
  */
 #include "cli/cli.h"
-#include "cli/config.h"
-#include "cli/options.h"
-#include "node/host.h"
+#include "cli/server_priv.h"
 #include "os/environment.h"
-#include "os/real.h"
-#include "server/kafka/kafka.h"
-#include "server/pg/pg.h"
+#include "os/notify.h"
 
 #include <stdio.h>
 #include <string.h>
-
-struct server {
-	struct node_host *host;
-	struct os_net *nets[NODE_SHARDS_MAX]; /* a shard each */
-	size_t shard_count;
-	struct kafka_server *kafka;
-	struct pg_server *pg;
-	bool stopping;
-};
 
 static const struct cli_option server_options[] = {
 	{"data", "DIR", "pyralog-data", "the data directory, made if it is not there"},
 	{"host", "ADDRESS", "127.0.0.1", "the address to listen on"},
 	{"kafka-port", "PORT", "9092", "Kafka protocol; 0 picks a free port"},
 	{"pg-port", "PORT", "5432", "PostgreSQL protocol; 0 picks a free port"},
+	{"http-port", "PORT", "8080", "HTTP: metrics, health; 0 picks a free port, off: none"},
 	{"advertised-host", "NAME", "", "the name that Kafka clients are told to connect to; as --host if not given"},
 	{"shards", "N", "0",
          "event loops, each with a log; kept from when the directory was made; 0: half the processors"},
@@ -48,6 +36,9 @@ static const struct cli_option server_options[] = {
 	{"sql-memory-mib", "N", "1024", "memory of all SQL statements together"},
 	{"sql-spill-mib", "N", "4096", "disk for what does not fit there, in the data directory; 0: none"},
 	{"sql-threads", "N", "2", "that work on SQL statements, besides one a statement"},
+	{"drain-s", "N", "5", "how long requests under way may take when the server stops"},
+	{"log-level", "LEVEL", "info", "what is told on standard error: debug, info, warning or error"},
+	{"log-format", "FORMAT", "text", "as text or as json: a line an event"},
 	{"config", "FILE", "", "settings from a file; the environment and the command line win"},
 	{"help", NULL, "", "show this"},
 	{NULL, NULL, NULL, NULL},
@@ -67,37 +58,6 @@ static bool is_loopback(const char *host)
 	return strncmp(host, "127.", 4) == 0 || strcmp(host, "::1") == 0 || strcmp(host, "localhost") == 0;
 }
 
-static void log_line(void *context, const char *line)
-{
-	(void)context;
-	fprintf(stderr, "pyralog: %s\n", line);
-}
-
-/* ---- stopping, from the top down ---- */
-
-static void kafka_stopped(void *context)
-{
-	struct server *server = context;
-	server->kafka = NULL;
-	node_host_stop(server->host);
-}
-
-static void pg_stopped(void *context)
-{
-	struct server *server = context;
-	server->pg = NULL;
-	kafka_server_close(server->kafka, kafka_stopped, server);
-}
-
-static void stop(void *context)
-{
-	struct server *server = context;
-	if (server->stopping)
-		return;
-	server->stopping = true;
-	pg_server_close(server->pg, pg_stopped, server);
-}
-
 /* ---- starting, from the bottom up ---- */
 
 static pyr_result port_option(const struct cli_option *options, const char *name, uint16_t *ret_port,
@@ -107,6 +67,11 @@ static pyr_result port_option(const struct cli_option *options, const char *name
 	PYR_TRY(cli_option_number(options, name, 0, 65535, &port, error));
 	*ret_port = (uint16_t)port;
 	return pyr_ok();
+}
+
+static bool is_off(const struct cli_option *options, const char *name)
+{
+	return strcmp(cli_option_get(options, name), "off") == 0;
 }
 
 static pyr_result durability_option(const struct cli_option *options, enum log_durability *ret_durability,
@@ -156,7 +121,7 @@ static pyr_result open_kafka(struct server *server, const struct cli_option *opt
 	kafka.advertised_host = cli_option_get(options, "advertised-host");
 	if (!kafka.advertised_host[0])
 		kafka.advertised_host = NULL;
-	kafka.log_line = log_line;
+	kafka.reporter = server->reporter;
 	PYR_TRY(cli_option_number(options, "partitions", 1, CATALOG_PARTITIONS_MAX, &partitions, error));
 	kafka.default_partitions = (uint32_t)partitions;
 	PYR_TRY(port_option(options, "kafka-port", &kafka.port, error));
@@ -191,7 +156,6 @@ static pyr_result open_pg(struct server *server, const struct cli_option *option
 static pyr_result group_options(const struct cli_option *options, struct group_options *group, struct pyr_error *error)
 {
 	long long heartbeat_ms, session_ms;
-	group->log_line = log_line;
 	PYR_TRY(cli_option_number(options, "group-heartbeat-ms", 100, 60000, &heartbeat_ms, error));
 	PYR_TRY(cli_option_number(options, "group-session-ms", heartbeat_ms, 3600000, &session_ms, error));
 	group->consumer_heartbeat_ms = (int32_t)heartbeat_ms;
@@ -205,6 +169,7 @@ static pyr_result open_host(struct server *server, const struct cli_option *opti
 	long long shards;
 	PYR_TRY(cli_option_number(options, "shards", 0, NODE_SHARDS_MAX, &shards, error));
 	PYR_TRY(group_options(options, &host.node.group, error));
+	host.node.group.reporter = server->reporter;
 	PYR_TRY(log_options(options, &host.node.log, error));
 	PYR_TRY(durability_option(options, &host.node.durability, error));
 	PYR_TRY(engine_options(options, &host.engine, error));
@@ -220,13 +185,43 @@ static pyr_result open_host(struct server *server, const struct cli_option *opti
 	return pyr_ok();
 }
 
+/* First of all, so that it tells that the rest is on its way. */
+static pyr_result open_http(struct server *server, const struct cli_option *options, struct pyr_error *error)
+{
+	struct http_server_options http = http_server_options_default();
+	struct http_route routes[OPS_ROUTES];
+	server->ops = ops_new();
+	if (!server->ops)
+		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
+	if (is_off(options, "http-port"))
+		return pyr_ok();
+	ops_routes(server->ops, routes);
+	http.host = cli_option_get(options, "host");
+	http.routes = routes;
+	http.route_count = OPS_ROUTES;
+	PYR_TRY(port_option(options, "http-port", &http.port, error));
+	return http_server_new(&http, &server->http, error);
+}
+
+static void add_metrics(struct server *server)
+{
+	struct node *node = node_host_node(server->host);
+	node_metrics_add(node, kafka_server_metric_source(server->kafka));
+	node_metrics_add(node, pg_server_metric_source(server->pg));
+	if (server->http)
+		node_metrics_add(node, http_server_metric_source(server->http));
+}
+
 static pyr_result start(struct server *server, const struct cli_option *options, struct pyr_error *error)
 {
+	PYR_TRY(open_http(server, options, error));
 	PYR_TRY(open_host(server, options, error));
 	PYR_TRY(open_kafka(server, options, error));
 	PYR_TRY(open_pg(server, options, error));
+	add_metrics(server);
 	PYR_TRY(node_host_start(server->host, 1, error));
-	return os_real_on_interrupt(node_host_loop(server->host, 0), stop, server);
+	PYR_TRY(os_real_on_reload(server_loop(server), server_reload, server));
+	return os_real_on_interrupt(server_loop(server), server_stop, server);
 }
 
 static void announce(const struct server *server, const struct cli_option *options)
@@ -234,6 +229,8 @@ static void announce(const struct server *server, const struct cli_option *optio
 	const char *host = cli_option_get(options, "host");
 	printf("kafka %s:%u\n", host, kafka_server_port(server->kafka));
 	printf("postgres %s:%u\n", host, pg_server_port(server->pg));
+	if (server->http)
+		printf("http %s:%u\n", host, http_server_port(server->http));
 	printf("ready: data in %s; Ctrl-C stops\n", cli_option_get(options, "data"));
 	fflush(stdout);
 }
@@ -243,6 +240,11 @@ static void clean_up(struct server *server)
 	for (size_t i = 0; i < server->shard_count; i++)
 		os_real_net_free(server->nets[i]);
 	node_host_free(server->host);
+	http_server_free(server->http);
+	ops_free(server->ops);
+	os_report(server->reporter, OS_INFO, "server", NULL, "the server has stopped");
+	os_reporter_free(server->reporter);
+	cli_config_free(&server->reloaded);
 }
 
 const struct cli_option *cli_server_options(void)
@@ -256,14 +258,22 @@ pyr_result cli_server_check(const struct cli_option *options, struct pyr_error *
 	const char *host = cli_option_get(options, "host");
 	struct log_options log = log_options_default();
 	enum log_durability durability;
+	enum os_level level;
 	uint16_t port;
 	long long number;
 	PYR_TRY(port_option(options, "kafka-port", &port, error));
 	PYR_TRY(port_option(options, "pg-port", &port, error));
+	if (!is_off(options, "http-port"))
+		PYR_TRY(port_option(options, "http-port", &port, error));
 	PYR_TRY(cli_option_number(options, "shards", 0, NODE_SHARDS_MAX, &number, error));
 	PYR_TRY(cli_option_number(options, "partitions", 1, CATALOG_PARTITIONS_MAX, &number, error));
 	PYR_TRY(cli_option_number(options, "group-heartbeat-ms", 100, 60000, &number, error));
 	PYR_TRY(durability_option(options, &durability, error));
+	PYR_TRY(cli_option_number(options, "drain-s", 0, 3600, &number, error));
+	PYR_TRY(server_level(options, &level, error));
+	const char *format = cli_option_get(options, "log-format");
+	if (strcmp(format, "text") != 0 && strcmp(format, "json") != 0)
+		return pyr_fail(error, PYR_USAGE, "--log-format %s is not valid: give text or json", format);
 	if (!is_loopback(host))
 		return pyr_fail(error, PYR_USAGE,
 		                "--host %s would be open to the network, without TLS or passwords: listen on 127.0.0.1",
@@ -273,37 +283,89 @@ pyr_result cli_server_check(const struct cli_option *options, struct pyr_error *
 	return log_options(options, &log, error);
 }
 
+static pyr_result open_reporter(struct server *server, struct pyr_error *error)
+{
+	bool json = strcmp(cli_option_get(server->options, "log-format"), "json") == 0;
+	enum os_level level;
+	PYR_TRY(server_level(server->options, &level, error));
+	server->reporter = os_reporter_new(json, level);
+	return server->reporter ? pyr_ok() : pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
+}
+
+static void report_start(const struct server *server)
+{
+	const char *data = cli_option_get(server->options, "data");
+	const struct os_field fields[] = {
+		{.name = "version", .text = PYR_VERSION}, {.name = "data", .text = data}, {0}};
+	os_report(server->reporter, OS_INFO, "server", fields, "the server starts");
+}
+
+static void report_ready(const struct server *server)
+{
+	const struct os_field fields[] = {
+		{.name = "shards", .number = (int64_t)server->shard_count},
+		{.name = "kafka_port", .number = kafka_server_port(server->kafka)},
+		{.name = "pg_port", .number = pg_server_port(server->pg)},
+		{.name = server->http ? "http_port" : NULL,
+	         .number = server->http ? http_server_port(server->http) : 0},
+		{0},
+	};
+	os_report(server->reporter, OS_INFO, "server", fields, "the server is ready");
+}
+
+static void run(struct server *server)
+{
+	server->watch.node = node_host_node(server->host);
+	server->watch.ops = server->ops;
+	server->watch.reporter = server->reporter;
+	server_watch_start(&server->watch);
+	ops_ready(server->ops, server->watch.node);
+	announce(server, server->options);
+	report_ready(server);
+	os_notify("READY=1");
+	os_real_loop_run(server_loop(server));
+	clean_up(server);
+}
+
+/* With options that are right. */
+static int serve(struct server *server, struct pyr_error *error)
+{
+	os_environment_raise_limits();
+	os_memory_use_huge_pages();
+	pyr_result result = open_reporter(server, error);
+	if (result.code == PYR_OK) {
+		report_start(server);
+		result = start(server, server->options, error);
+	}
+	if (result.code == PYR_OK) {
+		run(server);
+		return 0;
+	}
+	os_report(server->reporter, OS_ERROR, "server", NULL, "the server can't start: %s", error->text);
+	if (server->http)
+		http_server_stop(server->http);
+	return error->code == PYR_USAGE ? 2 : 1; /* the process ends: nothing to take down in order */
+}
+
 int cli_server(int argc, char **argv)
 {
 	struct cli_option options[sizeof server_options / sizeof server_options[0]];
-	struct server server = {0};
-	struct cli_config config = {NULL};
+	struct server server = {.options = options, .argc = argc, .argv = argv};
 	struct pyr_error error = {0};
+	int status = 0;
 	memcpy(options, server_options, sizeof options);
-	if (cli_options_parse_file(options, argc, argv, &config, &error).code != PYR_OK) {
+	pyr_result result = cli_options_parse_file(options, argc, argv, &server.config, &error);
+	bool helps = result.code == PYR_OK && cli_option_get(options, "help")[0];
+	if (result.code == PYR_OK && !helps)
+		result = cli_server_check(options, &error);
+	if (result.code != PYR_OK) {
 		fprintf(stderr, "pyralog server: %s\n", error.text);
-		cli_config_free(&config);
-		return 2;
-	}
-	if (cli_option_get(options, "help")[0]) {
+		status = 2;
+	} else if (helps) {
 		print_help();
-		cli_config_free(&config);
-		return 0;
+	} else {
+		status = serve(&server, &error);
 	}
-	if (cli_server_check(options, &error).code != PYR_OK) {
-		fprintf(stderr, "pyralog server: %s\n", error.text);
-		cli_config_free(&config);
-		return 2;
-	}
-	os_environment_raise_limits();
-	os_memory_use_huge_pages();
-	if (start(&server, options, &error).code != PYR_OK) {
-		fprintf(stderr, "pyralog server: %s\n", error.text);
-		return error.code == PYR_USAGE ? 2 : 1; /* the process ends: nothing to take down in order */
-	}
-	announce(&server, options);
-	os_real_loop_run(node_host_loop(server.host, 0));
-	clean_up(&server);
-	cli_config_free(&config);
-	return 0;
+	cli_config_free(&server.config);
+	return status;
 }

@@ -34,12 +34,10 @@ void group_say(struct group_coordinator *coordinator, const char *format, ...)
 {
 	char line[PYR_ERROR_TEXT_MAX];
 	va_list arguments;
-	if (!coordinator->options.log_line)
-		return;
 	va_start(arguments, format);
 	vsnprintf(line, sizeof line, format, arguments);
 	va_end(arguments);
-	coordinator->options.log_line(coordinator->options.log_context, line);
+	os_report(coordinator->options.reporter, OS_ERROR, "groups", NULL, "%s", line);
 }
 
 /* ---- the world, as machines see it ---- */

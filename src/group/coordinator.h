@@ -18,6 +18,7 @@
 #include "codec/arena.h"
 #include "log/log.h"
 #include "os/loop.h"
+#include "os/report.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -36,8 +37,7 @@ struct group_options {
 	int32_t consumer_session_timeout_ms; /* group.consumer.session.timeout.ms */
 	int32_t consumer_heartbeat_ms; /* group.consumer.heartbeat.interval.ms */
 	uint64_t snapshot_bytes_min; /* a snapshot of all groups is written when so much was written since the last */
-	void (*log_line)(void *context, const char *line); /* NULL: nobody wants it */
-	void *log_context;
+	struct os_reporter *reporter; /* NULL: nobody wants to know */
 };
 
 struct group_options group_options_default(void);

@@ -81,7 +81,7 @@ static void loaded(struct group_coordinator *coordinator)
 static void load_failed(struct group_coordinator *coordinator, enum pyr_code code)
 {
 	coordinator->phase = GROUP_FAILED;
-	group_say(coordinator, "groups: the topic %s can't be read at offset %lld (%s): no consumer group is served",
+	group_say(coordinator, "the topic %s can't be read at offset %lld (%s): no consumer group is served",
 	          topic_name, (long long)coordinator->read.offset, pyr_code_text(code));
 }
 

@@ -119,6 +119,7 @@ pyr_result node_open(const struct node_place *places, size_t count, const struct
 		node_abandon(node);
 		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
 	}
+	node_metrics_add_own(node);
 	node->begin.done = cluster_begun;
 	catalog_cluster_begin(node->shards[0].catalog, &node->begin);
 	*ret_node = node;

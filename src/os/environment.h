@@ -36,6 +36,11 @@ struct os_process_usage {
 	uint64_t cpu_us; /* user and system, of all its threads, since its start */
 	uint64_t resident_bytes;
 	uint64_t peak_bytes; /* resident, since its start or the last reset */
+	uint64_t virtual_bytes;
+	uint32_t threads;
+	int64_t start_ms; /* since 1970-01-01 UTC */
+	uint32_t open_files; /* 0: not ours to see */
+	uint64_t open_files_max;
 };
 
 /* What a process has used so far; 0 is this process. PYR_NOT_FOUND: there is none of that number. */

@@ -36,5 +36,7 @@ void os_real_alarm_free(struct os_real_alarm *alarm);
 
 /* Calls `interrupted` on the loop's thread at SIGINT or SIGTERM; the second one ends the process at once. */
 pyr_result os_real_on_interrupt(struct os_loop *loop, void (*interrupted)(void *context), void *context);
+/* Calls `asked` on the loop's thread at each SIGHUP. */
+pyr_result os_real_on_reload(struct os_loop *loop, void (*asked)(void *context), void *context);
 
 #endif

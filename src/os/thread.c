@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <signal.h>
 #include <time.h>
 
 static void must(int failed)
@@ -70,4 +71,33 @@ bool os_condition_wait_for(struct os_condition *condition, struct os_mutex *mute
 	int failed = pthread_cond_timedwait(&condition->condition, &mutex->mutex, &until);
 	assert(failed == 0 || failed == ETIMEDOUT);
 	return failed == 0;
+}
+
+/* ---- threads ---- */
+
+static void *run_thread(void *context)
+{
+	struct os_thread *thread = context;
+	thread->run(thread->context);
+	return NULL;
+}
+
+pyr_result os_thread_start(struct os_thread *thread, const char *name, void (*run)(void *context), void *context)
+{
+	sigset_t all, before;
+	thread->run = run;
+	thread->context = context;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	int failed = pthread_create(&thread->thread, NULL, run_thread, thread);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (failed != 0)
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	pthread_setname_np(thread->thread, name);
+	return pyr_ok();
+}
+
+void os_thread_join(struct os_thread *thread)
+{
+	must(pthread_join(thread->thread, NULL));
 }

@@ -4,6 +4,8 @@
 #ifndef PYRALOG_OS_THREAD_H
 #define PYRALOG_OS_THREAD_H
 
+#include "base/error.h"
+
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,6 +17,17 @@ struct os_mutex {
 struct os_condition {
 	pthread_cond_t condition;
 };
+
+/* A thread for a loop that is not ours: a library's. */
+struct os_thread {
+	pthread_t thread;
+	void (*run)(void *context);
+	void *context;
+};
+
+/* `thread` lives until it is joined; it takes no signals. `name` has at most 15 characters. PYR_OUT_OF_MEMORY. */
+pyr_result os_thread_start(struct os_thread *thread, const char *name, void (*run)(void *context), void *context);
+void os_thread_join(struct os_thread *thread);
 
 void os_mutex_init(struct os_mutex *mutex);
 void os_mutex_deinit(struct os_mutex *mutex);

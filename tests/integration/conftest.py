@@ -36,7 +36,7 @@ class Node:
         """Starts the server and waits until it has told its ports."""
         self.ports, self.ready = {}, False
         command = [str(self.binary), "server", "--data", str(self.folder / "data"), "--host", "127.0.0.1"]
-        command += ["--kafka-port", "0", "--pg-port", "0", *self.arguments]
+        command += ["--kafka-port", "0", "--pg-port", "0", "--http-port", "0", *self.arguments]
         with open(self.folder / "stderr", "ab") as errors:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True)
         threading.Thread(target=self._read_ports, args=(self.process.stdout,), daemon=True).start()

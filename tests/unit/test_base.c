@@ -11,6 +11,7 @@
 #include "base/crc32c.h"
 #include "base/cursor.h"
 #include "base/hash.h"
+#include "base/json_text.h"
 #include "base/list.h"
 #include "base/table.h"
 
@@ -263,6 +264,30 @@ static void lists_keep_their_order(void **state)
 	assert_null(base_list_pop(&a));
 }
 
+static void json_text_is_escaped_and_utf8(void **state)
+{
+	static const struct {
+		const char *text, *json;
+	} cases[] = {
+		{"", "\"\""},
+		{"a \"b\" \\ \n\x1f", "\"a \\\"b\\\" \\\\ \\u000a\\u001f\""},
+		{"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "\"\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80\""},
+		{"\xff|\xc3", "\"\\ufffd|\\ufffd\""},
+		{"\xc0\xaf", "\"\\ufffd\\ufffd\""}, /* longer than needed */
+		{"\xed\xa0\x80", "\"\\ufffd\\ufffd\\ufffd\""}, /* half a pair */
+		{"\xf4\x90\x80\x80", "\"\\ufffd\\ufffd\\ufffd\\ufffd\""}, /* beyond the last */
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct base_writer writer;
+		base_writer_init(&writer, 1000);
+		base_write_json_text(&writer, cases[i].text);
+		assert_int_equal(writer.bytes, strlen(cases[i].json));
+		assert_memory_equal(writer.buffer->data, cases[i].json, writer.bytes);
+		base_writer_deinit(&writer);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -277,6 +302,7 @@ int main(void)
 		cmocka_unit_test(a_copy_is_its_own),
 		cmocka_unit_test(a_table_finds_what_it_holds),
 		cmocka_unit_test(lists_keep_their_order),
+		cmocka_unit_test(json_text_is_escaped_and_utf8),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -275,3 +275,20 @@ pyr_result os_real_on_interrupt(struct os_loop *loop, void (*interrupted)(void *
 	}
 	return pyr_ok();
 }
+
+static void on_reload(uv_signal_t *handle, int number)
+{
+	struct real_loop *real = handle->data;
+	(void)number;
+	real->reload_asked(real->reload_context);
+}
+
+pyr_result os_real_on_reload(struct os_loop *loop, void (*asked)(void *context), void *context)
+{
+	struct real_loop *real = real_of(loop);
+	real->reload_asked = asked;
+	real->reload_context = context;
+	uv_signal_init(&real->uv, &real->reload);
+	real->reload.data = real;
+	return pyr_result_of(uv_signal_start(&real->reload, on_reload, SIGHUP) == 0 ? PYR_OK : PYR_INTERNAL);
+}

@@ -18,6 +18,9 @@ struct real_loop {
 	void (*interrupted)(void *context);
 	void *interrupted_context;
 	unsigned interrupts;
+	uv_signal_t reload;
+	void (*reload_asked)(void *context);
+	void *reload_context;
 	uv_prepare_t before_waiting;
 	uv_check_t after_waiting;
 	struct base_list deferred;

@@ -163,7 +163,8 @@ static void add_options(struct telling *telling)
 	add_number(telling, "node.id", "the number of this node", (uint64_t)options->node_id);
 	add_number(telling, "broker.id", "the number of this node", (uint64_t)options->node_id);
 	add_option(telling, "advertised.listeners", KAFKA_TYPE_LIST, "where clients connect to", listener);
-	add_number(telling, "num.partitions", "of a topic that does not say how many", options->default_partitions);
+	add_number(telling, "num.partitions", "of a topic that does not say how many",
+	           kafka_default_partitions(server));
 	add_option(telling, "auto.create.topics.enable", KAFKA_TYPE_BOOLEAN, "asking for an unknown topic makes it",
 	           options->auto_create ? "true" : "false");
 	add_number(telling, "socket.request.max.bytes", "the largest request", options->request_bytes_max);

@@ -60,7 +60,7 @@ static void refuse(struct kafka_connection *connection, const char *why)
 	if (connection->closing)
 		return;
 	connection->server->metrics.request_errors += 1;
-	kafka_log_line(connection->server, "kafka: a connection was closed: %s", why);
+	kafka_log_line(connection->server, "a connection was closed: %s", why);
 	kafka_connection_close(connection);
 }
 
@@ -162,6 +162,28 @@ static struct kafka_request *next_to_start(struct kafka_connection *connection)
 	return NULL;
 }
 
+static void end_if_drained(struct kafka_connection *connection)
+{
+	if (connection->request_count > 0) {
+		hold(connection);
+		return;
+	}
+	connection->closing = true;
+	os_connection_finish(connection->os);
+}
+
+void kafka_connection_drain(struct kafka_connection *connection)
+{
+	for (struct base_list *node = connection->requests.next, *next; node != &connection->requests; node = next) {
+		struct kafka_request *request = BASE_CONTAINER(node, struct kafka_request, node);
+		next = node->next;
+		if (request->started && !request->answered && kafka_request_is_fetch(request))
+			kafka_request_hurry(request);
+	}
+	if (!connection->closing)
+		end_if_drained(connection);
+}
+
 void kafka_connection_pump(struct kafka_connection *connection)
 {
 	struct kafka_request *request;
@@ -179,7 +201,9 @@ void kafka_connection_pump(struct kafka_connection *connection)
 	if (connection->closing)
 		return;
 	count_unsent(connection, unsent_bytes(connection));
-	if (connection->muted || connection->request_count >= REQUESTS_MAX || next_to_start(connection))
+	if (connection->server->draining)
+		end_if_drained(connection);
+	else if (connection->muted || connection->request_count >= REQUESTS_MAX || next_to_start(connection))
 		hold(connection);
 	else if (!memory_is_there(connection->server, 0, connection->server->options.memory_bytes_max) &&
 	         connection->request_count > 0)
@@ -465,12 +489,12 @@ void kafka_connection_accepted(void *context, struct os_connection *os)
 {
 	struct kafka_server *server = context;
 	struct kafka_connection *connection = NULL;
-	if (server->metrics.connections < server->connections_max && !server->closing)
+	if (server->metrics.connections < server->connections_max && !server->closing && !server->draining)
 		connection = calloc(1, sizeof *connection);
 	if (!connection) {
 		server->metrics.connections_refused += 1;
 		if (server->metrics.connections_refused == 1)
-			kafka_log_line(server, "kafka: a connection was refused: connections_max (%u) is reached",
+			kafka_log_line(server, "a connection was refused: connections_max (%u) is reached",
 			               server->options.connections_max);
 		os_connection_close(os);
 		return;

@@ -3,7 +3,7 @@
  * Each shard serves connections of its own on its own loop, without locks; what concerns partitions of another shard goes
  * there as a message. Asks only os/ for time and network, so it runs unchanged on the simulated ones. Protocol: kafka.apache.org/protocol; the messages are in codec/kafka/messages.def.
  * Limits: each connection, the requests under way, the bytes received and those waiting to be sent are bounded by the
- * options; at a bound the server stops reading from the peer, or closes it and says why through `log_line`.
+ * options; at a bound the server stops reading from the peer, or closes it and reports why.
  */
 #ifndef PYRALOG_SERVER_KAFKA_KAFKA_H
 #define PYRALOG_SERVER_KAFKA_KAFKA_H
@@ -12,8 +12,10 @@
 #include "catalog/catalog.h"
 #include "group/coordinator.h"
 #include "log/log.h"
+#include "node/metrics.h"
 #include "os/loop.h"
 #include "os/net.h"
+#include "os/report.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -44,8 +46,7 @@ struct kafka_server_options {
 	uint64_t response_bytes_max; /* answered and not yet sent, over all connections */
 	uint32_t connections_max;
 	uint64_t stall_us_max; /* a connection that stops in the middle of a request or response is closed after this */
-	void (*log_line)(void *context, const char *line); /* what an operator should know; NULL: nobody wants it */
-	void *log_context;
+	struct os_reporter *reporter; /* of what an operator should know; NULL: nobody wants it */
 };
 
 /* All but shards and coordinator. Limits are of all of them together. */
@@ -57,6 +58,13 @@ pyr_result kafka_server_new(const struct kafka_server_options *options, struct k
                             struct pyr_error *error);
 uint16_t kafka_server_port(const struct kafka_server *server);
 
+/* Of topics made from here on; any thread. */
+void kafka_server_set_partitions(struct kafka_server *server, uint32_t partitions);
+
+/* On the first shard's loop: stops listening; each connection answers the requests that have arrived, reads no others, and is
+ * closed. kafka_server_drained(): no connection is left. kafka_server_close() follows. */
+void kafka_server_drain(struct kafka_server *server);
+bool kafka_server_drained(const struct kafka_server *server);
 /* On the first shard's loop, while all of them run: stops listening, closes every connection, waits for what the logs still
  * owe; then calls `closed` and is gone. Close the server before the logs. */
 void kafka_server_close(struct kafka_server *server, void (*closed)(void *context), void *context);
@@ -80,5 +88,8 @@ struct kafka_server_metrics {
 
 /* Of one shard, on its loop. */
 struct kafka_server_metrics kafka_server_metrics_get(const struct kafka_server *server, size_t shard);
+/* The same as the node's metrics: from each shard's loop. */
+extern const struct node_metric_table kafka_metrics;
+struct node_metric_source kafka_server_metric_source(struct kafka_server *server);
 
 #endif

@@ -137,6 +137,8 @@ struct kafka_group {
 	size_t count;
 	size_t next; /* takes the next connection */
 	struct kafka_bucket *buckets; /* KAFKA_BUCKETS of them */
+	_Atomic uint32_t default_partitions; /* of topics made from here on */
+	_Atomic size_t draining_count; /* servers that still have a connection, when draining */
 	size_t open_count; /* that still have something to do, when closing */
 	void (*closed)(void *context);
 	void *closed_context;
@@ -205,6 +207,9 @@ struct kafka_server {
 	struct catalog_change producer_block;
 	bool producer_block_wanted;
 
+	bool draining;
+	bool drained; /* and told */
+	struct os_task drain_task;
 	bool closing;
 	bool closed; /* nothing is left to do */
 	struct os_task close_task; /* to its loop, and back to the first server's */
@@ -213,6 +218,11 @@ struct kafka_server {
 /* ---- server.c ---- */
 
 [[gnu::format(printf, 2, 3)]] void kafka_log_line(struct kafka_server *server, const char *format, ...);
+uint32_t kafka_default_partitions(const struct kafka_server *server);
+/* When draining: the connection ends when what has arrived is answered. */
+void kafka_connection_drain(struct kafka_connection *connection);
+/* A request that waits for something answers what it has. */
+void kafka_request_hurry(struct kafka_request *request);
 /* When closing: tells the first server if nothing is left; the server may be gone after it. */
 void kafka_server_settle(struct kafka_server *server);
 /* Kafka's form of the cluster's id, 22 characters. */

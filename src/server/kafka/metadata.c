@@ -197,7 +197,7 @@ static void create(struct metadata_work *work, struct metadata_create *item, str
 	    PYR_OK)
 		return;
 	item->work = work;
-	item->change.partition_count = server->options.default_partitions;
+	item->change.partition_count = kafka_default_partitions(server);
 	item->change.config = catalog_topic_config_default();
 	item->change.done = on_created;
 	work->pending += 1;

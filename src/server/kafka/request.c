@@ -159,7 +159,7 @@ static void fail(struct kafka_request *request, const char *why)
 {
 	struct kafka_server *server = request->server;
 	server->metrics.request_errors += 1;
-	kafka_log_line(server, "kafka: a connection was closed: %s request, version %d: %s",
+	kafka_log_line(server, "a connection was closed: %s request, version %d: %s",
 	               request->api ? request->api->name : "unknown", request->header.api_version, why);
 	request->close_after = true;
 	done(request);

@@ -36,14 +36,15 @@ struct kafka_server_options kafka_server_options_default(void)
 void kafka_log_line(struct kafka_server *server, const char *format, ...)
 {
 	char line[PYR_ERROR_TEXT_MAX];
+	const struct os_field fields[] = {{.name = "shard", .number = (int64_t)server->shard}, {0}};
 	va_list arguments;
 	server->lines += 1;
-	if (!server->options.log_line || server->lines > LINES_MAX)
+	if (server->lines > LINES_MAX)
 		return;
 	va_start(arguments, format);
 	vsnprintf(line, sizeof line, format, arguments);
 	va_end(arguments);
-	server->options.log_line(server->options.log_context, line);
+	os_report(server->options.reporter, OS_WARNING, "kafka", fields, "%s", line);
 }
 
 void kafka_memory_take(struct kafka_server *server, size_t bytes)
@@ -102,7 +103,7 @@ static void on_tick(struct os_timer *timer)
 	uint32_t untold = server->lines > LINES_MAX ? server->lines - LINES_MAX : 0;
 	server->lines = 0;
 	if (untold > 0)
-		kafka_log_line(server, "kafka: %u more lines like these were left out", untold);
+		kafka_log_line(server, "%u more lines like these were left out", untold);
 	os_timer_start(server->loop, &server->tick, TICK_US);
 }
 
@@ -204,6 +205,7 @@ static struct kafka_group *group_new(const struct kafka_server_options *options)
 		return NULL;
 	}
 	group->count = options->shard_count;
+	atomic_init(&group->default_partitions, options->default_partitions);
 	for (size_t i = 0; i < group->count; i++) {
 		group->servers[i] = server_new(options, group, i);
 		if (!group->servers[i]) {
@@ -246,6 +248,54 @@ uint16_t kafka_server_port(const struct kafka_server *server)
 	return os_listener_port(server->listener);
 }
 
+uint32_t kafka_default_partitions(const struct kafka_server *server)
+{
+	return atomic_load(&server->group->default_partitions);
+}
+
+void kafka_server_set_partitions(struct kafka_server *server, uint32_t partitions)
+{
+	atomic_store(&server->group->default_partitions, partitions);
+}
+
+/* ---- draining: each server on its own loop ---- */
+
+static void tell_drained(struct kafka_server *server)
+{
+	if (!server->draining || server->drained || !base_list_empty(&server->connections))
+		return;
+	server->drained = true;
+	atomic_fetch_sub(&server->group->draining_count, 1);
+}
+
+static void drain_server(struct os_task *task)
+{
+	struct kafka_server *server = BASE_CONTAINER(task, struct kafka_server, drain_task);
+	server->draining = true;
+	for (struct base_list *node = server->connections.next, *next; node != &server->connections; node = next) {
+		next = node->next;
+		kafka_connection_drain(BASE_CONTAINER(node, struct kafka_connection, node));
+	}
+	tell_drained(server);
+}
+
+void kafka_server_drain(struct kafka_server *first)
+{
+	struct kafka_group *group = first->group;
+	os_listener_close(first->listener);
+	first->listener = NULL;
+	atomic_store(&group->draining_count, group->count);
+	for (size_t i = 0; i < group->count; i++) {
+		group->servers[i]->drain_task.run = drain_server;
+		os_loop_post(group->servers[i]->loop, &group->servers[i]->drain_task);
+	}
+}
+
+bool kafka_server_drained(const struct kafka_server *first)
+{
+	return atomic_load(&first->group->draining_count) == 0;
+}
+
 /* ---- closing: each server on its own loop; the first one waits for all, as parts of its requests may be anywhere ---- */
 
 static void on_server_closed(struct os_task *task)
@@ -262,6 +312,7 @@ static void on_server_closed(struct os_task *task)
 
 void kafka_server_settle(struct kafka_server *server)
 {
+	tell_drained(server);
 	if (!server->closing || server->closed || !base_list_empty(&server->connections) ||
 	    !base_list_empty(&server->orphans) || server->producer_block_wanted || server->flushing)
 		return;

@@ -265,6 +265,11 @@ static void hurry_all(struct kafka_spread *spread)
 void kafka_request_cancel(struct kafka_request *request)
 {
 	request->unwanted = true;
+	kafka_request_hurry(request);
+}
+
+void kafka_request_hurry(struct kafka_request *request)
+{
 	if (request->spread)
 		hurry_all(request->spread);
 	else if (request->cancel)

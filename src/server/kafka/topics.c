@@ -119,9 +119,9 @@ static pyr_result check_shape(struct kafka_server *server, struct create_item *i
 	    (asked->num_partitions < 1 || asked->num_partitions > CATALOG_PARTITIONS_MAX))
 		return pyr_fail(error, PYR_INVALID_PARTITIONS,
 		                "ask for 1 to %d partitions, or -1 for the default of %u", CATALOG_PARTITIONS_MAX,
-		                server->options.default_partitions);
+		                kafka_default_partitions(server));
 	item->change.partition_count =
-		asked->num_partitions == -1 ? server->options.default_partitions : (uint32_t)asked->num_partitions;
+		asked->num_partitions == -1 ? kafka_default_partitions(server) : (uint32_t)asked->num_partitions;
 	item->change.config = catalog_topic_config_default();
 	return parse_configs(item, error);
 }

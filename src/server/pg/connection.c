@@ -40,7 +40,7 @@ static void finish(struct pg_connection *connection)
 }
 
 /* Says why, and closes. */
-static void fail(struct pg_connection *connection, const char *sqlstate, const char *sentence)
+static void dismiss(struct pg_connection *connection, const char *sqlstate, const char *sentence)
 {
 	struct base_writer writer;
 	struct query_error error;
@@ -49,8 +49,13 @@ static void fail(struct pg_connection *connection, const char *sqlstate, const c
 	pg_write_error(&writer, "FATAL", &error);
 	send_written(connection, &writer);
 	base_writer_deinit(&writer);
-	connection->server->metrics.connections_broken += 1;
 	finish(connection);
+}
+
+static void fail(struct pg_connection *connection, const char *sqlstate, const char *sentence)
+{
+	connection->server->metrics.connections_broken += 1;
+	dismiss(connection, sqlstate, sentence);
 }
 
 /* ---- the worker ---- */
@@ -111,6 +116,8 @@ static void worked(struct os_job *job)
 	os_mutex_unlock(&connection->lock);
 	if (more)
 		submit(connection);
+	else if (connection->server->draining && connection->net)
+		pg_connection_drain(connection);
 	else
 		free_if_over(connection);
 }
@@ -139,6 +146,17 @@ static void send_outbox(struct pg_connection *connection)
 	connection->in_flight_bytes = queued;
 	os_condition_signal(&connection->changed);
 	os_mutex_unlock(&connection->lock);
+}
+
+void pg_connection_drain(struct pg_connection *connection)
+{
+	if (connection->working || connection->finishing || !connection->net)
+		return;
+	send_outbox(connection);
+	if (connection->started)
+		dismiss(connection, "57P01", "terminating connection due to administrator command");
+	else
+		finish(connection);
 }
 
 /* statement_timeout. A deadline that was lifted or changed meanwhile is not this one. */

@@ -10,6 +10,7 @@
 #define PYRALOG_SERVER_PG_PG_H
 
 #include "base/error.h"
+#include "node/metrics.h"
 #include "os/loop.h"
 #include "os/net.h"
 #include "query/engine.h"
@@ -41,6 +42,11 @@ pyr_result pg_server_new(const struct pg_server_options *options, struct pg_serv
                          struct pyr_error *error);
 uint16_t pg_server_port(const struct pg_server *server);
 
+/* Stops listening; each connection is closed with SQLSTATE 57P01 when it has nothing to do: at once, or when what it was told
+ * is done. pg_server_drained(): no connection is left. pg_server_close() follows. */
+void pg_server_drain(struct pg_server *server);
+bool pg_server_drained(const struct pg_server *server);
+
 /* Stops listening, cancels what runs, closes every connection; then calls `closed`, from the loop, and is gone. Close
  * it before the engine, the source and the log. */
 void pg_server_close(struct pg_server *server, void (*closed)(void *context), void *context);
@@ -56,5 +62,8 @@ struct pg_server_metrics {
 };
 
 struct pg_server_metrics pg_server_metrics_get(const struct pg_server *server);
+/* The same as the node's metrics: from its loop. */
+extern const struct node_metric_table pg_metrics;
+struct node_metric_source pg_server_metric_source(struct pg_server *server);
 
 #endif

@@ -23,6 +23,7 @@ struct pg_server {
 	uint32_t connection_count;
 	uint32_t next_pid;
 	struct pg_server_metrics metrics;
+	bool draining;
 	bool closing;
 	void (*closed)(void *context);
 	void *closed_context;
@@ -78,6 +79,8 @@ struct pg_connection {
 /* connection.c */
 void pg_connection_accept(struct pg_server *server, struct os_connection *net);
 void pg_connection_close(struct pg_connection *connection);
+/* Ends the connection if it has nothing to do. */
+void pg_connection_drain(struct pg_connection *connection);
 void pg_connection_cancel(struct pg_connection *connection);
 
 /* worker.c: the query thread's side. */

@@ -74,6 +74,22 @@ struct pg_connection *pg_server_find(struct pg_server *server, uint32_t pid)
 	return node ? BASE_CONTAINER(node, struct pg_connection, by_pid) : NULL;
 }
 
+void pg_server_drain(struct pg_server *server)
+{
+	server->draining = true;
+	os_listener_close(server->listener);
+	server->listener = NULL;
+	for (struct base_list *node = server->connections.next, *next; node != &server->connections; node = next) {
+		next = node->next;
+		pg_connection_drain((struct pg_connection *)(void *)node);
+	}
+}
+
+bool pg_server_drained(const struct pg_server *server)
+{
+	return server->connection_count == 0;
+}
+
 static void finish_closing(struct os_task *task)
 {
 	struct pg_server *server = BASE_CONTAINER(task, struct pg_server, last);

@@ -1,0 +1,10 @@
+/* Shared by the files of this folder. */
+#ifndef PYRALOG_SERVER_OPS_OPS_PRIV_H
+#define PYRALOG_SERVER_OPS_OPS_PRIV_H
+
+#include "server/ops/ops.h"
+
+/* The page, of all values: {NULL} when memory is out. */
+struct base_slice ops_page(const struct node *node, const int64_t *values);
+
+#endif

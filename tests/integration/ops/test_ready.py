@@ -1,0 +1,81 @@
+"""/ready through a node's life, and a node without the port."""
+import subprocess
+import threading
+
+from asking import get, produce
+from waiting import wait_until
+
+BIG = 60000
+
+
+def free_port():
+    import socket
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_not_ready_while_it_recovers(new_node):
+    """A large ring takes a while to be read back: meanwhile /health is well and /ready says why not."""
+    node = new_node("--checkpoint-mib", "65536")
+    produce(node, "ring", BIG, 1000)
+    node.kill()
+    node.arguments += ["--http-port", str(free_port())]
+    port, seen = int(node.arguments[-1]), []
+
+    def watch():
+        node.ports = {"http": port}
+        while not seen or seen[-1][0] != 200:
+            try:
+                seen.append(get(node, "/ready"))
+            except OSError:
+                pass  # not yet
+
+    process = threading.Thread(target=watch)
+    command = [str(node.binary), "server", "--data", str(node.folder / "data"), "--kafka-port", "0", "--pg-port", "0",
+               *node.arguments]
+    node.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process.start()
+    process.join(30)
+    assert seen[0][0] == 503 and "the server is starting" in seen[0][1]
+    assert seen[-1] == (200, '{"status":"ready"}\n')
+    node.stop()
+
+
+def test_without_the_port(new_node):
+    node = new_node("--http-port", "off")
+    assert set(node.ports) == {"kafka", "postgres"}
+    node.stop()
+
+
+def test_a_port_that_is_taken(new_node, binary, tmp_path):
+    node = new_node()
+    done = subprocess.run([str(binary), "server", "--data", str(tmp_path / "other"), "--kafka-port", "0", "--pg-port", "0",
+                           "--http-port", str(node.ports["http"])], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert f"can't listen on 127.0.0.1 port {node.ports['http']} for HTTP" in done.stderr
+
+
+def test_stopping_while_it_is_asked(new_node):
+    """Requests on their way when the server stops are answered, or their connection ends; it stops in order."""
+    node = new_node()
+    over, failures = threading.Event(), []
+
+    def ask():
+        while not over.is_set():
+            try:
+                status, _ = get(node, "/metrics")
+                assert status in (200, 503)
+            except (OSError, Exception) as failure:
+                failures.append(failure)
+                return
+
+    askers = [threading.Thread(target=ask) for _ in range(4)]
+    for asker in askers:
+        asker.start()
+    wait_until(lambda: get(node, "/ready")[0] == 200, 10, "it is ready")
+    node.stop()
+    over.set()
+    for asker in askers:
+        asker.join()
+    assert all(not isinstance(failure, AssertionError) for failure in failures), failures

@@ -84,6 +84,7 @@ pyr_result pg_backend_new(struct query_engine *engine, struct query_source *sour
 		return result;
 	}
 	query_session_set_pid(backend->session, introduction->pid);
+	query_session_set_waits(backend->session, &sink->waits);
 	introduce(backend, introduction);
 	note_reported(backend);
 	*ret_backend = backend;
@@ -104,6 +105,11 @@ void pg_backend_free(struct pg_backend *backend)
 	for (size_t i = 0; i < PG_REPORTED_MAX; i++)
 		free(backend->reported[i]);
 	free(backend);
+}
+
+void pg_backend_stalls(struct pg_backend *backend)
+{
+	query_session_yield(backend->session);
 }
 
 void pg_backend_cancel(struct pg_backend *backend)

@@ -508,6 +508,8 @@ const struct query_column *query_statement_column(const struct query_statement *
 static pyr_result bind_all(struct query_statement *statement, const struct base_bytes *parameters, size_t count,
                            struct query_error *error)
 {
+	if (count == 0 && statement->plan->parameter_count > 0)
+		return query_fail(error, "42P02", "there is no parameter $1");
 	if (count != statement->plan->parameter_count)
 		return query_fail(error, "08P01", "the statement has %zu parameters, %zu were given",
 		                  statement->plan->parameter_count, count);

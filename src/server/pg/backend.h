@@ -16,6 +16,7 @@ enum {
 	PG_STATEMENTS_MAX = 1000,
 	PG_PORTALS_MAX = 100,
 	PG_PREPARED_BYTES_MAX = 8 << 20,
+	PG_ROW_BYTES_MAX = 256 << 20,
 	PG_OUTPUT_BYTES = 64 << 10, /* handed over when so many are there, or at a flush */
 };
 

@@ -69,6 +69,8 @@ class Maker:
         if names and self.chance.random() < 0.8:
             return self.chance.choice(names)
         value = None if self.chance.random() < 0.1 else cell(self.chance, kind)
+        if kind == "text":  # a literal NULL takes its type from || with it
+            value = value or "a"
         return f"NULL::{kind}" if value is None else f"'{value}'::{kind}" if kind not in ("int", "boolean") else f"({value})"
 
     def forms(self, kind):

@@ -177,7 +177,8 @@ const char *const query_engine_setup[] = {
 	"(x, f VARCHAR) AS regexp_extract(x, f), (x, f, n) AS CASE WHEN n < 0 THEN " FAIL(
 		"22011:negative substring length not allowed") " WHEN f < 1 THEN left(x, greatest(f + n - 1, 0)) ELSE "
 							       "substr(x, f, n) END",
-	"CREATE MACRO pyralog_to_hex(x) AS lower(to_hex(x))",
+	"CREATE MACRO pyralog_to_hex(x) AS lower(CASE WHEN typeof(x) IN ('INTEGER', 'SMALLINT') THEN "
+	"to_hex(CAST(x AS BIGINT) & 4294967295) ELSE to_hex(x) END)",
 	"CREATE MACRO pyralog_position(x, y) AS CAST(strpos(x, y) AS INTEGER)",
 	"CREATE MACRO pyralog_position_in(y, x) AS CAST(strpos(x, y) AS INTEGER)",
 	"CREATE MACRO pyralog_length(x) AS " LENGTH("length", "length"),

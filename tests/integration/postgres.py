@@ -4,6 +4,7 @@ import os
 import pathlib
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -55,6 +56,6 @@ def running(*settings):
         yield connection
         connection.close()
     finally:
-        server.terminate()
+        server.send_signal(signal.SIGINT)  # does not wait for its clients
         server.wait(SECONDS)
         shutil.rmtree(folder, ignore_errors=True)

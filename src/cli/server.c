@@ -36,6 +36,9 @@ static const struct cli_option server_options[] = {
 	{"sql-memory-mib", "N", "1024", "memory of all SQL statements together"},
 	{"sql-spill-mib", "N", "4096", "disk for what does not fit there, in the data directory; 0: none"},
 	{"sql-threads", "N", "2", "that work on SQL statements, besides one a statement"},
+	{"sql-large-mib", "N", "64", "a SQL statement that reads more of topics is large, and waits for its turn"},
+	{"sql-large", "N", "0", "large SQL statements at once; 0: as many as threads and memory are enough for"},
+	{"sql-tails", "N", "500", "queries over TAIL at once"},
 	{"drain-s", "N", "5", "how long requests under way may take when the server stops"},
 	{"log-level", "LEVEL", "info", "what is told on standard error: debug, info, warning or error"},
 	{"log-format", "FORMAT", "text", "as text or as json: a line an event"},
@@ -131,10 +134,16 @@ static pyr_result open_kafka(struct server *server, const struct cli_option *opt
 static pyr_result engine_options(const struct cli_option *options, struct query_engine_options *engine,
                                  struct pyr_error *error)
 {
-	long long memory, spill, threads;
+	long long memory, spill, threads, large_mib, large, tails;
 	PYR_TRY(cli_option_number(options, "sql-memory-mib", 64, 1 << 20, &memory, error));
 	PYR_TRY(cli_option_number(options, "sql-spill-mib", 0, 1 << 30, &spill, error));
 	PYR_TRY(cli_option_number(options, "sql-threads", 1, 256, &threads, error));
+	PYR_TRY(cli_option_number(options, "sql-large-mib", 0, 1 << 30, &large_mib, error));
+	PYR_TRY(cli_option_number(options, "sql-large", 0, 256, &large, error));
+	PYR_TRY(cli_option_number(options, "sql-tails", 0, 900, &tails, error));
+	engine->large_bytes = (uint64_t)large_mib << 20;
+	engine->large_max = (unsigned)large;
+	engine->tails_max = (unsigned)tails;
 	engine->memory_bytes = (uint64_t)memory << 20;
 	engine->spill_bytes = (uint64_t)spill << 20;
 	engine->threads = (unsigned)threads;

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/list.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,6 +44,7 @@ struct os_job {
 	struct os_executor *executor;
 	void (*run)(struct os_job *job);
 	void (*done)(struct os_job *job);
+	bool parked;
 };
 
 struct os_loop_ops {
@@ -57,6 +59,7 @@ struct os_loop_ops {
 	                                    unsigned threads_max, size_t stack_bytes);
 	void (*executor_free)(struct os_executor *executor);
 	void (*submit)(struct os_executor *executor, struct os_job *job);
+	void (*park)(struct os_job *job, bool parked);
 };
 
 struct os_loop {
@@ -130,7 +133,23 @@ static inline void os_executor_free(struct os_executor *executor)
 static inline void os_submit(struct os_executor *executor, struct os_job *job)
 {
 	job->executor = executor;
+	job->parked = false;
 	executor->loop->ops->submit(executor, job);
+}
+
+/* From within a job's `run`: it waits for something now, so another job may run meanwhile, on one more thread. It goes on at
+ * once when it is unparked, also if more than threads_max run then; none is begun until fewer do. At most
+ * OS_JOBS_PARKED_MAX are parked: one more keeps its place among those that run. */
+enum { OS_JOBS_PARKED_MAX = 1024 };
+
+static inline void os_job_park(struct os_job *job)
+{
+	job->executor->loop->ops->park(job, true);
+}
+
+static inline void os_job_unpark(struct os_job *job)
+{
+	job->executor->loop->ops->park(job, false);
 }
 
 #endif

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LARGE_MEMORY_BYTES = 256 << 20 };
+
 struct query_connection {
 	struct query_engine *engine;
 	struct query_run *run;
@@ -34,7 +36,23 @@ static const char *const sandbox[] = {
 
 struct query_engine_options query_engine_options_default(void)
 {
-	return (struct query_engine_options){.memory_bytes = (uint64_t)1 << 30, .threads = 2};
+	return (struct query_engine_options){
+		.memory_bytes = (uint64_t)1 << 30,
+		.threads = 2,
+		.large_bytes = (uint64_t)64 << 20,
+		.tails_max = 500,
+	};
+}
+
+/* Each has a processor, and enough memory to be worth it. */
+static unsigned large_slots(const struct query_engine_options *options)
+{
+	uint64_t by_memory = options->memory_bytes / LARGE_MEMORY_BYTES;
+	if (options->large_max > 0)
+		return options->large_max;
+	if (by_memory >= options->threads)
+		return options->threads;
+	return by_memory > 0 ? (unsigned)by_memory : 1;
 }
 
 pyr_result query_engine_new(const struct query_engine_options *options, struct query_engine **ret_engine,
@@ -47,8 +65,13 @@ pyr_result query_engine_new(const struct query_engine_options *options, struct q
 		                "libduckdb is %s, this program needs %s: install the library that came with it",
 		                version, PYR_DUCKDB_VERSION);
 	struct query_engine *engine = calloc(1, sizeof *engine);
-	if (!engine)
+	struct query_admission *admission = query_admission_new(large_slots(options));
+	if (!engine || !admission) {
+		free(engine);
+		query_admission_free(admission);
 		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
+	}
+	engine->admission = admission;
 	engine->options = *options;
 	engine->next_handle = 1;
 	os_mutex_init(&engine->lock);
@@ -64,6 +87,7 @@ void query_engine_free(struct query_engine *engine)
 	if (engine->is_open)
 		duckdb_close(&engine->database);
 	base_table_deinit(&engine->runs);
+	query_admission_free(engine->admission);
 	os_mutex_deinit(&engine->lock);
 	free(engine);
 }
@@ -153,10 +177,25 @@ struct query_run *query_engine_find_run(struct query_engine *engine, uint64_t ha
 	return node ? BASE_CONTAINER(node, struct query_run, node) : NULL;
 }
 
+struct query_admission *query_engine_admission(struct query_engine *engine)
+{
+	return engine->admission;
+}
+
+uint64_t query_engine_large_bytes(const struct query_engine *engine)
+{
+	return engine->options.large_bytes;
+}
+
+unsigned query_engine_tails_max(const struct query_engine *engine)
+{
+	return engine->options.tails_max;
+}
+
 bool query_engine_tail_begin(struct query_engine *engine)
 {
 	os_mutex_lock(&engine->lock);
-	bool room = engine->tails < QUERY_TAILS_MAX;
+	bool room = engine->tails < engine->options.tails_max;
 	engine->tails += room;
 	os_mutex_unlock(&engine->lock);
 	return room;

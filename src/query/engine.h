@@ -17,9 +17,12 @@ struct query_engine_options {
 	const char *spill_folder; /* for what does not fit: borrowed; NULL: nowhere */
 	uint64_t spill_bytes; /* there, at most */
 	unsigned threads; /* that run queries, besides those of the sessions */
+	uint64_t large_bytes; /* a statement that reads more of topics waits for its turn */
+	unsigned large_max; /* such statements at once; 0: as many as threads and memory are enough for */
+	unsigned tails_max; /* queries over TAIL at once */
 };
 
-struct query_engine_options query_engine_options_default(void); /* 1 GiB, nothing on disk, 2 threads */
+struct query_engine_options query_engine_options_default(void); /* 1 GiB, nothing on disk, 2 threads, 64 MiB */
 
 /* PYR_UNSUPPORTED_VERSION: the library found is not the one this program was built for. Does not open it yet. */
 pyr_result query_engine_new(const struct query_engine_options *options, struct query_engine **ret_engine,

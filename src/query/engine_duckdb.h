@@ -8,6 +8,7 @@
 
 struct query_engine {
 	struct query_engine_options options;
+	struct query_admission *admission;
 	struct os_mutex lock; /* of everything below */
 	bool is_open;
 	duckdb_database database;

@@ -46,9 +46,11 @@ static const char *sqlstate_of(const char *message, const char **ret_text)
 }
 
 /* What the words tell more of than the class. */
-static const struct {
+struct part {
 	const char *part, *sqlstate;
-} parts[] = {
+};
+
+static const struct part parts[] = {
 	{"date field value out of range", "22008"},
 	{"timestamp field value out of range", "22008"},
 	{"time field value out of range", "22008"},
@@ -59,7 +61,40 @@ static const struct {
 	{"value is out of range", "22003"},
 	{"More than one row returned by a subquery", "21000"},
 	{"cannot take logarithm", "2201E"},
+	{"Date out of range", "22008"},
+	{"extract specifier", "22023"},
+	/* RE2's, of a pattern that is none */
+	{"missing )", "2201B"},
+	{"missing ]", "2201B"},
+	{"unexpected )", "2201B"},
+	{"no argument for repetition operator", "2201B"},
+	{"bad repetition operator", "2201B"},
+	{"invalid escape sequence", "2201B"},
+	{"invalid perl operator", "2201B"},
+	{"invalid character class range", "2201B"},
 };
+
+/* Of the engine's binder and parser. */
+static const struct part shapes[] = {
+	{"clause cannot contain aggregates", "42803"},
+	{"aggregate function calls cannot", "42803"},
+	{"clause cannot contain window functions", "42P20"},
+	{"term out of range - should be between", "42P10"},
+	{"Duplicate CTE name", "42712"},
+	{"Ambiguous reference to table", "42712"},
+	{"LIMIT/OFFSET cannot be negative", "2201W"},
+	{"side of join!", "42703"},
+	{"Unknown TimeZone", "22023"},
+	{"does not support the supplied arguments", "42883"},
+};
+
+static const char *find_part(const struct part *table, size_t count, const char *text)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strstr(text, table[i].part))
+			return table[i].sqlstate;
+	return NULL;
+}
 
 /* Digits that are too many are out of range; anything else is no number. */
 static bool is_number_out_of_range(const char *text)
@@ -71,15 +106,18 @@ static bool is_number_out_of_range(const char *text)
 
 static const char *refine_value(const char *sqlstate, const char *text)
 {
-	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-		if (strstr(text, parts[i].part))
-			return parts[i].sqlstate;
+	const char *found = find_part(parts, sizeof parts / sizeof *parts, text);
+	if (found)
+		return found;
 	return is_number_out_of_range(text) ? "22003" : sqlstate;
 }
 
 /* Class 42 for what the words tell more of than the engine's class. */
 static const char *refine(const char *sqlstate, const char *text)
 {
+	const char *found = find_part(shapes, sizeof shapes / sizeof *shapes, text);
+	if (found)
+		return found;
 	if (strncmp(sqlstate, "42703", 5) != 0)
 		return strncmp(text, "Table with name", 15) == 0 ? "42P01"
 		       : strstr(text, "Type with name")          ? "42704"

@@ -8,6 +8,7 @@
 
 #include "base/table.h"
 #include "os/thread.h"
+#include "query/admission.h"
 #include "query/cell.h"
 #include "query/engine.h"
 #include "query/error.h"
@@ -30,6 +31,7 @@ struct query_run {
 	struct query_settings *settings;
 	const char *user;
 	uint32_t pid; /* the client's name for the session, for cancelling */
+	struct query_ticket ticket;
 	atomic_bool reads; /* scans are open */
 	atomic_uint_least64_t rows_read, rows_total; /* of those scans */
 	atomic_uint_least64_t misfits; /* values that did not fit their declared columns */
@@ -39,10 +41,12 @@ struct query_run {
 	atomic_bool stopped; /* the session, for good */
 };
 
-/* Queries over TAIL are counted, as each keeps a thread. False: there are QUERY_TAILS_MAX. */
-enum { QUERY_TAILS_MAX = 32 };
+/* Queries over TAIL are counted, as each keeps a thread that waits. False: there are options.tails_max. */
 bool query_engine_tail_begin(struct query_engine *engine);
 void query_engine_tail_end(struct query_engine *engine);
+unsigned query_engine_tails_max(const struct query_engine *engine);
+struct query_admission *query_engine_admission(struct query_engine *engine);
+uint64_t query_engine_large_bytes(const struct query_engine *engine);
 
 /* ---- connections ---- */
 

@@ -1,4 +1,4 @@
-/* The table function behind pyralog.queries: which sessions read topics just now, and how far they are.
+/* The table function behind pyralog.queries: which sessions read topics just now, how far they are, and which wait.
  *
  * Far is told in rows: those that the scans' snapshots hold, as far as their headers tell, and those read. Threads: the
  * engine's; the table of runs is looked at under the engine's lock, what changes meanwhile is atomic.
@@ -14,6 +14,7 @@ struct progress_row {
 	uint32_t pid;
 	char user[USER_BYTES];
 	uint64_t read, total;
+	unsigned place;
 };
 
 struct progress_state {
@@ -26,11 +27,10 @@ static void progress_bind(duckdb_bind_info info)
 	static const struct {
 		const char *name;
 		duckdb_type type;
-	} columns[] = {{"pid", DUCKDB_TYPE_INTEGER},
-	               {"user_name", DUCKDB_TYPE_VARCHAR},
-	               {"rows_read", DUCKDB_TYPE_BIGINT},
-	               {"rows_total", DUCKDB_TYPE_BIGINT},
-	               {"percent", DUCKDB_TYPE_DOUBLE}};
+	} columns[] = {{"pid", DUCKDB_TYPE_INTEGER},      {"user_name", DUCKDB_TYPE_VARCHAR},
+	               {"rows_read", DUCKDB_TYPE_BIGINT}, {"rows_total", DUCKDB_TYPE_BIGINT},
+	               {"percent", DUCKDB_TYPE_DOUBLE},   {"state", DUCKDB_TYPE_VARCHAR},
+	               {"place", DUCKDB_TYPE_INTEGER}};
 	for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
 		duckdb_logical_type type = duckdb_create_logical_type(columns[i].type);
 		duckdb_bind_add_result_column(info, columns[i].name, type);
@@ -44,13 +44,15 @@ static void look_at_runs(struct query_engine *engine, struct progress_state *sta
 	struct base_table_node *node = base_table_next(&engine->runs, NULL);
 	for (; node && state->count < ROWS_MAX; node = base_table_next(&engine->runs, node)) {
 		const struct query_run *run = BASE_CONTAINER(node, struct query_run, node);
-		if (!atomic_load(&run->reads))
+		unsigned place = atomic_load(&run->ticket.place);
+		if (!atomic_load(&run->reads) && place == 0)
 			continue;
 		struct progress_row *row = &state->rows[state->count++];
 		row->pid = run->pid;
 		strncpy(row->user, run->user, USER_BYTES - 1);
 		row->read = atomic_load(&run->rows_read);
 		row->total = atomic_load(&run->rows_total);
+		row->place = place;
 	}
 	os_mutex_unlock(&engine->lock);
 }
@@ -72,6 +74,16 @@ static void *data_of(duckdb_data_chunk chunk, size_t column)
 	return duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, column));
 }
 
+static void write_place(duckdb_data_chunk chunk, size_t row, unsigned place)
+{
+	duckdb_vector places = duckdb_data_chunk_get_vector(chunk, 6);
+	duckdb_vector_assign_string_element(duckdb_data_chunk_get_vector(chunk, 5), row,
+	                                    place > 0 ? "waiting" : "running");
+	((int32_t *)data_of(chunk, 6))[row] = (int32_t)place;
+	duckdb_vector_ensure_validity_writable(places);
+	duckdb_validity_set_row_validity(duckdb_vector_get_validity(places), row, place > 0);
+}
+
 static void progress_rows(duckdb_function_info info, duckdb_data_chunk chunk)
 {
 	struct progress_state *state = duckdb_function_get_init_data(info);
@@ -84,6 +96,7 @@ static void progress_rows(duckdb_function_info info, duckdb_data_chunk chunk)
 		((int64_t *)data_of(chunk, 2))[row] = (int64_t)from->read;
 		((int64_t *)data_of(chunk, 3))[row] = (int64_t)from->total;
 		((double *)data_of(chunk, 4))[row] = part < 1 ? part * 100 : 100;
+		write_place(chunk, row, from->place);
 	}
 	duckdb_data_chunk_set_size(chunk, row);
 }

@@ -7,6 +7,13 @@
 
 #define FAIL(sqlstate_and_sentence) "error('" QUERY_OWN_ERROR sqlstate_and_sentence "')"
 
+/* By the type of x, which is known when it is planned. Overloads by type would not do: a column of the query around a
+ * subquery has none while they are chosen. */
+#define LENGTH(name, of_text)                                                                                          \
+	"CAST(CASE typeof(x) WHEN 'VARCHAR' THEN " of_text "(CAST(x AS VARCHAR)) WHEN 'BLOB' THEN "                    \
+	"octet_length(TRY_CAST(x AS BLOB)) WHEN '\"NULL\"' THEN NULL ELSE error('" QUERY_OWN_ERROR                     \
+	"42883:function " name "(' || lower(typeof(x)) || ') does not exist') END AS INTEGER)"
+
 const char *const query_engine_setup[] = {
 	"CREATE MACRO version() AS 'PostgreSQL 15.0 (Pyralog)'",
 	"CREATE MACRO current_database() AS 'pyralog'",
@@ -150,10 +157,8 @@ const char *const query_engine_setup[] = {
 	"f)",
 	"CREATE MACRO pyralog_rpad(x, n) AS rpad(x, CAST(n AS INTEGER), ' '), (x, n, f) AS rpad(x, CAST(n AS INTEGER), "
 	"f)",
-	"CREATE MACRO pyralog_octet_length(x VARCHAR) AS CAST(strlen(x) AS INTEGER), (x BLOB) AS "
-	"CAST(octet_length(x) AS INTEGER)",
-	"CREATE MACRO pyralog_bit_length(x VARCHAR) AS CAST(strlen(x) * 8 AS INTEGER), (x BLOB) AS "
-	"CAST(octet_length(x) * 8 AS INTEGER)",
+	"CREATE MACRO pyralog_octet_length(x) AS " LENGTH("octet_length", "strlen"),
+	"CREATE MACRO pyralog_bit_length(x) AS 8 * " LENGTH("bit_length", "strlen"),
 	"CREATE MACRO pyralog_overlay(x, y, f) AS left(x, f - 1) || y || substr(x, f + length(y)), "
 	"(x, y, f, n) AS left(x, f - 1) || y || substr(x, f + n)",
 	"CREATE MACRO pyralog_encode(x, f) AS CASE lower(f) WHEN 'hex' THEN lower(hex(x)) WHEN 'base64' THEN base64(x) "
@@ -172,11 +177,11 @@ const char *const query_engine_setup[] = {
 	"(x, f VARCHAR) AS regexp_extract(x, f), (x, f, n) AS CASE WHEN n < 0 THEN " FAIL(
 		"22011:negative substring length not allowed") " WHEN f < 1 THEN left(x, greatest(f + n - 1, 0)) ELSE "
 							       "substr(x, f, n) END",
-	"CREATE MACRO pyralog_to_hex(x) AS lower(to_hex(x))",
+	"CREATE MACRO pyralog_to_hex(x) AS lower(CASE WHEN typeof(x) IN ('INTEGER', 'SMALLINT') THEN "
+	"to_hex(CAST(x AS BIGINT) & 4294967295) ELSE to_hex(x) END)",
 	"CREATE MACRO pyralog_position(x, y) AS CAST(strpos(x, y) AS INTEGER)",
 	"CREATE MACRO pyralog_position_in(y, x) AS CAST(strpos(x, y) AS INTEGER)",
-	"CREATE MACRO pyralog_length(x VARCHAR) AS CAST(length(x) AS INTEGER), (x BLOB) AS CAST(octet_length(x) AS "
-	"INTEGER)",
+	"CREATE MACRO pyralog_length(x) AS " LENGTH("length", "length"),
 	"CREATE MACRO pyralog_ascii(x) AS CASE WHEN x = '' THEN 0 ELSE CAST(unicode(x) AS INTEGER) END",
 	"CREATE MACRO pyralog_to_number(x, f) AS CAST(replace(x, ',', '') AS DECIMAL(38,11))",
 	"CREATE MACRO pyralog_typeof(x) AS CASE typeof(x) WHEN 'INTEGER' THEN 'integer' WHEN 'BIGINT' THEN 'bigint' "

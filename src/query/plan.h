@@ -121,6 +121,7 @@ struct query_plan {
 		bool earliest; /* from the beginning; else from now on */
 		uint64_t rows_max;
 	} tail;
+	bool brief; /* over once it has its few rows, whatever it reads from */
 	size_t parameter_count;
 	uint32_t hints[QUERY_PARAMETERS_MAX]; /* types of parameters, where the text tells more than the engine; or 0 */
 };

@@ -87,6 +87,8 @@ pyr_result query_plan_select(struct query_rewrite *rewrite, json_t *body, size_t
 
 /* plan_tail.c: TAIL(topic) in FROM; then, of the whole query: may it stand there? */
 bool query_is_tail(json_t *function);
+/* Aggregates or window functions, but for those of subqueries. */
+bool query_needs_all_rows(json_t *node);
 pyr_result query_plan_tail(struct query_rewrite *rewrite, json_t *range, json_t *function);
 pyr_result query_plan_tail_check(struct query_rewrite *rewrite, json_t *body);
 /* rewrite.c: the call becomes a scan of that topic. */

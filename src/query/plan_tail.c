@@ -144,13 +144,13 @@ static bool is_aggregate(const char *name)
 }
 
 /* Subqueries see all of what they read, each round anew: their aggregates are their own. */
-static bool needs_all_rows(json_t *node)
+bool query_needs_all_rows(json_t *node)
 {
 	const char *key;
 	json_t *value;
 	size_t i;
 	if (json_is_array(node)) {
-		json_array_foreach(node, i, value) if (needs_all_rows(value)) return true;
+		json_array_foreach(node, i, value) if (query_needs_all_rows(value)) return true;
 		return false;
 	}
 	json_object_foreach(node, key, value)
@@ -161,7 +161,7 @@ static bool needs_all_rows(json_t *node)
 		if (names && (json_object_get(value, "over") || json_is_true(json_object_get(value, "agg_star")) ||
 		              is_aggregate(query_node_name(names, json_array_size(names) - 1))))
 			return true;
-		if (needs_all_rows(value))
+		if (query_needs_all_rows(value))
 			return true;
 	}
 	return false;
@@ -193,7 +193,7 @@ pyr_result query_plan_tail_check(struct query_rewrite *rewrite, json_t *body)
 	for (size_t i = 0; i < sizeof clauses / sizeof *clauses; i++)
 		if (json_object_get(body, clauses[i][0]))
 			return fail(rewrite, clauses[i][1]);
-	if (needs_all_rows(json_object_get(body, "targetList")))
+	if (query_needs_all_rows(json_object_get(body, "targetList")))
 		return fail(rewrite, "no aggregates and no window functions");
 	return take_limit(rewrite, json_object_get(body, "limitCount"));
 }

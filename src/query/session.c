@@ -60,6 +60,7 @@ pyr_result query_session_new_beside(struct query_session *parent, struct query_s
 	session->settings = session->run.settings = parent->settings;
 	session->parent = parent;
 	session->run.pid = parent->run.pid;
+	session->waits = parent->waits;
 	os_mutex_lock(&parent->lock);
 	base_list_append(&parent->children, &session->node);
 	atomic_store(&session->run.stopped, atomic_load(&parent->run.stopped));
@@ -103,6 +104,21 @@ void query_session_set_pid(struct query_session *session, uint32_t pid)
 	session->run.pid = pid;
 }
 
+void query_session_set_waits(struct query_session *session, const struct query_waits *waits)
+{
+	session->waits = *waits;
+}
+
+void query_session_yield(struct query_session *session)
+{
+	struct query_admission *admission = query_engine_admission(session->engine);
+	query_admission_leave(admission, &session->run.ticket);
+	os_mutex_lock(&session->lock);
+	for (struct base_list *node = session->children.next; node != &session->children; node = node->next)
+		query_admission_leave(admission, &BASE_CONTAINER(node, struct query_session, node)->run.ticket);
+	os_mutex_unlock(&session->lock);
+}
+
 struct query_settings *query_session_settings(struct query_session *session)
 {
 	return session->settings;
@@ -127,6 +143,7 @@ static void interrupt_all(struct query_session *session, bool late, bool stop)
 	for (struct base_list *node = session->children.next; node != &session->children; node = node->next)
 		interrupt(BASE_CONTAINER(node, struct query_session, node), late, stop);
 	os_mutex_unlock(&session->lock);
+	query_admission_wake(query_engine_admission(session->engine));
 }
 
 void query_session_cancel(struct query_session *session)
@@ -488,64 +505,11 @@ const struct query_column *query_statement_column(const struct query_statement *
 
 /* ---- running ---- */
 
-static pyr_result open_scans(struct query_statement *statement, const struct base_bytes *parameters,
-                             size_t parameter_count, struct query_error *error)
-{
-	struct query_session *session = statement->session;
-	struct pyr_error below = {0};
-	size_t count = statement->plan->scan_count;
-	if (count == 0)
-		return pyr_ok();
-	statement->requests = calloc(count, sizeof *statement->requests);
-	if (!statement->requests)
-		return query_fail_memory(error);
-	for (size_t i = 0; i < count; i++)
-		statement->requests[i] = (struct query_scan_request){
-			.topic = statement->plan->scans[i].topic,
-			.bounds = column_bounds_all(),
-		};
-	query_operands_apply(statement, parameters, parameter_count);
-	if (statement->tailing)
-		statement->requests[statement->plan->tail.scan].positions = query_tail_positions(statement);
-	pyr_result result = session->run.source->ops->scan_open(session->run.source, &session->principal,
-	                                                        statement->requests, count, &below);
-	if (result.code != PYR_OK)
-		return query_fail_below(error, &below);
-	uint64_t total = 0;
-	session->run.scans = statement->requests;
-	session->run.scan_count = count;
-	for (size_t i = 0; i < count; i++) {
-		struct column_scan_statistics spared = column_scan_statistics_get(statement->requests[i].scan);
-		session->statistics.segments_read += spared.segments_read;
-		session->statistics.segments_pruned += spared.segments_pruned;
-		total += column_scan_row_estimate(statement->requests[i].scan);
-	}
-	atomic_store(&session->run.rows_read, 0);
-	atomic_store(&session->run.rows_total, total);
-	atomic_store(&session->run.reads, true);
-	return pyr_ok();
-}
-
-pyr_result query_statement_open_scans(struct query_statement *statement, struct query_error *error)
-{
-	return open_scans(statement, NULL, 0, error);
-}
-
-void query_statement_close_scans(struct query_statement *statement)
-{
-	struct query_run *run = &statement->session->run;
-	run->scans = NULL;
-	run->scan_count = 0;
-	atomic_store(&run->reads, false);
-	for (size_t i = 0; statement->requests && i < statement->plan->scan_count; i++)
-		column_scan_free(statement->requests[i].scan);
-	free(statement->requests);
-	statement->requests = NULL;
-}
-
 static pyr_result bind_all(struct query_statement *statement, const struct base_bytes *parameters, size_t count,
                            struct query_error *error)
 {
+	if (count == 0 && statement->plan->parameter_count > 0)
+		return query_fail(error, "42P02", "there is no parameter $1");
 	if (count != statement->plan->parameter_count)
 		return query_fail(error, "08P01", "the statement has %zu parameters, %zu were given",
 		                  statement->plan->parameter_count, count);
@@ -601,7 +565,7 @@ static pyr_result start(struct query_statement *statement, const struct base_byt
 	PYR_TRY(bind_all(statement, parameters, count, error));
 	if (statement->plan->tail.on)
 		return query_tail_begin(statement, error);
-	PYR_TRY(open_scans(statement, parameters, count, error));
+	PYR_TRY(query_statement_open_admitted(statement, parameters, count, error));
 	atomic_store(&statement->session->run.misfits, 0);
 	PYR_TRY(query_result_new(statement->prepared, &statement->result, error));
 	if (statement->plan->kind == QUERY_KIND_EXPLAIN)
@@ -679,5 +643,6 @@ void query_statement_stop(struct query_statement *statement)
 		query_connection_settle(connection);
 	query_statement_close_scans(statement);
 	query_tail_end(statement);
+	query_admission_leave(query_engine_admission(session->engine), &session->run.ticket);
 	session->running = NULL;
 }

@@ -7,6 +7,7 @@
 #ifndef PYRALOG_QUERY_SESSION_H
 #define PYRALOG_QUERY_SESSION_H
 
+#include "query/admission.h"
 #include "query/cell.h"
 #include "query/engine.h"
 #include "query/error.h"
@@ -33,6 +34,12 @@ void query_session_cancel(struct query_session *session);
 void query_session_time_out(struct query_session *session);
 /* The same, and every later statement fails with 57P01. Any thread. */
 void query_session_stop(struct query_session *session);
+
+/* Whoever runs the session's thread learns when it waits for something but the engine, so that others may run meanwhile:
+ * admission.h. Copied. */
+void query_session_set_waits(struct query_session *session, const struct query_waits *waits);
+/* A large statement that goes on at its reader's pace gives its turn to the next. The session's thread. */
+void query_session_yield(struct query_session *session);
 
 /* Since the session began. */
 struct query_statistics {

@@ -45,6 +45,7 @@ struct query_statement {
 struct query_session {
 	struct query_engine *engine;
 	struct query_run run;
+	struct query_waits waits; /* begin NULL: nobody is told */
 	struct catalog_principal principal;
 	char *principal_name;
 	_Atomic(struct query_connection *) connection; /* opened late; read by query_session_cancel() */
@@ -74,9 +75,12 @@ pyr_result query_explain_run(struct query_statement *statement, struct query_err
 size_t query_explain_next(struct query_statement *statement);
 struct query_cell query_explain_cell(const struct query_statement *statement, size_t row);
 
-/* session.c: of the statement as it was started. */
+/* scans.c: of the statement as it was started. */
 pyr_result query_statement_open_scans(struct query_statement *statement, struct query_error *error);
 void query_statement_close_scans(struct query_statement *statement);
+/* The same when it is its turn, if it is large: see admission.h. */
+pyr_result query_statement_open_admitted(struct query_statement *statement, const struct base_bytes *parameters,
+                                         size_t parameter_count, struct query_error *error);
 
 /* tail.c: rounds over what is new. */
 pyr_result query_tail_begin(struct query_statement *statement, struct query_error *error);

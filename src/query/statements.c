@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { BRIEF_ROWS = 10000 };
+
 pyr_result query_plan_apply(struct query_rewrite *rewrite, size_t from, size_t to, const char *before,
                             const char *after)
 {
@@ -23,12 +25,32 @@ pyr_result query_plan_apply(struct query_rewrite *rewrite, size_t from, size_t t
 	return pyr_ok();
 }
 
+/* SELECT ... FROM topic LIMIT 10, and nothing that needs to see more. */
+static bool is_brief(json_t *body)
+{
+	static const char *const others[] = {"groupClause", "havingClause", "distinctClause",
+	                                     "sortClause",  "windowClause", "larg",
+	                                     "withClause",  "whereClause",  "limitOffset"};
+	json_t *constant = json_object_get(json_object_get(body, "limitCount"), "A_Const");
+	json_t *from = json_object_get(body, "fromClause");
+	if (!json_object_get(constant, "ival") || json_array_size(from) != 1 ||
+	    !json_object_get(json_array_get(from, 0), "RangeVar"))
+		return false;
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if (json_object_get(body, others[i]))
+			return false;
+	return json_integer_value(json_object_get(json_object_get(constant, "ival"), "ival")) <= BRIEF_ROWS &&
+	       !query_needs_all_rows(json_object_get(body, "targetList"));
+}
+
 pyr_result query_plan_select(struct query_rewrite *rewrite, json_t *body, size_t from)
 {
 	rewrite->plan->kind = QUERY_KIND_ROWS;
 	rewrite->plan->tag = "SELECT";
 	rewrite->bytes_wanted = query_names_bytes(body);
+	bool brief = is_brief(body);
 	PYR_TRY(query_rewrite_select(rewrite, body));
+	rewrite->plan->brief = brief && rewrite->plan->scan_count == 1;
 	PYR_TRY(query_plan_tail_check(rewrite, body));
 	return query_plan_apply(rewrite, from, rewrite->to, "", "");
 }

@@ -2,14 +2,15 @@
  *
  * A round opens the scans, the tail's from where the last one ended, and runs the prepared statement over them. Invariants: a
  * record is in exactly one round; memory is that of one round, whose rows are read as they are sent. While there is nothing
- * new the thread waits, and looks every WAIT_US whether it was cancelled. A session's thread.
+ * new the thread waits, and looks every WAIT_US whether it was cancelled; each LOOKS times it looks for partitions that were
+ * made meanwhile. A session's thread.
  */
 #include "query/session_priv.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { WAIT_US = 100000 };
+enum { WAIT_US = 100000, LOOKS = 10 };
 
 struct query_tailing {
 	struct query_tail *watch;
@@ -30,7 +31,8 @@ pyr_result query_tail_begin(struct query_statement *statement, struct query_erro
 		return query_fail_memory(error);
 	if (!query_engine_tail_begin(session->engine)) {
 		free(tailing);
-		return query_fail(error, "53300", "too many queries over TAIL: %d may run at once", QUERY_TAILS_MAX);
+		return query_fail(error, "53300", "too many queries over TAIL: %u may run at once",
+		                  query_engine_tails_max(session->engine));
 	}
 	statement->tailing = tailing;
 	for (size_t i = 0; i < CATALOG_PARTITIONS_MAX; i++)
@@ -71,14 +73,30 @@ static bool advanced(struct query_tailing *tailing)
 	return any;
 }
 
-/* Opens the next round's scans, once there is something new for it. */
-static pyr_result next_round(struct query_statement *statement, struct query_error *error)
+static pyr_result wait_for_news(struct query_statement *statement, struct query_error *error)
 {
 	struct query_tailing *tailing = statement->tailing;
 	struct query_session *session = statement->session;
 	struct query_source *source = session->run.source;
+	uint64_t seen = tailing->seen;
+	bool cancelled = false;
+	if (session->waits.begin)
+		session->waits.begin(session->waits.context);
+	for (int i = 0; i < LOOKS && tailing->seen == seen && !cancelled; i++) {
+		source->ops->tail_wait(source, tailing->watch, &tailing->seen, WAIT_US);
+		cancelled = atomic_load(&session->run.cancelled);
+	}
+	if (session->waits.end)
+		session->waits.end(session->waits.context);
+	return cancelled ? query_fail(error, "57014", "canceling statement due to user request") : pyr_ok();
+}
+
+/* Opens the next round's scans, once there is something new for it. */
+static pyr_result next_round(struct query_statement *statement, struct query_error *error)
+{
+	struct query_tailing *tailing = statement->tailing;
 	for (;;) {
-		if (atomic_load(&session->run.cancelled))
+		if (atomic_load(&statement->session->run.cancelled))
 			return query_fail(error, "57014", "canceling statement due to user request");
 		memcpy(tailing->before, tailing->positions, sizeof tailing->positions);
 		PYR_TRY(query_statement_open_scans(statement, error));
@@ -88,7 +106,7 @@ static pyr_result next_round(struct query_statement *statement, struct query_err
 			return pyr_ok();
 		query_statement_close_scans(statement);
 		if (!any)
-			source->ops->tail_wait(source, tailing->watch, &tailing->seen, WAIT_US);
+			PYR_TRY(wait_for_news(statement, error));
 	}
 }
 

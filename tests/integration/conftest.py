@@ -19,6 +19,7 @@ STOP_SECONDS = 20
 def pytest_addoption(parser):
     parser.addoption("--build", default="build", help="the build folder to test")
     parser.addoption("--rounds", type=int, default=10, help="how often the node is killed")
+    parser.addoption("--seconds", type=float, default=0, help="go on for so long with random tests; 0: fixed seeds")
 
 
 class Node:

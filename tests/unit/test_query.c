@@ -354,7 +354,7 @@ static void parameters_are_bound_when_run(void **state)
 	assert_int_equal(run_with(world, "SELECT $1", NULL, values, 1).code, PYR_OK);
 	assert_string_equal(world->text, "950\n");
 	assert_int_equal(run_with(world, "SELECT $1", NULL, NULL, 0).code, PYR_USAGE);
-	assert_string_equal(world->error.sqlstate, "08P01");
+	assert_string_equal(world->error.sqlstate, "42P02");
 }
 
 static void one_statement_takes_one_snapshot(void **state)

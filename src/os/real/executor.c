@@ -1,5 +1,7 @@
 /* Threads for blocking work. A thread is started when work waits and none is idle, up to the limit, and stays.
  *
+ * A job that is parked lends its place: for each there may be one thread more, which leaves when it has nothing to do and
+ * there are too many. Invariant: a job begins only while fewer than threads_max run that are not parked.
  * Lock: executor->lock, taken alone. Everything in the struct but `base` is under it.
  */
 #include "os/real/real_priv.h"
@@ -18,6 +20,7 @@ struct real_executor {
 	pthread_t *threads;
 	unsigned thread_count;
 	unsigned idle;
+	unsigned running, parked; /* jobs: those that are not parked, and those that are */
 	size_t queued;
 	bool stopping;
 	struct os_mutex lock;
@@ -31,16 +34,52 @@ static void finish_job(struct os_task *task)
 	job->done(job);
 }
 
-static struct os_job *next_job(struct real_executor *executor)
+/* More than there is use for: what was parked runs again. */
+static bool is_surplus(const struct real_executor *executor)
+{
+	return !executor->stopping && executor->thread_count > executor->threads_max + executor->parked;
+}
+
+/* The thread is nobody's to wait for any more. */
+static void leave(struct real_executor *executor)
+{
+	unsigned i = 0;
+	while (!pthread_equal(executor->threads[i], pthread_self()))
+		i++;
+	assert(i < executor->thread_count);
+	executor->threads[i] = executor->threads[--executor->thread_count];
+	pthread_detach(pthread_self());
+}
+
+static struct base_list *take(struct real_executor *executor)
+{
+	if (executor->running >= executor->threads_max)
+		return NULL;
+	struct base_list *node = base_list_pop(&executor->queue);
+	executor->queued -= node != NULL;
+	executor->running += node != NULL;
+	return node;
+}
+
+static bool is_over(const struct real_executor *executor)
+{
+	return executor->stopping && executor->queued == 0;
+}
+
+/* NULL: the thread ends. */
+static struct os_job *next_job(struct real_executor *executor, bool ran)
 {
 	struct base_list *node = NULL;
 	os_mutex_lock(&executor->lock);
+	executor->running -= ran;
 	executor->idle += 1;
-	while (!(node = base_list_pop(&executor->queue)) && !executor->stopping)
+	while (!(node = take(executor)) && !is_over(executor) && !is_surplus(executor))
 		os_condition_wait(&executor->work, &executor->lock);
 	executor->idle -= 1;
-	if (node)
-		executor->queued -= 1;
+	if (!node && is_surplus(executor))
+		leave(executor);
+	else if (!node)
+		os_condition_broadcast(&executor->work); /* others wait for the queue's last, too */
 	os_mutex_unlock(&executor->lock);
 	return node ? (struct os_job *)(void *)node : NULL;
 }
@@ -49,10 +88,13 @@ static void *work(void *argument)
 {
 	struct real_executor *executor = argument;
 	struct os_job *job;
+	bool ran = false;
 	pthread_setname_np(pthread_self(), executor->name);
 	os_real_thread_urgency(executor->urgency);
-	while ((job = next_job(executor))) {
+	while ((job = next_job(executor, ran))) {
+		ran = true;
 		job->run(job);
+		assert(!job->parked);
 		job->task.run = finish_job;
 		os_loop_post(executor->base.loop, &job->task);
 	}
@@ -90,7 +132,7 @@ struct os_executor *real_executor_new(struct os_loop *loop, const char *name, en
 	os_mutex_init(&executor->lock);
 	os_condition_init(&executor->work);
 	base_list_init(&executor->queue);
-	executor->threads = calloc(threads_max, sizeof *executor->threads);
+	executor->threads = calloc(threads_max + OS_JOBS_PARKED_MAX, sizeof *executor->threads);
 	/* One thread from the start, so that submitted work always runs. */
 	if (!executor->threads || !start_thread(executor)) {
 		free(executor->threads);
@@ -100,6 +142,34 @@ struct os_executor *real_executor_new(struct os_loop *loop, const char *name, en
 	return &executor->base;
 }
 
+static void want_thread(struct real_executor *executor)
+{
+	/* A failure to start one more thread is no failure: those that run take the work. */
+	if (executor->queued > executor->idle && executor->thread_count < executor->threads_max + executor->parked)
+		(void)start_thread(executor);
+	os_condition_signal(&executor->work);
+}
+
+void real_park(struct os_job *job, bool parked)
+{
+	struct real_executor *executor = (struct real_executor *)job->executor;
+	os_mutex_lock(&executor->lock);
+	if (parked && executor->parked < OS_JOBS_PARKED_MAX) {
+		assert(!job->parked);
+		job->parked = true;
+		executor->parked += 1;
+		executor->running -= 1;
+		want_thread(executor);
+	} else if (!parked && job->parked) {
+		job->parked = false;
+		executor->parked -= 1;
+		executor->running += 1;
+		if (is_surplus(executor))
+			os_condition_signal(&executor->work); /* an idle one leaves */
+	}
+	os_mutex_unlock(&executor->lock);
+}
+
 void real_submit(struct os_executor *base, struct os_job *job)
 {
 	struct real_executor *executor = (struct real_executor *)base;
@@ -107,10 +177,7 @@ void real_submit(struct os_executor *base, struct os_job *job)
 	assert(!executor->stopping);
 	base_list_append(&executor->queue, &job->task.node);
 	executor->queued += 1;
-	/* A failure to start one more thread is no failure: those that run take the work. */
-	if (executor->queued > executor->idle && executor->thread_count < executor->threads_max)
-		(void)start_thread(executor);
-	os_condition_signal(&executor->work);
+	want_thread(executor);
 	os_mutex_unlock(&executor->lock);
 }
 

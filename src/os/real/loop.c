@@ -168,6 +168,7 @@ static const struct os_loop_ops real_loop_ops = {
 	.executor_new = real_executor_new,
 	.executor_free = real_executor_free,
 	.submit = real_submit,
+	.park = real_park,
 };
 
 struct os_loop *os_real_loop_new(void)

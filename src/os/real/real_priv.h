@@ -41,5 +41,6 @@ struct os_executor *real_executor_new(struct os_loop *loop, const char *name, en
                                       unsigned threads_max, size_t stack_bytes);
 void real_executor_free(struct os_executor *executor);
 void real_submit(struct os_executor *executor, struct os_job *job);
+void real_park(struct os_job *job, bool parked);
 
 #endif

@@ -260,6 +260,13 @@ static void submit(struct os_executor *base, struct os_job *job)
 	sim_schedule(sim, at_us - sim->now_us, loop_of(base->loop), run_job, NULL, job);
 }
 
+/* A simulated job never waits. */
+static void park(struct os_job *job, bool parked)
+{
+	(void)job;
+	(void)parked;
+}
+
 static const struct os_loop_ops sim_loop_ops = {
 	.now_us = loop_now_us,
 	.wall_ms = loop_wall_ms,
@@ -271,6 +278,7 @@ static const struct os_loop_ops sim_loop_ops = {
 	.executor_new = executor_new,
 	.executor_free = executor_free,
 	.submit = submit,
+	.park = park,
 };
 
 struct os_loop *os_sim_loop_new(struct os_sim *sim)

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { OUTPUT_BYTES_MAX = 256 << 20 };
-
 static const struct catalog_principal anonymous = {.name = "anonymous"};
 
 /* Settings that can't be obeyed are left as they are: the client is told all that it relies on. */
@@ -73,7 +71,7 @@ pyr_result pg_backend_new(struct query_engine *engine, struct query_source *sour
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	backend->sink = *sink;
 	backend->status = 'I';
-	base_writer_init(&backend->output, OUTPUT_BYTES_MAX);
+	base_writer_init(&backend->output, PG_ROW_BYTES_MAX);
 	base_list_init(&backend->statements);
 	base_list_init(&backend->portals);
 	pyr_result result = query_session_new(engine, source, &anonymous, &backend->session);
@@ -84,6 +82,7 @@ pyr_result pg_backend_new(struct query_engine *engine, struct query_source *sour
 		return result;
 	}
 	query_session_set_pid(backend->session, introduction->pid);
+	query_session_set_waits(backend->session, &sink->waits);
 	introduce(backend, introduction);
 	note_reported(backend);
 	*ret_backend = backend;
@@ -104,6 +103,11 @@ void pg_backend_free(struct pg_backend *backend)
 	for (size_t i = 0; i < PG_REPORTED_MAX; i++)
 		free(backend->reported[i]);
 	free(backend);
+}
+
+void pg_backend_stalls(struct pg_backend *backend)
+{
+	query_session_yield(backend->session);
 }
 
 void pg_backend_cancel(struct pg_backend *backend)

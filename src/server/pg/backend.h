@@ -16,6 +16,7 @@ enum {
 	PG_STATEMENTS_MAX = 1000,
 	PG_PORTALS_MAX = 100,
 	PG_PREPARED_BYTES_MAX = 8 << 20,
+	PG_ROW_BYTES_MAX = 256 << 20,
 	PG_OUTPUT_BYTES = 64 << 10, /* handed over when so many are there, or at a flush */
 };
 
@@ -25,6 +26,7 @@ struct pg_sink {
 	void *context;
 	/* pg_backend_time_out() is wanted in so many microseconds; 0: not any more. NULL: nobody can. */
 	void (*deadline)(void *context, uint64_t delay_us);
+	struct query_waits waits; /* begin NULL: nobody needs to know */
 };
 
 /* What the client said when it began: user, and settings as name and value in turn, each with its zero; "" ends them. */
@@ -42,6 +44,8 @@ void pg_backend_free(struct pg_backend *backend); /* NULL is fine */
 bool pg_backend_message(struct pg_backend *backend, char type, struct base_bytes body);
 /* Hands over what has been written; false: the peer is gone. */
 bool pg_backend_flush(struct pg_backend *backend);
+/* The client makes room slowly: what runs gives its turn away. The backend's thread, in send(). */
+void pg_backend_stalls(struct pg_backend *backend);
 void pg_backend_cancel(struct pg_backend *backend); /* what runs now; any thread */
 void pg_backend_time_out(struct pg_backend *backend); /* what runs now; any thread */
 void pg_backend_stop(struct pg_backend *backend); /* for good; any thread */

@@ -104,6 +104,8 @@ pyr_result pg_send_all(struct pg_backend *backend, struct query_statement *query
 /* Up to `most` rows of a portal, none of them shown if `moves`; *ret_more when it stopped because of that. */
 pyr_result pg_send_rows(struct pg_backend *backend, struct portal *portal, uint64_t most, bool moves,
                         const struct pg_shape *shape, bool *ret_more, struct query_error *error);
+/* At the end of a row that began at `start` of the output: half a row is none, and what was there before goes. */
+pyr_result pg_check_row(struct pg_backend *backend, size_t start, pyr_result result, struct query_error *error);
 void pg_complete(struct pg_backend *backend, const struct query_statement *query, uint64_t rows);
 
 /* effects.c: starts the statement, carries it out to its CommandComplete. COPY FROM only begins: see copying. */

@@ -44,15 +44,18 @@ static pyr_result write_row(struct pg_backend *backend, const struct query_state
                             struct base_writer *scratch, struct query_error *error)
 {
 	const struct query_copy *copy = &query_statement_plan(query)->copy;
-	size_t count = query_statement_column_count(query), at = pg_message_begin(&backend->output, 'd');
+	size_t count = query_statement_column_count(query), start = backend->output.bytes;
+	size_t at = pg_message_begin(&backend->output, 'd');
 	bool binary = copy->format == QUERY_COPY_BINARY;
 	if (binary)
 		base_write_u16be(&backend->output, (uint16_t)count);
 	for (size_t i = 0; i < count; i++) {
 		struct query_cell cell = query_statement_cell(query, row, i);
 		if (binary) {
-			PYR_TRY(pg_value_write(&backend->output, cell, query_statement_column(query, i)->type, true,
-			                       error));
+			pyr_result result = pg_value_write(&backend->output, cell,
+			                                   query_statement_column(query, i)->type, true, error);
+			if (result.code != PYR_OK)
+				return pg_check_row(backend, start, result, error);
 			continue;
 		}
 		base_write_bytes(&backend->output, &copy->delimiter, i > 0);
@@ -60,7 +63,7 @@ static pyr_result write_row(struct pg_backend *backend, const struct query_state
 	}
 	base_write_bytes(&backend->output, "\n", !binary);
 	pg_message_end(&backend->output, at);
-	return pyr_ok();
+	return pg_check_row(backend, start, pyr_ok(), error);
 }
 
 static void write_header(struct pg_backend *backend, const struct query_statement *query)

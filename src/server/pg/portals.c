@@ -127,6 +127,7 @@ pyr_result pg_declare(struct pg_backend *backend, const struct query_statement *
 	if (result.code == PYR_OK)
 		result = query_statement_start(portal->own, parameters, parameter_count, error);
 	portal->started = result.code == PYR_OK;
+	query_session_yield(backend->session); /* from here on at the client's pace */
 	if (result.code != PYR_OK)
 		pg_drop_portal(backend, portal);
 	return result;
@@ -365,6 +366,7 @@ static pyr_result run_portal(struct pg_backend *backend, struct portal *portal, 
 		PYR_TRY(pg_send_rows(backend, portal, rows_max > 0 ? rows_max : UINT64_MAX, false, &shape, &more,
 		                     error));
 	if (more) {
+		query_session_yield(backend->session);
 		pg_message_empty(&backend->output, 's');
 		return pyr_ok();
 	}

@@ -36,6 +36,17 @@ void pg_describe_rows(struct pg_backend *backend, const struct query_statement *
 	pg_message_end(&backend->output, at);
 }
 
+pyr_result pg_check_row(struct pg_backend *backend, size_t start, pyr_result result, struct query_error *error)
+{
+	if (result.code == PYR_OK && !backend->output.failed)
+		return result;
+	backend->output.bytes = start;
+	if (!backend->output.failed)
+		return result;
+	backend->output.failed = false;
+	return query_fail(error, "54000", "a row is larger than %d MiB, or memory is out", PG_ROW_BYTES_MAX >> 20);
+}
+
 static pyr_result write_row(struct pg_backend *backend, const struct query_statement *query, size_t row,
                             const struct pg_shape *shape, struct query_error *error)
 {
@@ -46,13 +57,11 @@ static pyr_result write_row(struct pg_backend *backend, const struct query_state
 		pyr_result result = pg_value_write(&backend->output, query_statement_cell(query, row, i),
 		                                   query_statement_column(query, i)->type,
 		                                   pg_format_is_binary(shape->formats, shape->format_count, i), error);
-		if (result.code != PYR_OK) {
-			backend->output.bytes = start; /* half a row is none */
-			return result;
-		}
+		if (result.code != PYR_OK)
+			return pg_check_row(backend, start, result, error);
 	}
 	pg_message_end(&backend->output, at);
-	return pyr_ok();
+	return pg_check_row(backend, start, pyr_ok(), error);
 }
 
 void pg_complete(struct pg_backend *backend, const struct query_statement *query, uint64_t rows)

@@ -42,8 +42,18 @@ static bool has_room(const struct pg_connection *connection)
 	       connection->outbox_bytes + connection->in_flight_bytes < PG_OUTBOX_BYTES_MAX;
 }
 
-/* False: the peer is gone, or has not read for too long. */
-static bool wait_for_room(struct pg_connection *connection)
+static void park(void *context)
+{
+	os_job_park(&((struct pg_connection *)context)->job);
+}
+
+static void unpark(void *context)
+{
+	os_job_unpark(&((struct pg_connection *)context)->job);
+}
+
+/* False: the peer is gone, or has not read for too long. Under the lock. */
+static bool sees_room(struct pg_connection *connection)
 {
 	while (!connection->closed && !has_room(connection)) {
 		size_t before = connection->outbox_bytes + connection->in_flight_bytes;
@@ -53,6 +63,22 @@ static bool wait_for_room(struct pg_connection *connection)
 			return false;
 	}
 	return !connection->closed;
+}
+
+/* The same. While it waits others may run. */
+static bool wait_for_room(struct pg_connection *connection)
+{
+	if (connection->closed || has_room(connection))
+		return !connection->closed;
+	os_mutex_unlock(&connection->lock);
+	pg_backend_stalls(connection->backend);
+	park(connection);
+	os_mutex_lock(&connection->lock);
+	bool good = sees_room(connection);
+	os_mutex_unlock(&connection->lock);
+	unpark(connection);
+	os_mutex_lock(&connection->lock);
+	return good && !connection->closed;
 }
 
 static bool send_slice(void *context, struct base_slice *slice)
@@ -87,7 +113,7 @@ static void set_deadline(void *context, uint64_t delay_us)
 
 static bool have_backend(struct pg_connection *connection)
 {
-	struct pg_sink sink = {send_slice, connection, set_deadline};
+	struct pg_sink sink = {send_slice, connection, set_deadline, {park, unpark, connection}};
 	struct pg_introduction introduction = {connection->user, connection->pid, connection->introduction};
 	struct pg_backend *backend;
 	if (connection->backend)

@@ -1,17 +1,10 @@
-"""Every statement of differential.txt asked of PostgreSQL 15 and of the server. PostgreSQL runs for the test, on a port
-and in a folder of its own, as a user that is not root, which it refuses to be."""
-import os
+"""Every statement of differential.txt asked of PostgreSQL 15, which runs for the test, and of the server."""
 import pathlib
-import pwd
-import shutil
-import socket
-import subprocess
-import tempfile
 
 import psycopg
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
-from waiting import wait_until
+from postgres import running
 
 SECONDS = 30
 STATEMENTS = [line for line in (pathlib.Path(__file__).parent / "differential.txt").read_text().splitlines()
@@ -20,23 +13,6 @@ ROWS = """SELECT x::bigint AS "offset", 0 AS partition, timestamptz '2024-01-01 
     CASE x % 4 WHEN 0 THEN 'a' WHEN 1 THEN 'b' WHEN 2 THEN 'c' END AS key,
     CASE WHEN x % 5 <> 3 THEN '{"n": ' || x || ', "s": "v' || x % 3 || '"}' END AS value, '{}'::text AS headers
     FROM generate_series(0, 19) s(x) ORDER BY x"""
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def another_user():
-    """Whom a server started by root runs as; nobody else needs another."""
-    return {"user": pwd.getpwnam("nobody").pw_uid, "group": pwd.getpwnam("nobody").pw_gid} if os.geteuid() == 0 else {}
-
-
-def programs():
-    """Debian keeps them out of PATH, by version: where psql's wrapper finds them."""
-    listed = subprocess.run(["dpkg", "-L", "postgresql-15"], capture_output=True, text=True, check=True).stdout.split()
-    return pathlib.Path(next(path for path in listed if path.endswith("/bin/initdb"))).parent
 
 
 def ask(connection, statement):
@@ -51,31 +27,9 @@ def ask(connection, statement):
 
 @pytest.fixture(scope="module")
 def postgres():
-    folder = pathlib.Path(tempfile.mkdtemp())
-    user, port = another_user(), free_port()
-    if user:
-        os.chown(folder, user["user"], user["group"])
-    options = {"cwd": folder, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, **user}
-    subprocess.run([programs() / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8",
-                    "--locale=C.UTF-8"], check=True, **options)
-    server = subprocess.Popen([programs() / "postgres", "-D", folder / "data", "-p", str(port), "-k", folder, "-F", "-h",
-                               "127.0.0.1", "-c", "timezone=UTC", "-c", "shared_buffers=1MB"], **options)
-    try:
-        connection = wait_until(lambda: connect(port), SECONDS, "PostgreSQL takes connections")
+    with running("-F", "-c", "shared_buffers=1MB") as connection:
         connection.execute(f"CREATE TABLE t AS {ROWS}")
         yield connection
-        connection.close()
-    finally:
-        server.terminate()
-        server.wait(SECONDS)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def connect(port):
-    try:
-        return psycopg.connect(f"host=127.0.0.1 port={port} user=postgres dbname=postgres", autocommit=True)
-    except psycopg.OperationalError:
-        return None
 
 
 @pytest.fixture(scope="module")

@@ -159,7 +159,7 @@ def test_a_client_that_leaves_ends_it(new_node, new_sql):
 
 
 def test_too_many_are_refused_and_small_queries_go_on(new_node, new_sql):
-    sql = new_sql(new_node())
+    sql = new_sql(new_node("--sql-tails", "32"))
     topic = sql.topic([{"n": 0}])
     query = f"SELECT value FROM TAIL(\"{topic}\", from => 'earliest')"
     connections = [sql.connect() for _ in range(33)]

@@ -137,6 +137,7 @@ static void submit_group(struct log *log)
 	log->last_group = group->header.number;
 	log->last_group_crc = group->header.crc;
 	log->group_busy = true;
+	log->group_submitted_us = os_now_us(log->loop);
 	os_timer_stop(log->loop, &log->idle_timer);
 	log_group_write(log, commit_group);
 }

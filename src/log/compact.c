@@ -22,7 +22,10 @@ enum {
 	RETRY_US = 600000000,
 	WAIT_US = 20000, /* for a merge to end */
 	INFLATED_MAX = 1 << 30,
-	SEAL_US_MIN = 5000000,
+	SEAL_SOON_US = 1000000,
+	SEAL_SOON_BYTES = 1 << 20, /* for so much, a segment is worth it at once */
+	SEAL_US = 5000000,
+	COVER_SHARE = 4, /* of the memory, for a bit an offset */
 };
 
 struct log_compaction {
@@ -262,7 +265,7 @@ static pyr_result note_part(struct log_compaction *compaction)
 		PYR_TRY(log_segment_read_index(compaction->file, &compaction->part, &compaction->blocks));
 	while (compaction->block < compaction->part.block_count && compaction->step_bytes < STEP_BYTES)
 		PYR_TRY(note_block(compaction, &compaction->blocks[compaction->block++]));
-	return pyr_ok();
+	return pyr_result_of(log_keymap_settle(&compaction->newest) ? PYR_OK : PYR_OUT_OF_MEMORY);
 }
 
 static void run_note(struct os_job *job)
@@ -298,8 +301,7 @@ static void go_on_noting(struct log_compaction *compaction)
 		begin_rewriting(compaction);
 	else
 		os_timer_start(log->loop, &compaction->timer,
-		               log_pacer_rest(&compaction->pacer, log, compaction->step_bytes,
-		                              log->options.background_bytes_per_s));
+		               log_pacer_rest(&compaction->pacer, log, compaction->step_bytes));
 }
 
 static void note_done(struct os_job *job)
@@ -353,6 +355,7 @@ void log_compaction_if_due(struct log *log)
 	compaction->partition = partition->id;
 	compaction->next_offset = dirt.from;
 	compaction->end_offset = dirt.to;
+	log_keymap_cover(&compaction->newest, dirt.from, dirt.to, log->options.compaction_bytes / COVER_SHARE);
 	compaction->timer.fire = note_next;
 	log->compaction = compaction;
 	note_next(&compaction->timer);
@@ -360,15 +363,19 @@ void log_compaction_if_due(struct log *log)
 
 /* Only what is sealed is compacted: a tail that must be compacted soon is sealed now. Not all the time, though: records may
  * have old time stamps for ever. */
+static bool is_worth_sealing(const struct log *log, const struct log_partition *partition)
+{
+	uint64_t after_us = partition->tail_bytes >= SEAL_SOON_BYTES ? SEAL_SOON_US : SEAL_US;
+	return partition->tail.count > 0 && os_now_us(log->loop) - log->checkpoint_begun_us >= after_us;
+}
+
 bool log_compaction_wants_seal(struct log *log)
 {
 	int64_t now_ms = os_wall_ms(log->loop);
-	if (os_now_us(log->loop) - log->checkpoint_begun_us < SEAL_US_MIN)
-		return false;
 	struct base_table_node *node = NULL;
 	while ((node = base_table_next(&log->partitions, node))) {
 		const struct log_partition *partition = BASE_CONTAINER(node, struct log_partition, node);
-		if (is_candidate(log, partition) && partition->tail.count > 0 &&
+		if (is_candidate(log, partition) && is_worth_sealing(log, partition) &&
 		    log_tail_at(&partition->tail, 0)->min_timestamp_ms <
 		            now_ms - partition->config.max_compaction_lag_ms)
 			return true;

@@ -3,10 +3,11 @@
 
 #include "base/hash.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CAPACITY_MIN = 1024 };
+enum { CAPACITY_MIN = 1024, WORD_BITS = 64 };
 
 static void hash_key(struct base_bytes key, uint64_t ret_hash[2])
 {
@@ -26,8 +27,7 @@ static struct log_keymap_entry *find(const struct log_keymap *map, const uint64_
 
 static bool grow(struct log_keymap *map)
 {
-	struct log_keymap larger = {.count = map->count};
-	larger.capacity = map->capacity > 0 ? map->capacity * 2 : CAPACITY_MIN;
+	struct log_keymap larger = {.capacity = map->capacity > 0 ? map->capacity * 2 : CAPACITY_MIN};
 	larger.entries = calloc(larger.capacity, sizeof *larger.entries);
 	if (!larger.entries)
 		return false;
@@ -35,33 +35,98 @@ static bool grow(struct log_keymap *map)
 		if (map->entries[i].offset_plus_1 > 0)
 			*find(&larger, map->entries[i].hash) = map->entries[i];
 	free(map->entries);
-	*map = larger;
+	map->entries = larger.entries;
+	map->capacity = larger.capacity;
+	return true;
+}
+
+/* ---- what is superseded ---- */
+
+static size_t words(int64_t from, int64_t to)
+{
+	return ((size_t)(to - from) + WORD_BITS - 1) / WORD_BITS;
+}
+
+static bool is_covered(const struct log_keymap *map, int64_t offset)
+{
+	return map->superseded && offset >= map->from && offset < map->to;
+}
+
+static uint64_t bit_of(const struct log_keymap *map, int64_t offset)
+{
+	return UINT64_C(1) << (size_t)(offset - map->from) % WORD_BITS;
+}
+
+static uint64_t *word_of(const struct log_keymap *map, int64_t offset)
+{
+	return &map->superseded[(size_t)(offset - map->from) / WORD_BITS];
+}
+
+void log_keymap_cover(struct log_keymap *map, int64_t from, int64_t to, size_t bytes_max)
+{
+	assert(map->count == 0 && map->waiting_count == 0 && !map->superseded && from <= to);
+	if (words(from, to) > bytes_max / sizeof *map->superseded)
+		return;
+	map->superseded = calloc(words(from, to) + 1, sizeof *map->superseded); /* NULL: questions take longer */
+	map->from = from;
+	map->to = to;
+}
+
+/* ---- putting ---- */
+
+static void supersede(struct log_keymap *map, int64_t offset)
+{
+	if (is_covered(map, offset))
+		*word_of(map, offset) |= bit_of(map, offset);
+}
+
+/* A record may come again, and after newer ones: parts are merged while others are read. */
+static void enter(struct log_keymap *map, const struct log_keymap_entry *put)
+{
+	struct log_keymap_entry *entry = find(map, put->hash);
+	bool is_new = entry->offset_plus_1 == 0;
+	map->count += is_new;
+	if (entry->offset_plus_1 > put->offset_plus_1)
+		supersede(map, put->offset_plus_1 - 1);
+	else if (!is_new && entry->offset_plus_1 < put->offset_plus_1)
+		supersede(map, entry->offset_plus_1 - 1);
+	if (entry->offset_plus_1 < put->offset_plus_1)
+		*entry = *put;
+}
+
+bool log_keymap_settle(struct log_keymap *map)
+{
+	while (map->count + map->waiting_count > map->capacity / 4 * 3)
+		if (!grow(map))
+			return false;
+	for (size_t i = 0; i < map->waiting_count; i++)
+		__builtin_prefetch(&map->entries[map->waiting[i].hash[0] & (map->capacity - 1)], 1);
+	for (size_t i = 0; i < map->waiting_count; i++)
+		enter(map, &map->waiting[i]);
+	map->waiting_count = 0;
 	return true;
 }
 
 bool log_keymap_put(struct log_keymap *map, struct base_bytes key, int64_t offset)
 {
-	uint64_t hash[2];
-	if (map->count >= map->capacity / 4 * 3 && !grow(map))
-		return false;
-	hash_key(key, hash);
-	struct log_keymap_entry *entry = find(map, hash);
-	if (entry->offset_plus_1 == 0) {
-		*entry = (struct log_keymap_entry){{hash[0], hash[1]}, offset + 1};
-		map->count += 1;
-	} else if (entry->offset_plus_1 < offset + 1) {
-		entry->offset_plus_1 = offset + 1;
-	}
-	return true;
+	struct log_keymap_entry *entry = &map->waiting[map->waiting_count++];
+	hash_key(key, entry->hash);
+	entry->offset_plus_1 = offset + 1;
+	return map->waiting_count < LOG_KEYMAP_WAITING_MAX || log_keymap_settle(map);
 }
 
-int64_t log_keymap_get(const struct log_keymap *map, struct base_bytes key)
+/* ---- asking ---- */
+
+bool log_keymap_is_newest(const struct log_keymap *map, struct base_bytes key, int64_t offset)
 {
 	uint64_t hash[2];
+	assert(map->waiting_count == 0);
+	if (is_covered(map, offset))
+		return !(*word_of(map, offset) & bit_of(map, offset));
 	if (map->count == 0)
-		return -1;
+		return true;
 	hash_key(key, hash);
-	return find(map, hash)->offset_plus_1 - 1;
+	return offset + 1 >= find(map, hash)->offset_plus_1;
 }
 
 size_t log_keymap_bytes(const struct log_keymap *map)
@@ -72,5 +137,6 @@ size_t log_keymap_bytes(const struct log_keymap *map)
 void log_keymap_deinit(struct log_keymap *map)
 {
 	free(map->entries);
+	free(map->superseded);
 	*map = (struct log_keymap){0};
 }

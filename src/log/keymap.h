@@ -1,7 +1,8 @@
-/* The newest offset of each key, while a partition is compacted: a table of bounded memory.
+/* Which record of each key is the newest, while a partition is compacted: a table of bounded memory.
  *
  * Keys are told apart by 128 bits of their BLAKE3 hash, so that two never meet, also not if somebody tries. 24 bytes a key,
- * at most three quarters full. One owner at a time.
+ * at most three quarters full. For a range of offsets a bit each remembers what was superseded: who asks about a record
+ * there needs neither hash nor table. One owner at a time.
  */
 #ifndef PYRALOG_LOG_KEYMAP_H
 #define PYRALOG_LOG_KEYMAP_H
@@ -10,6 +11,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+enum { LOG_KEYMAP_WAITING_MAX = 32 };
 
 struct log_keymap_entry {
 	uint64_t hash[2];
@@ -20,12 +23,22 @@ struct log_keymap {
 	struct log_keymap_entry *entries;
 	size_t capacity; /* a power of two */
 	size_t count;
+	struct log_keymap_entry
+		waiting[LOG_KEYMAP_WAITING_MAX]; /* put, not in the table yet: they miss the cache together */
+	size_t waiting_count;
+	uint64_t *superseded; /* a bit for each offset of [from, to), or NULL */
+	int64_t from, to;
 };
 
-/* Notes the offset if it is newer than the key's. False: memory is out. */
+/* From now on it is remembered which records of [from, to) are superseded, if `bytes_max` are enough for that: all of them
+ * must be put. For an empty map. */
+void log_keymap_cover(struct log_keymap *map, int64_t from, int64_t to, size_t bytes_max);
+/* Notes a record. False: memory is out. */
 bool log_keymap_put(struct log_keymap *map, struct base_bytes key, int64_t offset);
-/* -1: the key is not there. */
-int64_t log_keymap_get(const struct log_keymap *map, struct base_bytes key);
+/* Nothing waits any more: before questions, and before `count` is looked at. False: memory is out. */
+bool log_keymap_settle(struct log_keymap *map);
+/* Was no newer record of the key put than this one, whether it was or not? */
+bool log_keymap_is_newest(const struct log_keymap *map, struct base_bytes key, int64_t offset);
 size_t log_keymap_bytes(const struct log_keymap *map);
 void log_keymap_deinit(struct log_keymap *map);
 

@@ -257,6 +257,7 @@ struct log {
 	bool kicked;
 	struct log_group group;
 	bool group_busy;
+	uint64_t group_submitted_us; /* the last one */
 	bool sync_failed; /* the commit thread's own: nothing is written after it */
 	bool sync_next; /* the next group is to be synced, whoever is in it */
 
@@ -573,7 +574,7 @@ void log_cold_ring_release(struct log_cold_ring *cold);
  * background may. Debts of less than a timer's tick are kept, so that the rate is met on the average. */
 uint64_t log_pacer_pause(struct log_pacer *pacer, const struct log *log, uint64_t bytes);
 /* The same, for another rate. */
-uint64_t log_pacer_rest(struct log_pacer *pacer, const struct log *log, uint64_t bytes, uint64_t bytes_per_s);
+uint64_t log_pacer_rest(struct log_pacer *pacer, const struct log *log, uint64_t bytes);
 /* Bytes for a few milliseconds at that rate: one step of a job. */
 uint64_t log_pacer_step_bytes(const struct log *log);
 

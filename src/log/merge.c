@@ -388,9 +388,7 @@ static void step_done(struct os_job *job)
 	else if (merge->finished)
 		record(merge);
 	else
-		os_timer_start(
-			log->loop, &merge->timer,
-			log_pacer_rest(&merge->pacer, log, merge->step_bytes, log->options.background_bytes_per_s));
+		os_timer_start(log->loop, &merge->timer, log_pacer_rest(&merge->pacer, log, merge->step_bytes));
 	log_job_end(log);
 }
 

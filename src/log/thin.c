@@ -11,7 +11,7 @@ enum { INFLATED_MAX = 1 << 30 };
 static bool is_newest(void *context, const struct codec_record *record)
 {
 	const struct log_thinner *thinner = context;
-	return record->offset >= log_keymap_get(thinner->newest, record->key);
+	return log_keymap_is_newest(thinner->newest, record->key, record->offset);
 }
 
 void log_thinner_init(struct log_thinner *thinner, const struct log_keymap *newest, int64_t now_ms,

@@ -79,3 +79,17 @@ def test_stopping_while_it_is_asked(new_node):
     for asker in askers:
         asker.join()
     assert all(not isinstance(failure, AssertionError) for failure in failures), failures
+
+
+def test_a_second_process_is_refused(new_node):
+    """One directory, one process: the second one says why and ends; the first one, killed, leaves no lock behind."""
+    node = new_node()
+    command = [str(node.binary), "server", "--data", str(node.folder / "data"), "--kafka-port", "0", "--pg-port", "0",
+               "--http-port", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1 and done.stdout == ""
+    assert "another process has this data directory open: stop it, or choose another with --data" in done.stderr
+    assert get(node, "/ready")[0] == 200
+    node.kill()
+    node.start()
+    node.stop()

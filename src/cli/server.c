@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { SEAL_WITHIN_US = 10 * 1000000 };
+
 static const struct cli_option server_options[] = {
 	{"data", "DIR", "pyralog-data", "the data directory, made if it is not there"},
 	{"host", "ADDRESS", "127.0.0.1", "the address to listen on"},
@@ -170,6 +172,7 @@ static pyr_result open_host(struct server *server, const struct cli_option *opti
 	PYR_TRY(cli_option_number(options, "shards", 0, NODE_SHARDS_MAX, &shards, error));
 	PYR_TRY(group_options(options, &host.node.group, error));
 	host.node.group.reporter = server->reporter;
+	host.node.seal_within_us = SEAL_WITHIN_US;
 	PYR_TRY(log_options(options, &host.node.log, error));
 	PYR_TRY(durability_option(options, &host.node.durability, error));
 	PYR_TRY(engine_options(options, &host.engine, error));

@@ -21,6 +21,7 @@ struct node_options {
 	struct log_options log; /* of the whole node: memory, files and background bytes are shared out evenly */
 	enum log_durability durability; /* of topics that do not set their own */
 	struct group_options group;
+	uint64_t seal_within_us; /* node_close() makes a last checkpoint, if it takes no longer; 0: none */
 };
 
 struct node_options node_options_default(void);

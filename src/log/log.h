@@ -77,6 +77,9 @@ struct log_observer {
 pyr_result log_open(struct os_loop *loop, struct os_disk *disk, const struct log_options *options,
                     const struct log_observer *observer, struct log **ret_log, struct pyr_error *error);
 
+/* The limits that may change while the log runs: of caches, compaction, spare files and checkpoints. The other options stay. */
+void log_retune(struct log *log, const struct log_options *options);
+
 /* A checkpoint ahead of log_close(), so that the next start has little to read back; embedded by the caller. */
 struct log_seal {
 	struct os_timer timer; /* all the log's */

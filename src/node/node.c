@@ -155,6 +155,14 @@ struct group_coordinator *node_coordinator(const struct node *node)
 	return node->coordinator;
 }
 
+void node_retune(const struct node *node, size_t shard, const struct node_options *options)
+{
+	struct log_options part = share(&options->log, node->shard_count);
+	log_retune(node_log(node, shard), &part);
+	if (shard == 0)
+		group_coordinator_retune(node->coordinator, &options->group);
+}
+
 /* ---- closing ---- */
 
 static void shard_closed(struct os_task *task)

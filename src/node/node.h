@@ -49,6 +49,9 @@ struct catalog *node_catalog(const struct node *node, size_t shard);
 /* Consumer groups live on shard 0. */
 struct group_coordinator *node_coordinator(const struct node *node);
 
+/* On the shard's loop: the options that may change while the node runs (log_retune(), group_coordinator_retune()). */
+void node_retune(const struct node *node, size_t shard, const struct node_options *options);
+
 /* Commits what is pending, then calls `closed` on shard 0's loop. All loops must run until then; adapters and queries must
  * be gone. */
 void node_close(struct node *node, void (*closed)(void *context), void *context);

@@ -10,7 +10,7 @@ SECONDS ?= 600
 PYTHON := .deps/venv/bin/python
 sources = $(shell git ls-files --cached --others --exclude-standard -- '*.c' '*.h')
 
-.PHONY: help deps build demo run test test-clients bench bench-sql fuzz soak format lint install clean
+.PHONY: help deps build demo run test test-clients bench bench-sql fuzz soak format lint install package package-test clean
 
 help:
 	@echo "make deps      install what is missing (Debian packages, DuckDB, a Python environment, the demo's data)"
@@ -26,6 +26,7 @@ help:
 	@echo "make fuzz      the fuzz targets, SECONDS=$(SECONDS) each"
 	@echo "make soak      simulations, kill -9 rounds and TSan for SECONDS=$(SECONDS)"
 	@echo "make format    clang-format in place;  make lint  the rules of the repository and clang-tidy"
+	@echo "make package   Debian packages in build/packages; make package-test  installs, upgrades, removes them in a bare Debian 12"
 	@echo "make install   into PREFIX=$(PREFIX);  make clean  remove $(BUILD)/"
 
 deps:
@@ -73,6 +74,13 @@ install: build
 	@meson configure $(BUILD) -Dprefix=$(PREFIX)
 	@meson install -C $(BUILD) --quiet
 	@echo "installed: $(PREFIX)/bin/pyralog"
+
+package: build
+	@packaging/build.sh $(BUILD)
+
+package-test: build
+	@tools/deps.sh package
+	@packaging/test.sh $$(packaging/build.sh $(BUILD))
 
 clean:
 	@rm -rf build

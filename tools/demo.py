@@ -82,7 +82,7 @@ class Node:
 
     def __init__(self, binary, folder):
         self.command = [str(binary), "server", "--data", str(folder / "data"), "--kafka-port", "0", "--pg-port", "0",
-                        "--http-port", "off"]
+                        "--http-port", "off", "--log-level", "warning"]
 
     def start(self):
         self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, text=True)

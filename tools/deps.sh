@@ -6,6 +6,7 @@
 # each checked against its pin. Does nothing, in a few hundredths of a second, when .deps/stamp is current.
 # `tools/deps.sh clients` also installs what only `make test-clients` needs.
 # `tools/deps.sh bench` also fetches what only `make bench` needs: Apache Kafka, by Maven (bench/kafka/pom.xml).
+# `tools/deps.sh package` also installs what only `make package-test` needs: debootstrap.
 # Environment: none needed. What the package clients say is in .deps/deps.log.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,6 +17,7 @@ packages=(
 	libuv1-dev libjemalloc-dev liblz4-dev libzstd-dev libsnappy-dev zlib1g-dev libjansson-dev libedit-dev libpq-dev
 	libpcre2-dev libwebsockets-dev libpg-query-dev libprotobuf-c-dev librust-blake3-dev
 	libcmocka-dev valgrind
+	dpkg-dev
 	python3 python3-venv python3-pip unzip ca-certificates
 	postgresql postgresql-client kcat
 )
@@ -195,6 +197,9 @@ main() {
 main
 if [ "${1:-}" = bench ]; then
 	fetch_kafka
+elif [ "${1:-}" = package ]; then
+	mapfile -t missing < <(missing_of debootstrap)
+	[ "${#missing[@]}" = 0 ] || install_packages "${missing[@]}"
 elif [ "${1:-}" = clients ]; then
 	install_client_tools
 	fetch_kafka

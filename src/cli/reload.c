@@ -33,10 +33,13 @@ static void apply(struct server *server, const struct cli_option *option)
 		kafka_server_set_partitions(server->kafka, (uint32_t)number);
 }
 
-/* Read when they are needed, or handed on by apply(). */
+/* Read when they are needed, handed on by apply(), or by server_watch_retune(). */
 static bool may_change(const char *name)
 {
-	static const char *const names[] = {"log-level", "partitions", "drain-s"};
+	static const char *const names[] = {
+		"log-level",      "partitions", "drain-s",        "group-heartbeat-ms", "group-session-ms",
+		"checkpoint-mib", "spare-mib",  "tail-cache-mib", "read-cache-mib",     "compaction-mib",
+	};
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (strcmp(names[i], name) == 0)
 			return true;
@@ -69,7 +72,10 @@ static void take_over(struct server *server, const struct cli_option *fresh)
 		if (!same)
 			apply(server, option);
 	}
-	if (changed == 0)
+	struct node_options node;
+	if (changed > 0 && server_node_options(server->options, &node, NULL).code == PYR_OK)
+		server_watch_retune(&server->watch, &node);
+	else if (changed == 0)
 		os_report(server->reporter, OS_INFO, "server", NULL, "the configuration is as it was");
 }
 

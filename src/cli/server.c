@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { SEAL_WITHIN_US = 10 * 1000000 };
+
 static const struct cli_option server_options[] = {
 	{"data", "DIR", "pyralog-data", "the data directory, made if it is not there"},
 	{"host", "ADDRESS", "127.0.0.1", "the address to listen on"},
@@ -172,15 +174,22 @@ static pyr_result group_options(const struct cli_option *options, struct group_o
 	return pyr_ok();
 }
 
+pyr_result server_node_options(const struct cli_option *options, struct node_options *node, struct pyr_error *error)
+{
+	*node = node_options_default();
+	node->seal_within_us = SEAL_WITHIN_US;
+	PYR_TRY(group_options(options, &node->group, error));
+	PYR_TRY(log_options(options, &node->log, error));
+	return durability_option(options, &node->durability, error);
+}
+
 static pyr_result open_host(struct server *server, const struct cli_option *options, struct pyr_error *error)
 {
 	struct node_host_options host = node_host_options_default();
 	long long shards;
 	PYR_TRY(cli_option_number(options, "shards", 0, NODE_SHARDS_MAX, &shards, error));
-	PYR_TRY(group_options(options, &host.node.group, error));
+	PYR_TRY(server_node_options(options, &host.node, error));
 	host.node.group.reporter = server->reporter;
-	PYR_TRY(log_options(options, &host.node.log, error));
-	PYR_TRY(durability_option(options, &host.node.durability, error));
 	PYR_TRY(engine_options(options, &host.engine, error));
 	host.data = cli_option_get(options, "data");
 	host.shards = (size_t)shards;

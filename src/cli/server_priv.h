@@ -21,15 +21,21 @@ struct server_watch {
 	uint64_t every_us;
 	bool under_way;
 	bool ending;
+	bool has_next; /* to be taken along */
+	struct node_options next;
 
 	/* The loop's that the task is on. */
 	struct os_task task;
 	size_t shard;
+	bool tunes; /* each shard, with these */
+	struct node_options tuning;
 	bool broken;
 	struct log_metrics last[NODE_SHARDS_MAX];
 };
 
 void server_watch_start(struct server_watch *watch);
+/* On shard 0's loop: each shard gets the options that may change, soon. */
+void server_watch_retune(struct server_watch *watch, const struct node_options *options);
 /* On shard 0's loop; false: the task is still on its way, ask again. */
 bool server_watch_end(struct server_watch *watch);
 
@@ -60,6 +66,9 @@ static inline struct os_loop *server_loop(const struct server *server)
 {
 	return node_host_loop(server->host, 0);
 }
+
+/* server.c: what the node is made of. */
+pyr_result server_node_options(const struct cli_option *options, struct node_options *node, struct pyr_error *error);
 
 /* drain.c: at SIGINT and SIGTERM. */
 void server_stop(void *context);

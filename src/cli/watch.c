@@ -1,5 +1,5 @@
 /* Looks after a running server: every second a task goes from loop to loop, and finds logs that have stopped and bytes that
- * failed their checksum. When it is back, every loop turns: so much is told to the service manager's watchdog.
+ * failed their checksum; settings that changed go along. When it is back, every loop turns: so much is told to the service manager's watchdog.
  *
  * Owner: shard 0's loop; the task itself, the loop that it is on. */
 #include "cli/server_priv.h"
@@ -24,6 +24,8 @@ static void look_at_shard(struct server_watch *watch, size_t shard)
 		          "stored bytes failed their checksum: %llu times so far",
 		          (unsigned long long)now.corrupt_reads);
 	watch->broken |= now.stopped;
+	if (watch->tunes)
+		node_retune(watch->node, shard, &watch->tuning);
 	*last = now;
 }
 
@@ -31,11 +33,12 @@ static void on_back(struct os_task *task)
 {
 	struct server_watch *watch = BASE_CONTAINER(task, struct server_watch, task);
 	watch->under_way = false;
+	watch->tunes = false;
 	os_notify("WATCHDOG=1");
 	if (watch->broken)
 		ops_break(watch->ops);
 	if (!watch->ending)
-		os_timer_start(node_shard(watch->node, 0)->loop, &watch->timer, watch->every_us);
+		os_timer_start(node_shard(watch->node, 0)->loop, &watch->timer, watch->has_next ? 0 : watch->every_us);
 }
 
 static void on_shard(struct os_task *task)
@@ -53,6 +56,9 @@ static void on_time(struct os_timer *timer)
 	struct server_watch *watch = BASE_CONTAINER(timer, struct server_watch, timer);
 	watch->under_way = true;
 	watch->shard = 0;
+	watch->tunes = watch->has_next;
+	watch->tuning = watch->next;
+	watch->has_next = false;
 	on_shard(&watch->task);
 }
 
@@ -63,6 +69,14 @@ void server_watch_start(struct server_watch *watch)
 	watch->every_us = manager_us > 0 && manager_us < EVERY_US ? manager_us : EVERY_US;
 	watch->timer.fire = on_time;
 	os_timer_start(node_shard(watch->node, 0)->loop, &watch->timer, 0);
+}
+
+void server_watch_retune(struct server_watch *watch, const struct node_options *options)
+{
+	watch->next = *options;
+	watch->has_next = true;
+	if (!watch->under_way && !watch->ending)
+		os_timer_start(node_shard(watch->node, 0)->loop, &watch->timer, 0);
 }
 
 bool server_watch_end(struct server_watch *watch)

@@ -30,6 +30,12 @@ bool group_topic_is_internal(const char *name, size_t name_bytes)
 	return name_bytes == sizeof internal - 1 && memcmp(name, internal, name_bytes) == 0;
 }
 
+void group_coordinator_retune(struct group_coordinator *coordinator, const struct group_options *options)
+{
+	coordinator->options.consumer_heartbeat_ms = options->consumer_heartbeat_ms;
+	coordinator->options.consumer_session_timeout_ms = options->consumer_session_timeout_ms;
+}
+
 void group_say(struct group_coordinator *coordinator, const char *format, ...)
 {
 	char line[PYR_ERROR_TEXT_MAX];

@@ -59,6 +59,8 @@ struct group_call {
 /* Reads the topic's records in the background, if there are any. PYR_OUT_OF_MEMORY. */
 pyr_result group_coordinator_new(struct os_loop *loop, struct log *log, struct catalog *catalog,
                                  const struct group_options *options, struct group_coordinator **ret_coordinator);
+/* What members of groups whose partitions the server assigns are told from now on: heartbeat and session. */
+void group_coordinator_retune(struct group_coordinator *coordinator, const struct group_options *options);
 bool group_coordinator_serves(int16_t key);
 void group_coordinator_call(struct group_coordinator *coordinator, struct group_call *call);
 /* Nobody waits for the answer any more: it comes soon, whatever it is. */

@@ -254,6 +254,15 @@ pyr_result log_open(struct os_loop *loop, struct os_disk *disk, const struct log
 	return pyr_ok();
 }
 
+void log_retune(struct log *log, const struct log_options *options)
+{
+	log->options.tail_cache_bytes = options->tail_cache_bytes;
+	log->options.read_cache_bytes = options->read_cache_bytes;
+	log->options.compaction_bytes = options->compaction_bytes;
+	log->options.spare_bytes = options->spare_bytes;
+	log->options.checkpoint_bytes = options->checkpoint_bytes;
+}
+
 /* ---- close ---- */
 
 void log_job_begin(struct log *log)

@@ -77,6 +77,20 @@ struct log_observer {
 pyr_result log_open(struct os_loop *loop, struct os_disk *disk, const struct log_options *options,
                     const struct log_observer *observer, struct log **ret_log, struct pyr_error *error);
 
+/* The limits that may change while the log runs: of caches, compaction, spare files and checkpoints. The other options stay. */
+void log_retune(struct log *log, const struct log_options *options);
+
+/* A checkpoint ahead of log_close(), so that the next start has little to read back; embedded by the caller. */
+struct log_seal {
+	struct os_timer timer; /* all the log's */
+	struct log *log;
+	uint64_t until_us;
+	bool begun;
+	void (*done)(struct log_seal *seal);
+};
+
+/* When nothing is appended any more: calls `done` after a checkpoint, if there is anything worth one, or `within_us`. */
+void log_seal(struct log *log, struct log_seal *seal, uint64_t within_us, void (*done)(struct log_seal *seal));
 /* Commits what is pending, then calls `closed` and is gone. Answers everything still waiting. */
 void log_close(struct log *log, void (*closed)(void *context), void *context);
 /* Drops the log where it stands, as a crash would; for simulation. */

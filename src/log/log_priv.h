@@ -7,7 +7,7 @@
  *   partition.c   partitions and their tails           ring.c        the ring's files: prefill, recycle
  *   producers.c   idempotent producers                 extent.c      large runs, straight to a segment file
  *   read.c        reads from tail and segments         segment.c     sealed files: writer and reader
- *   snapshot.c    one moment, for other threads        checkpoint.c  sealing, and the manifest that makes it count
+ *   snapshot.c    one moment, for other threads        checkpoint.c  sealing, and the manifest that makes it count (seal.c: a last time)
  *   recovery.c    what a crash left                    retention.c   what may go
  *   merge.c       small segments into large ones       scrub.c       reading everything again, slowly
  *   digest.c      leaves of what is still in memory    removal.c     files that nobody refers to
@@ -314,6 +314,7 @@ struct log {
 	uint64_t since_checkpoint_extent_bytes;
 	uint64_t checkpoint_retry_us; /* no sooner: the last one failed */
 	uint64_t checkpoint_begun_us; /* the last one */
+	bool hurries; /* the background needs not spare the clients: there are none any more */
 	uint64_t filled_per_s; /* bytes of the ring, between the last two */
 	struct os_timer housekeeping_timer;
 	unsigned housekeeping_turn;

@@ -19,7 +19,7 @@ static uint64_t pace(const struct log *log)
 	if (bytes_per_s < PACE_MIN_BYTES_PER_S)
 		bytes_per_s = PACE_MIN_BYTES_PER_S;
 	uint64_t most = log->options.background_bytes_per_s;
-	return bytes_per_s < most ? bytes_per_s : most;
+	return bytes_per_s < most && !log->hurries ? bytes_per_s : most;
 }
 
 static uint64_t rest(struct log_pacer *pacer, const struct log *log, uint64_t bytes, uint64_t bytes_per_s)

@@ -119,6 +119,7 @@ pyr_result node_open(const struct node_place *places, size_t count, const struct
 		node_abandon(node);
 		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
 	}
+	node->seal_within_us = options->seal_within_us;
 	node_metrics_add_own(node);
 	node->begin.done = cluster_begun;
 	catalog_cluster_begin(node->shards[0].catalog, &node->begin);
@@ -154,6 +155,14 @@ struct group_coordinator *node_coordinator(const struct node *node)
 	return node->coordinator;
 }
 
+void node_retune(const struct node *node, size_t shard, const struct node_options *options)
+{
+	struct log_options part = share(&options->log, node->shard_count);
+	log_retune(node_log(node, shard), &part);
+	if (shard == 0)
+		group_coordinator_retune(node->coordinator, &options->group);
+}
+
 /* ---- closing ---- */
 
 static void shard_closed(struct os_task *task)
@@ -176,10 +185,28 @@ static void log_closed(void *context)
 	os_loop_post(closing->node->shards[0].loop, &closing->task);
 }
 
+static void first_closed(void *context);
+
+static void log_sealed(struct log_seal *seal)
+{
+	struct node_closing *closing = BASE_CONTAINER(seal, struct node_closing, seal);
+	if (closing->shard == 0)
+		log_close(seal->log, first_closed, closing->node);
+	else
+		log_close(seal->log, log_closed, closing);
+}
+
+/* On the shard's loop. */
 static void close_log(struct os_task *task)
 {
 	struct node_closing *closing = BASE_CONTAINER(task, struct node_closing, task);
-	log_close(closing->node->shards[closing->shard].log, log_closed, closing);
+	struct log *log = closing->node->shards[closing->shard].log;
+	if (closing->node->seal_within_us > 0) {
+		log_seal(log, &closing->seal, closing->node->seal_within_us, log_sealed);
+	} else {
+		closing->seal.log = log;
+		log_sealed(&closing->seal);
+	}
 }
 
 static void first_closed(void *context)
@@ -195,7 +222,7 @@ static void first_closed(void *context)
 static void coordinator_closed(void *context)
 {
 	struct node *node = context;
-	log_close(node->shards[0].log, first_closed, node);
+	close_log(&node->closings[0].task);
 }
 
 void node_close(struct node *node, void (*closed)(void *context), void *context)

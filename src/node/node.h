@@ -21,6 +21,7 @@ struct node_options {
 	struct log_options log; /* of the whole node: memory, files and background bytes are shared out evenly */
 	enum log_durability durability; /* of topics that do not set their own */
 	struct group_options group;
+	uint64_t seal_within_us; /* node_close() makes a last checkpoint, if it takes no longer; 0: none */
 };
 
 struct node_options node_options_default(void);
@@ -47,6 +48,9 @@ struct log *node_log(const struct node *node, size_t shard);
 struct catalog *node_catalog(const struct node *node, size_t shard);
 /* Consumer groups live on shard 0. */
 struct group_coordinator *node_coordinator(const struct node *node);
+
+/* On the shard's loop: the options that may change while the node runs (log_retune(), group_coordinator_retune()). */
+void node_retune(const struct node *node, size_t shard, const struct node_options *options);
 
 /* Commits what is pending, then calls `closed` on shard 0's loop. All loops must run until then; adapters and queries must
  * be gone. */

@@ -10,6 +10,7 @@ struct node_closing {
 	struct os_task task;
 	struct node *node;
 	size_t shard;
+	struct log_seal seal;
 };
 
 struct node {
@@ -17,6 +18,7 @@ struct node {
 	struct catalog_change begin;
 	void (*closed)(void *context);
 	void *closed_context;
+	uint64_t seal_within_us;
 	size_t open_count; /* shards not yet closed */
 	struct node_closing *closings;
 	struct node_metric_source metric_sources[NODE_METRIC_SOURCES_MAX];

@@ -208,6 +208,13 @@ static const char *hear(int peer, const char *end)
 	return text;
 }
 
+static int connect_and_say(const struct world *world, const char *request)
+{
+	int peer = connect_to(world);
+	say_text(peer, request);
+	return peer;
+}
+
 static const char *ask(const struct world *world, const char *request)
 {
 	int peer = connect_to(world);
@@ -301,6 +308,17 @@ static void test_bodies_are_bounded(void **state)
 	hear(peer, "{\"error\":\"send JSON, not \\\"a\\\"b\\\"\"}");
 	hear_all(peer);
 	assert_has(ask(*state, "GET /hello HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nabcde"), "HTTP/1.1 4");
+}
+
+/* libwebsockets turned for ever on these. */
+static void test_more_behind_a_body(void **state)
+{
+	hear_all(connect_and_say(*state,
+	                         "POST /rpc HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcHEAD /hello HTTP/1.0\r\n\r\n"));
+	hear_all(connect_and_say(*state, "POST /nothing HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcdef"));
+	hear_all(connect_and_say(
+		*state, "GET /hello HTTP/1.1\r\nHost: h\r\n\r\nPOST /rpc HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcd"));
+	assert_has(ask(*state, "GET /hello HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"), "HTTP/1.1 200");
 }
 
 static void test_slow_peers_are_ended(void **state)
@@ -492,6 +510,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_large_answers, start, stop),
 		cmocka_unit_test_setup_teardown(test_one_connection_many_requests, start, stop),
 		cmocka_unit_test_setup_teardown(test_bodies_are_bounded, start, stop),
+		cmocka_unit_test_setup_teardown(test_more_behind_a_body, start, stop),
 		cmocka_unit_test_setup_teardown(test_slow_peers_are_ended, start, stop),
 		cmocka_unit_test_setup_teardown(test_late_answers, start, stop),
 		cmocka_unit_test_setup_teardown(test_answers_to_nobody, start, stop),

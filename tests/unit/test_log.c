@@ -610,6 +610,67 @@ static void merging_bounds_the_number_of_segments(void **state)
 	free(letters);
 }
 
+/* ---- the last checkpoint ---- */
+
+struct sealing {
+	struct log_seal seal;
+	bool done;
+};
+
+static void on_sealed(struct log_seal *seal)
+{
+	((struct sealing *)(void *)seal)->done = true;
+}
+
+static uint64_t seal(struct world *world, uint64_t within_us)
+{
+	struct sealing sealing = {.done = false};
+	uint64_t begun_us = os_sim_now_us(world->sim);
+	log_seal(world->log, &sealing.seal, within_us, on_sealed);
+	wait_for(world, &sealing.done);
+	return os_sim_now_us(world->sim) - begun_us;
+}
+
+static void close_and_open(struct world *world)
+{
+	world->closed = false;
+	log_close(world->log, on_closed, world);
+	wait_for(world, &world->closed);
+	os_sim_loop_kill(world->loop);
+	world->closed = false;
+	open_log(world);
+}
+
+static void sealing_leaves_nothing_to_read_back(void **state)
+{
+	struct world *world = *state;
+	world->options.checkpoint_bytes = 64 << 20;
+	close_and_open(world);
+	for (int i = 0; i < 40; i++)
+		append(world, (char)('a' + i % 26), 50000, 1000, -1);
+	assert_int_equal(log_metrics_get(world->log).checkpoints, 0);
+	seal(world, 10 * SECOND_US);
+	assert_int_equal(log_metrics_get(world->log).checkpoints, 1);
+	seal(world, 10 * SECOND_US); /* nothing is worth another one */
+	assert_int_equal(log_metrics_get(world->log).checkpoints, 1);
+	close_and_open(world);
+	assert_true(log_metrics_get(world->log).cached_bytes < 1 << 20);
+	assert_int_equal(info_of(world).high_watermark, 40);
+	check_letters(world, 20, "uvwxyzabcdefghijklmn");
+}
+
+static void sealing_ends_in_time(void **state)
+{
+	struct world *world = *state;
+	world->options.checkpoint_bytes = 64 << 20;
+	close_and_open(world);
+	for (int i = 0; i < 40; i++)
+		append(world, 'a', 50000, 1000, -1);
+	assert_true(seal(world, 0) < SECOND_US);
+	assert_int_equal(log_metrics_get(world->log).checkpoints, 0);
+	assert_int_equal(info_of(world).high_watermark, 40);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -630,6 +691,8 @@ int main(void)
 		TEST(records_from_the_future_are_compacted),
 		TEST(scrubbing_finds_a_flipped_bit),
 		TEST(merging_bounds_the_number_of_segments),
+		TEST(sealing_leaves_nothing_to_read_back),
+		TEST(sealing_ends_in_time),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

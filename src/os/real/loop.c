@@ -177,8 +177,9 @@ struct os_loop *os_real_loop_new(void)
 	if (!real)
 		return NULL;
 	real->base.ops = &real_loop_ops;
-	signal(SIGPIPE,
-	       SIG_IGN); /* a write to a peer that is gone is an error like another, not the end of the process */
+	/* A write to a peer that is gone, or over a limit on files, is an error like another, not the end of the process. */
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	if (uv_loop_init(&real->uv) != 0) {
 		free(real);
 		return NULL;

@@ -41,11 +41,16 @@ static const struct http_route *find_route(const struct http_server *server, con
 	return NULL;
 }
 
+static void await_answer(struct http_exchange *exchange)
+{
+	exchange->phase = HTTP_ANSWERING;
+	set_timer(exchange->connection, exchange->server->options.answer_s_max);
+}
+
 static void hand_over(struct http_exchange *exchange)
 {
 	const struct http_route *route = exchange->route;
-	exchange->phase = HTTP_ANSWERING;
-	set_timer(exchange->connection, exchange->server->options.answer_s_max);
+	await_answer(exchange);
 	if (exchange->body)
 		exchange->request.body = (struct base_bytes){exchange->body->data, exchange->body_bytes};
 	route->handle(route->context, &exchange->request);
@@ -80,7 +85,7 @@ static int route_request(struct http_exchange *exchange)
 	bool known_path, has_body = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) > 0;
 	bool is_chunked = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
 	char length[24] = "0";
-	exchange->phase = HTTP_ANSWERING;
+	await_answer(exchange);
 	exchange->route = find_route(exchange->server, request, &known_path);
 	if (has_body && lws_hdr_copy(wsi, length, sizeof length, WSI_TOKEN_HTTP_CONTENT_LENGTH) < 0)
 		length[0] = 0;
@@ -108,12 +113,13 @@ static int on_request(struct http_server *server, struct http_connection *connec
 {
 	assert(!connection->exchange);
 	atomic_fetch_add(&server->requests, 1);
+	connection->body_ended = false;
 	connection->exchange = http_exchange_new(server, connection);
 	if (!connection->exchange)
 		return -1;
 	if (!atomic_load(&server->stopping))
 		return route_request(connection->exchange);
-	connection->exchange->phase = HTTP_ANSWERING;
+	await_answer(connection->exchange);
 	connection->exchange->ends_connection = true;
 	http_refuse(&connection->exchange->request, 503, "the server is stopping");
 	return 0;
@@ -129,6 +135,18 @@ static int on_body(struct http_connection *connection, const void *data, size_t 
 	memcpy(exchange->body->data + exchange->body_bytes, data, bytes);
 	exchange->body_bytes += bytes;
 	exchange->body->data[exchange->body_bytes] = 0;
+	return 0;
+}
+
+/* Comes again, without an end, when the peer sends more before the answer: libwebsockets does not wait for answers to requests
+ * with a body. Such a peer (a pipeline behind a POST, which RFC 9112 advises against) is closed. */
+static int on_body_end(struct http_connection *connection)
+{
+	if (connection->body_ended)
+		return -1;
+	connection->body_ended = true;
+	if (connection->exchange && connection->exchange->phase == HTTP_RECEIVING)
+		hand_over(connection->exchange);
 	return 0;
 }
 
@@ -210,7 +228,7 @@ static int on_timer(struct http_server *server, struct http_connection *connecti
 	if (exchange->phase == HTTP_SENDING)
 		return -1;
 	if (exchange->phase == HTTP_RECEIVING) {
-		exchange->phase = HTTP_ANSWERING;
+		await_answer(exchange);
 		exchange->ends_connection = true;
 		http_refuse(&exchange->request, 408, "the request did not arrive in time");
 		return 0;
@@ -219,7 +237,7 @@ static int on_timer(struct http_server *server, struct http_connection *connecti
 	connection->exchange = http_exchange_new(server, connection);
 	if (!connection->exchange)
 		return -1;
-	connection->exchange->phase = HTTP_ANSWERING;
+	await_answer(connection->exchange);
 	connection->exchange->ends_connection = true;
 	http_refuse(&connection->exchange->request, 504, "the request could not be answered in time");
 	return 0;
@@ -265,9 +283,7 @@ int http_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 	case LWS_CALLBACK_HTTP_BODY:
 		return on_body(connection, in, bytes);
 	case LWS_CALLBACK_HTTP_BODY_COMPLETION:
-		if (connection->exchange && connection->exchange->phase == HTTP_RECEIVING)
-			hand_over(connection->exchange);
-		return 0;
+		return on_body_end(connection);
 	case LWS_CALLBACK_HTTP_WRITEABLE:
 		return on_writable(connection);
 	case LWS_CALLBACK_TIMER:

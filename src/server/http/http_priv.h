@@ -45,6 +45,7 @@ struct http_connection {
 	struct lws *wsi;
 	struct http_exchange *exchange; /* under way */
 	struct http_socket *socket;
+	bool body_ended; /* of the request under way */
 };
 
 /* A request and its answer. Alive until its answer was sent, or was given and nobody waits for it any more. */

@@ -8,7 +8,7 @@ import time
 
 import psycopg
 import pytest
-from asking import SECONDS, get, produce, sql
+from asking import SECONDS, get, produce, sql, totals
 from confluent_kafka import Consumer, Producer
 from waiting import wait_until
 
@@ -145,6 +145,25 @@ def test_reload(new_node, tmp_path):
     told(node, "partitions is 4 from now on")  # which the level does not hide: it changes behind
     node.stop()
     assert "the server has stopped" not in (node.folder / "stderr").read_text()
+
+
+def test_reloaded_limits_are_obeyed(new_node, tmp_path):
+    """A tail cache of a mebibyte a shard keeps less than what was just written, one of many keeps it all."""
+    file = tmp_path / "cluster.toml"
+    file.write_text("tail-cache-mib = 256\n")
+    node = new_node("--config", str(file))
+    produce(node, "large", 20000, 1000)
+    assert totals(node)["pyralog_log_tail_cache_bytes"] > 15 << 20
+    file.write_text("tail-cache-mib = 4\n")
+    node.process.send_signal(signal.SIGHUP)
+    told(node, "tail-cache-mib is 4 from now on")
+
+    def shrunk():
+        produce(node, "large", 1)
+        return totals(node)["pyralog_log_tail_cache_bytes"] <= 6 << 20
+
+    wait_until(shrunk, SECONDS, "the cache shrinks with what is written next")
+    node.stop()
 
 
 class Manager:

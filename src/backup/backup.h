@@ -13,6 +13,7 @@
 
 struct backup_counts {
 	uint64_t files, bytes;
+	uint64_t doubtful; /* segments that are not what they say of themselves: copied as they are */
 	uint64_t rounds; /* passes over what changed meanwhile, all shards together */
 };
 

@@ -56,7 +56,11 @@ static pyr_result take_entry(struct backup_copy *copy, const struct backup_entry
 	if (result.code == PYR_NOT_FOUND)
 		return pyr_fail(copy->error, PYR_CORRUPT, "%s is missing in the backup", entry->path);
 	PYR_TRY(backup_fail(copy, result, entry->path));
-	PYR_TRY(check(copy, entry));
+	result = check(copy, entry);
+	if (result.code != PYR_OK) {
+		pyr_ignore(os_file_remove(copy->to, entry->path));
+		return result;
+	}
 	return backup_fail(copy, sync_folders(copy, entry->path), entry->path);
 }
 

@@ -20,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ROUNDS_MAX = 200, CORRUPT_ROUNDS_MAX = 3, MANIFEST_FILE_ID_AT = 40, MANIFEST_HEADER_BYTES = 128 };
+enum { ROUNDS_MAX = 200, DOUBTS_MAX = 3, MANIFEST_FILE_ID_AT = 40, MANIFEST_HEADER_BYTES = 128 };
 
 struct shard {
 	struct backup_copy *copy;
@@ -28,7 +28,7 @@ struct shard {
 	struct backup_names sealed; /* copied and verified */
 	struct backup_names before, during, after; /* of segments */
 	uint8_t identity[LOG_IDENTITY_BYTES];
-	unsigned corrupt_rounds;
+	struct backup_names doubted; /* once for each time */
 };
 
 static void path_of(const struct shard *shard, const char *part, const char *name, char ret_path[BACKUP_PATH_MAX])
@@ -43,15 +43,15 @@ static pyr_result list(const struct shard *shard, struct os_disk *disk, const ch
 	return backup_fail(shard->copy, backup_names_list(disk, path, names), path);
 }
 
-static pyr_result remember_sealed(struct shard *shard, const char *name)
+/* In its place. */
+static pyr_result remember(struct backup_names *names, const char *name)
 {
-	struct backup_names *sealed = &shard->sealed;
-	if (!base_array_reserve(&sealed->names, &sealed->room, sealed->count + 1, sizeof sealed->names[0]))
+	if (!base_array_reserve(&names->names, &names->room, names->count + 1, sizeof names->names[0]))
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
-	size_t at = sealed->count++;
-	for (; at > 0 && strcmp(sealed->names[at - 1], name) > 0; at--)
-		memcpy(sealed->names[at], sealed->names[at - 1], BACKUP_NAME_MAX);
-	snprintf(sealed->names[at], BACKUP_NAME_MAX, "%s", name);
+	size_t at = names->count++;
+	for (; at > 0 && strcmp(names->names[at - 1], name) > 0; at--)
+		memcpy(names->names[at], names->names[at - 1], BACKUP_NAME_MAX);
+	snprintf(names->names[at], BACKUP_NAME_MAX, "%s", name);
 	return pyr_ok();
 }
 
@@ -120,6 +120,23 @@ static pyr_result copy_manifest(struct shard *shard, uint64_t *ret_file_id)
 	return look_into_manifest(shard, path, ret_file_id);
 }
 
+/* It is complete, and not whole. A file that nothing refers to any more, and that is being written again as another's, looks so
+ * until it gets its new name: then the next round does not see it. One that stays so is copied as it is and told: left over
+ * from a process that died while it did that, which is harmless, or damaged, which whoever reads it will be told again. */
+static pyr_result doubt(struct shard *shard, const char *name)
+{
+	unsigned times = 0;
+	for (size_t i = 0; i < shard->doubted.count; i++)
+		times += strcmp(shard->doubted.names[i], name) == 0;
+	if (times >= DOUBTS_MAX)
+		return pyr_ok();
+	PYR_TRY(remember(&shard->doubted, name));
+	if (times + 1 < DOUBTS_MAX)
+		return pyr_result_of(PYR_BUSY);
+	shard->copy->counts.doubtful += 1;
+	return pyr_ok();
+}
+
 static pyr_result copy_segment(struct shard *shard, const char *name)
 {
 	char path[BACKUP_PATH_MAX];
@@ -128,14 +145,12 @@ static pyr_result copy_segment(struct shard *shard, const char *name)
 		return pyr_ok();
 	path_of(shard, "segments", name, path);
 	pyr_result result = backup_segment_copy(shard->copy, path, &sealed);
-	if (result.code == PYR_NOT_FOUND ||
-	    (result.code == PYR_CORRUPT && ++shard->corrupt_rounds < CORRUPT_ROUNDS_MAX))
+	if (result.code == PYR_NOT_FOUND)
 		return pyr_result_of(PYR_BUSY);
 	if (result.code == PYR_CORRUPT)
-		return pyr_fail(shard->copy->error, PYR_CORRUPT, "%s is damaged: a block of it fails its checksum",
-		                path);
+		return doubt(shard, name);
 	PYR_TRY(backup_fail(shard->copy, result, path));
-	return sealed ? remember_sealed(shard, name) : pyr_ok();
+	return sealed ? remember(&shard->sealed, name) : pyr_ok();
 }
 
 static pyr_result copy_segments(struct shard *shard)
@@ -251,6 +266,7 @@ pyr_result backup_shard_copy(struct backup_copy *copy, const char *folder)
 	if (result.code == PYR_OK)
 		result = sync_folders(&shard);
 	backup_names_deinit(&shard.sealed);
+	backup_names_deinit(&shard.doubted);
 	backup_names_deinit(&shard.before);
 	backup_names_deinit(&shard.during);
 	backup_names_deinit(&shard.after);

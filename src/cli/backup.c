@@ -51,6 +51,12 @@ static int end(const char *command, pyr_result result, const struct pyr_error *e
 {
 	if (os_environment_is_terminal() && counts->files > 0)
 		fprintf(stderr, "\n");
+	if (counts->doubtful > 0)
+		fprintf(stderr,
+		        "pyralog %s: %" PRIu64
+		        " segments fail their checksums and were copied as they are: left over from a "
+		        "crash, or damaged: stop the server and see pyralog inspect\n",
+		        command, counts->doubtful);
 	if (result.code == PYR_OK) {
 		printf("%s: %" PRIu64 " files, %" PRIu64 " bytes\n", done, counts->files, counts->bytes);
 		return 0;

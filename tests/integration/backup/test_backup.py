@@ -1,6 +1,5 @@
 """pyralog backup of a directory while its server runs under load, and restore: what was acknowledged before it began is there."""
 import os
-import pathlib
 import shutil
 import subprocess
 import threading
@@ -212,11 +211,33 @@ def test_damage_in_the_original_is_told(new_node, binary, tmp_path):
     while max(load.acknowledged) < 20000:
         load.join(0.01)
     load.end()
-    node.kill()
-    segments = sorted((node.folder / "data" / "shard-0" / "segments").glob("*.seg"), key=lambda path: path.stat().st_size)
-    whole = segments[-1].read_bytes()
-    segments[-1].write_bytes(whole[:8192] + bytes([whole[8192] ^ 1]) + whole[8193:])
-    said = run(binary, "backup", "make", "--data", node.folder / "data", "--to", tmp_path / "copy", code=1)
-    assert segments[-1].name in said and "damaged" in said
-    assert not (tmp_path / "copy" / "BACKUP").exists()
-    assert pathlib.Path(tmp_path / "copy").exists()
+    node.stop()
+    folder = node.folder / "data" / "shard-0"
+    sealed = [path for path in sorted((folder / "segments").glob("*.seg")) if path.read_bytes()[-64:-60] == b"PYRT"]
+    whole = sealed[-1].read_bytes()
+    assert "fail their checksums" not in run(binary, "backup", "make", "--data", node.folder / "data", "--to", tmp_path / "good")
+    sealed[-1].write_bytes(whole[:4200] + bytes([whole[4200] ^ 1]) + whole[4201:])  # in its first block
+    said = run(binary, "backup", "make", "--data", node.folder / "data", "--to", tmp_path / "copy")
+    assert "1 segments fail their checksums" in said
+
+
+def test_a_ring_that_is_damaged_is_told(new_node, binary, tmp_path):
+    node = new_node("--shards", "1")
+    make_topic(node, "numbers")
+    load = Load(node, "numbers", 1000)
+    load.start()
+    while max(load.acknowledged) < 2000:
+        load.join(0.01)
+    load.end()
+    node.stop()
+    damaged = 0
+    for ring in (node.folder / "data" / "shard-0" / "ring").iterdir():
+        data = bytearray(ring.read_bytes())
+        second = 4096 + int.from_bytes(data[4108:4112], "little")
+        if data[4096:4100] == b"PGRP" and data[second:second + 4] == b"PGRP":
+            data[4096 + 20] ^= 1  # the first group's header, with others behind it
+            ring.write_bytes(data)
+            damaged += 1
+    assert damaged
+    said = run(binary, "backup", "make", "--data", node.folder / "data", "--to", tmp_path / "ring", code=1)
+    assert "is damaged" in said and not (tmp_path / "ring" / "BACKUP").exists()

@@ -3,14 +3,14 @@
 #define PYRALOG_API_REMOTE_H
 
 #include "api/api_priv.h"
-#include "bench/admin.h"
+#include "client/admin.h"
 #include "os/thread.h"
 
 enum { REMOTE_HOST_BYTES_MAX = 256 };
 
 /* A connection to the Kafka port, on a loop that runs while something is asked. */
 struct remote_link {
-	struct bench_admin admin;
+	struct client_admin admin;
 	struct os_loop *loop;
 	struct os_net *net;
 };

@@ -149,6 +149,11 @@ struct pyr_producer_options {
 	 * and on their thread; `record` lives for the call. NULL: not called. */
 	void (*done)(void *context, const struct pyr_record *record, enum pyr_status status);
 	void *context;
+	/* Above 0: a thread of the producer's writes what was added so long ago, or when half the buffer is full, and calls
+	 * `done`, which must not use the producer. pyr_producer_add() does not wait, unless the buffer is full: then until there
+	 * is room. pyr_producer_flush() waits until all is written, and tells the first failure since the last one. Any thread
+	 * may add and flush. */
+	unsigned linger_ms;
 };
 
 /* Collects records of one topic and writes them together. */
@@ -197,13 +202,36 @@ PYR_API uint32_t pyr_rows_column_type(const struct pyr_rows *rows, size_t column
 PYR_API const char *pyr_rows_value(const struct pyr_rows *rows, size_t row, size_t column);
 PYR_API uint64_t pyr_rows_affected(const struct pyr_rows *rows); /* records that INSERT wrote */
 
+/* The same, rows as they come, so that neither a large result nor one without an end (TAIL) is held in memory. One thread uses
+ * a query at a time; only pyr_query_cancel() is for others. Each has a thread of the node's, or a connection, until it is
+ * freed; up to 500 may be open. */
+struct pyr_query;
+
+/* Does not wait for the statement, so that it can be cancelled from its beginning on. */
+PYR_CHECKED enum pyr_status pyr_query_start(struct pyralog *log, const char *text, const char *const *parameters,
+                                            size_t parameter_count, struct pyr_query **ret_query,
+                                            struct pyr_failure *failure);
+/* The next rows, a few thousand or a megabyte at most, for pyr_rows_free(); none in them: that was all. What is
+ * wrong with the statement is told here, the first time; after a failure nothing more comes. */
+PYR_CHECKED enum pyr_status pyr_query_next(struct pyr_query *query, struct pyr_rows **ret_rows,
+                                           struct pyr_failure *failure);
+/* Ends it: what waits in pyr_query_next(), or calls it later, gets PYR_STATUS_QUERY with SQLSTATE 57014. Any thread, until
+ * pyr_query_free() is called. */
+PYR_API void pyr_query_cancel(struct pyr_query *query);
+PYR_API void pyr_query_free(struct pyr_query *query); /* cancels what still runs; NULL is fine */
+
 /* The rows as a stream of Arrow's C stream interface (pyralog/arrow.h), in batches of up to 65,536 rows. Afterwards the rows
- * belong to the stream: its release() frees them. bool, int2, int4, int8, oid, float4, float8, bytea, date (date32),
- * timestamp and timestamptz (microseconds; UTC) become Arrow's own types, all others, numeric too, utf8 with PostgreSQL's
- * text. get_next() gives EINVAL for dates outside of the years 1 to 9999. */
+ * belong to the stream: its release() frees them. bool, int2, int4, int8, oid, float4, float8, numeric (decimal128(38, 16)),
+ * bytea, date (date32), timestamp and timestamptz (microseconds; UTC) become Arrow's own types, all others utf8 with
+ * PostgreSQL's text. get_next() gives EINVAL for dates outside of the years 1 to 9999 and for numerics with more than 22
+ * digits in front of the point or 16 behind it: cast those to text. */
 struct ArrowArrayStream;
 PYR_CHECKED enum pyr_status pyr_rows_arrow(struct pyr_rows *rows, struct ArrowArrayStream *ret_stream,
                                            struct pyr_failure *failure);
+/* The same of rows as they come: get_next() waits for them, and gives EIO for a failure of the query. The query belongs to
+ * the stream, but pyr_query_cancel() may be called until its release(). */
+PYR_CHECKED enum pyr_status pyr_query_arrow(struct pyr_query *query, struct ArrowArrayStream *ret_stream,
+                                            struct pyr_failure *failure);
 
 #ifdef __cplusplus
 }

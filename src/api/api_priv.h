@@ -29,6 +29,19 @@ struct api_ways {
 	/* `failure` is not NULL and is filled in. */
 	enum pyr_status (*sql)(struct pyralog *log, const char *text, const char *const *parameters,
 	                       size_t parameter_count, struct pyr_rows *rows, struct pyr_failure *failure);
+	/* Fills query->way in. The texts live for the call only. */
+	enum pyr_status (*query_start)(struct pyr_query *query, const char *text, const char *const *parameters,
+	                               size_t parameter_count, struct pyr_failure *failure);
+	/* Columns, and rows if there are any more. */
+	enum pyr_status (*query_next)(struct pyr_query *query, struct pyr_rows *rows, struct pyr_failure *failure);
+	void (*query_cancel)(struct pyr_query *query); /* any thread */
+	void (*query_free)(struct pyr_query *query);
+};
+
+struct pyr_query {
+	struct pyralog *log;
+	void *way; /* its own; NULL: it did not start */
+	bool over; /* nothing more comes */
 };
 
 /* The beginning of each way's own. */
@@ -88,6 +101,8 @@ struct pyr_rows {
 pyr_result api_rows_column(struct pyr_rows *rows, size_t column_count, const char *name, uint32_t type);
 /* Row after row, column after column; text.data NULL: null. PYR_TOO_LARGE: it is more than API_ROWS_BYTES_MAX. */
 pyr_result api_rows_cell(struct pyr_rows *rows, struct base_bytes text);
+/* Is this a statement that a call can't stand for itself with? */
+bool api_concerns_session(const char *text);
 /* What a failure to keep rows means to the caller. */
 enum pyr_status api_rows_settle(pyr_result result, struct pyr_failure *failure);
 

@@ -19,7 +19,9 @@
 enum { BATCH_ROWS_MAX = 65536, BATCH_BYTES_MAX = 1 << 30 };
 
 struct stream {
-	struct pyr_rows *rows;
+	struct pyr_query *query; /* NULL: all rows are there */
+	bool over; /* the query gives no more */
+	struct pyr_rows *rows; /* those at hand; NULL: none were asked for yet */
 	size_t next; /* row */
 	locale_t numbers; /* whose decimal point is a point */
 	char error[256];
@@ -70,6 +72,37 @@ static bool store_moment(const struct stream *stream, const char *text, size_t b
 	return true;
 }
 
+/* Digits behind the point of all numerics: as many as the engine gives (an average has 16), and 22 in front of it. */
+enum { DECIMAL_SCALE = 16, DECIMAL_DIGITS = 38 };
+
+/* "-12.5" as the 128-bit integer -12.5 * 10^16; false: it has more digits than that. */
+static bool store_decimal(const struct stream *stream, const char *text, size_t bytes, void *at)
+{
+	__int128 value = 0;
+	int digits = 0, behind = -1;
+	const char *sign = text;
+	(void)stream;
+	for (text += *text == '-'; *text; text++) {
+		if (*text == '.' && behind < 0) {
+			behind = 0;
+			continue;
+		}
+		if (*text < '0' || *text > '9' || digits == DECIMAL_DIGITS || behind == DECIMAL_SCALE)
+			return false;
+		value = value * 10 + (*text - '0');
+		digits += value != 0;
+		behind += behind >= 0;
+	}
+	for (behind = behind < 0 ? 0 : behind; behind < DECIMAL_SCALE; behind++, digits += value != 0) {
+		if (digits == DECIMAL_DIGITS)
+			return false;
+		value *= 10;
+	}
+	value = *sign == '-' ? -value : value;
+	memcpy(at, &value, bytes);
+	return true;
+}
+
 enum shape { SHAPE_BITS, SHAPE_FIXED, SHAPE_TEXT, SHAPE_BYTES };
 
 struct kind {
@@ -91,6 +124,7 @@ static const struct kind *kind_of(uint32_t type)
 		{QUERY_TYPE_OID, "I", SHAPE_FIXED, 4, store_integer},
 		{QUERY_TYPE_FLOAT4, "f", SHAPE_FIXED, 4, store_float},
 		{QUERY_TYPE_FLOAT8, "g", SHAPE_FIXED, 8, store_float},
+		{QUERY_TYPE_NUMERIC, "d:38,16", SHAPE_FIXED, 16, store_decimal},
 		{QUERY_TYPE_BYTEA, "z", SHAPE_BYTES, 1, NULL},
 		{QUERY_TYPE_DATE, "tdD", SHAPE_FIXED, 4, store_date},
 		{QUERY_TYPE_TIMESTAMP, "tsu:", SHAPE_FIXED, 8, store_moment},
@@ -294,11 +328,38 @@ static int make_batch(struct stream *stream, size_t end, struct ArrowArray *ret_
 	return failed;
 }
 
+/* The next rows of a query, once those at hand were handed out. */
+static int refill(struct stream *stream)
+{
+	struct pyr_failure failure;
+	struct pyr_rows *rows;
+	bool needed = stream->query && !stream->over && (!stream->rows || stream->next == pyr_rows_count(stream->rows));
+	if (!needed)
+		return 0;
+	if (pyr_query_next(stream->query, &rows, &failure) != PYR_STATUS_OK) {
+		stream->over = true;
+		snprintf(stream->error, sizeof stream->error, "%.240s", failure.text);
+		return EIO;
+	}
+	stream->over = pyr_rows_count(rows) == 0;
+	if (stream->over && stream->rows) {
+		pyr_rows_free(rows); /* the columns are known from those before */
+		return 0;
+	}
+	pyr_rows_free(stream->rows);
+	stream->rows = rows;
+	stream->next = 0;
+	return 0;
+}
+
 static int get_next(struct ArrowArrayStream *base, struct ArrowArray *ret_array)
 {
 	struct stream *stream = base->private_data;
-	size_t end = batch_end(stream);
 	*ret_array = (struct ArrowArray){0}; /* released: the end */
+	int refilled = refill(stream);
+	if (refilled || !stream->rows)
+		return refilled ? refilled : EIO;
+	size_t end = batch_end(stream);
 	if (end == stream->next)
 		return 0;
 	int failed = make_batch(stream, end, ret_array);
@@ -349,6 +410,9 @@ static int make_field(const struct api_column *column, struct ArrowSchema *ret_s
 static int get_schema(struct ArrowArrayStream *base, struct ArrowSchema *ret_schema)
 {
 	struct stream *stream = base->private_data;
+	int refilled = stream->rows ? 0 : refill(stream);
+	if (refilled || !stream->rows)
+		return refilled ? refilled : EIO;
 	size_t columns = stream->rows->column_count;
 	struct schema *schema = calloc(1, sizeof *schema + columns * sizeof schema->columns[0]);
 	struct ArrowSchema **children = calloc(columns + 1, sizeof(struct ArrowSchema *));
@@ -386,12 +450,14 @@ static void release_stream(struct ArrowArrayStream *base)
 {
 	struct stream *stream = base->private_data;
 	pyr_rows_free(stream->rows);
+	pyr_query_free(stream->query);
 	freelocale(stream->numbers);
 	free(stream);
 	base->release = NULL;
 }
 
-enum pyr_status pyr_rows_arrow(struct pyr_rows *rows, struct ArrowArrayStream *ret_stream, struct pyr_failure *failure)
+static enum pyr_status make_stream(struct pyr_rows *rows, struct pyr_query *query, struct ArrowArrayStream *ret_stream,
+                                   struct pyr_failure *failure)
 {
 	struct stream *stream = calloc(1, sizeof *stream);
 	locale_t numbers = newlocale(LC_ALL_MASK, "C", (locale_t)0);
@@ -401,7 +467,18 @@ enum pyr_status pyr_rows_arrow(struct pyr_rows *rows, struct ArrowArrayStream *r
 			freelocale(numbers);
 		return api_fail(failure, PYR_STATUS_OUT_OF_MEMORY, "", "out of memory");
 	}
-	*stream = (struct stream){.rows = rows, .numbers = numbers};
+	*stream = (struct stream){.rows = rows, .query = query, .numbers = numbers};
 	*ret_stream = (struct ArrowArrayStream){get_schema, get_next, get_last_error, release_stream, stream};
 	return PYR_STATUS_OK;
+}
+
+enum pyr_status pyr_rows_arrow(struct pyr_rows *rows, struct ArrowArrayStream *ret_stream, struct pyr_failure *failure)
+{
+	return make_stream(rows, NULL, ret_stream, failure);
+}
+
+enum pyr_status pyr_query_arrow(struct pyr_query *query, struct ArrowArrayStream *ret_stream,
+                                struct pyr_failure *failure)
+{
+	return make_stream(NULL, query, ret_stream, failure);
 }

@@ -5,6 +5,7 @@
 #include "api/api_priv.h"
 #include "node/host.h"
 #include "os/loop.h"
+#include "query/session.h"
 
 struct embedded {
 	struct pyralog base;
@@ -31,5 +32,19 @@ pyr_result embedded_reader_next(struct pyr_reader *reader, unsigned wait_ms, str
 void embedded_reader_close(struct pyr_reader *reader);
 enum pyr_status embedded_sql(struct pyralog *log, const char *text, const char *const *parameters,
                              size_t parameter_count, struct pyr_rows *rows, struct pyr_failure *failure);
+
+/* embedded_sql.c: of a statement that runs, as texts. */
+enum pyr_status embedded_take_columns(struct pyr_rows *into, const struct query_statement *statement,
+                                      struct pyr_failure *failure);
+enum pyr_status embedded_take_rows(struct pyr_rows *into, const struct query_statement *statement, size_t rows,
+                                   struct pyr_failure *failure);
+bool embedded_is_for_a_session(enum query_kind kind);
+
+/* embedded_query.c */
+enum pyr_status embedded_query_start(struct pyr_query *query, const char *text, const char *const *parameters,
+                                     size_t parameter_count, struct pyr_failure *failure);
+enum pyr_status embedded_query_next(struct pyr_query *query, struct pyr_rows *rows, struct pyr_failure *failure);
+void embedded_query_cancel(struct pyr_query *query);
+void embedded_query_free(struct pyr_query *query);
 
 #endif

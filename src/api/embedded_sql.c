@@ -36,43 +36,68 @@ static enum pyr_status fail_query(const struct sql_call *call)
 	return api_fail(call->failure, PYR_STATUS_QUERY, call->error.sqlstate, "%s", call->error.message);
 }
 
-static enum pyr_status take_cell(struct sql_call *call, struct query_cell cell, uint32_t type)
+static enum pyr_status take_cell(struct pyr_rows *into, struct query_cell cell, uint32_t type,
+                                 struct pyr_failure *failure)
 {
 	struct base_writer writer;
 	struct base_slice written = {0};
+	struct query_error error;
 	base_writer_init(&writer, CELL_BYTES_MAX);
-	bool converted = pg_value_write(&writer, cell, type, false, &call->error).code == PYR_OK;
+	bool converted = pg_value_write(&writer, cell, type, false, &error).code == PYR_OK;
 	pyr_result result = converted ? base_writer_take(&writer, &written) : pyr_ok();
 	base_writer_deinit(&writer);
 	if (!converted)
-		return fail_query(call);
+		return api_fail(failure, PYR_STATUS_QUERY, error.sqlstate, "%s", error.message);
 	if (result.code != PYR_OK)
-		return api_rows_settle(result, call->failure);
+		return api_rows_settle(result, failure);
 	bool is_null = (int32_t)base_load_u32be(written.data) < 0;
 	struct base_bytes text = {is_null ? NULL : written.data + 4, is_null ? 0 : written.bytes - 4};
-	result = api_rows_cell(call->rows, text);
+	result = api_rows_cell(into, text);
 	base_slice_release(&written);
-	return api_rows_settle(result, call->failure);
+	return api_rows_settle(result, failure);
+}
+
+enum pyr_status embedded_take_rows(struct pyr_rows *into, const struct query_statement *statement, size_t rows,
+                                   struct pyr_failure *failure)
+{
+	size_t columns = query_statement_column_count(statement);
+	for (size_t i = 0; i < rows * columns; i++) {
+		struct query_cell cell = query_statement_cell(statement, i / columns, i % columns);
+		enum pyr_status status =
+			take_cell(into, cell, query_statement_column(statement, i % columns)->type, failure);
+		if (status != PYR_STATUS_OK)
+			return status;
+	}
+	return PYR_STATUS_OK;
+}
+
+enum pyr_status embedded_take_columns(struct pyr_rows *into, const struct query_statement *statement,
+                                      struct pyr_failure *failure)
+{
+	size_t columns = query_statement_column_count(statement);
+	for (size_t i = 0; i < columns; i++) {
+		const struct query_column *column = query_statement_column(statement, i);
+		pyr_result result = api_rows_column(into, columns, column->name, column->type);
+		if (result.code != PYR_OK)
+			return api_rows_settle(result, failure);
+	}
+	return PYR_STATUS_OK;
 }
 
 static enum pyr_status take_rows(struct sql_call *call, struct query_statement *statement)
 {
-	size_t columns = query_statement_column_count(statement), rows;
+	size_t rows;
 	do {
 		if (query_statement_next(statement, &rows, &call->error).code != PYR_OK)
 			return fail_query(call);
-		for (size_t i = 0; i < rows * columns; i++) {
-			struct query_cell cell = query_statement_cell(statement, i / columns, i % columns);
-			uint32_t type = query_statement_column(statement, i % columns)->type;
-			enum pyr_status status = take_cell(call, cell, type);
-			if (status != PYR_STATUS_OK)
-				return status;
-		}
+		enum pyr_status status = embedded_take_rows(call->rows, statement, rows, call->failure);
+		if (status != PYR_STATUS_OK)
+			return status;
 	} while (rows > 0);
 	return PYR_STATUS_OK;
 }
 
-static bool is_for_a_session(enum query_kind kind)
+bool embedded_is_for_a_session(enum query_kind kind)
 {
 	return kind != QUERY_KIND_ROWS && kind != QUERY_KIND_EXPLAIN && kind != QUERY_KIND_INSERT &&
 	       kind != QUERY_KIND_ALTER_TOPIC && kind != QUERY_KIND_COMMAND;
@@ -80,14 +105,9 @@ static bool is_for_a_session(enum query_kind kind)
 
 static enum pyr_status take_all(struct sql_call *call, struct query_statement *statement)
 {
-	size_t columns = query_statement_column_count(statement);
-	for (size_t i = 0; i < columns; i++) {
-		const struct query_column *column = query_statement_column(statement, i);
-		pyr_result result = api_rows_column(call->rows, columns, column->name, column->type);
-		if (result.code != PYR_OK)
-			return api_rows_settle(result, call->failure);
-	}
-	enum pyr_status status = columns > 0 ? take_rows(call, statement) : PYR_STATUS_OK;
+	enum pyr_status status = embedded_take_columns(call->rows, statement, call->failure);
+	if (status == PYR_STATUS_OK && query_statement_column_count(statement) > 0)
+		status = take_rows(call, statement);
 	if (query_statement_kind(statement) == QUERY_KIND_INSERT)
 		call->rows->affected = query_statement_affected(statement);
 	return status;
@@ -97,7 +117,7 @@ static enum pyr_status run_statement(struct sql_call *call, struct query_stateme
 {
 	enum query_kind kind = query_statement_kind(statement);
 	size_t wanted = query_statement_parameter_count(statement);
-	if (is_for_a_session(kind))
+	if (embedded_is_for_a_session(kind))
 		return api_fail(call->failure, PYR_STATUS_NOT_SUPPORTED, "", "%s needs a session, as psql has one",
 		                query_statement_tag(statement));
 	if (call->parameter_count != wanted)

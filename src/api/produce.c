@@ -2,13 +2,13 @@
  *
  * Invariant: a producer's records point into its bytes, which do not move while any is there. Failure modes: what is
  * flushed and fails is told to `done`, and gone. Owner: the thread that calls. */
-#include "api/api_priv.h"
+#include "api/producer.h"
 #include "base/array.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { BUFFER_BYTES = 1 << 20, RECORDS_MAX = 1 << 16 };
+enum { BUFFER_BYTES = 1 << 20 };
 
 static enum pyr_status check(const struct pyr_record *record, struct pyr_failure *failure)
 {
@@ -38,15 +38,6 @@ enum pyr_status pyr_produce(struct pyralog *log, const char *topic, struct pyr_r
 
 /* ---- collected ---- */
 
-struct pyr_producer {
-	struct pyralog *log;
-	char *topic;
-	struct pyr_producer_options options;
-	struct pyr_record *records;
-	size_t count, room;
-	size_t bytes; /* of all copies */
-};
-
 enum pyr_status pyr_producer_new(struct pyralog *log, const char *topic, const struct pyr_producer_options *options,
                                  struct pyr_producer **ret_producer, struct pyr_failure *failure)
 {
@@ -63,11 +54,15 @@ enum pyr_status pyr_producer_new(struct pyralog *log, const char *topic, const s
 		memcpy(&producer->options, options, options->size < sizeof *options ? options->size : sizeof *options);
 	if (producer->options.buffer_bytes == 0)
 		producer->options.buffer_bytes = BUFFER_BYTES;
+	if (producer->options.linger_ms > 0 && producer_background_start(producer).code != PYR_OK) {
+		pyr_producer_free(producer);
+		return api_fail(failure, PYR_STATUS_OUT_OF_MEMORY, "", "no thread can be started for the producer");
+	}
 	*ret_producer = producer;
 	return PYR_STATUS_OK;
 }
 
-static size_t record_bytes(const struct pyr_record *record)
+size_t producer_record_bytes(const struct pyr_record *record)
 {
 	size_t bytes = record->key.bytes + record->value.bytes + record->header_count * sizeof(struct pyr_header);
 	for (size_t i = 0; i < record->header_count; i++)
@@ -90,7 +85,7 @@ static struct pyr_bytes copy(uint8_t **at, struct pyr_bytes from)
 static void *copy_record(const struct pyr_record *from, struct pyr_record *ret_copy)
 {
 	size_t header_bytes = from->header_count * sizeof(struct pyr_header);
-	struct pyr_header *headers = malloc(record_bytes(from) + 1);
+	struct pyr_header *headers = malloc(producer_record_bytes(from) + 1);
 	uint8_t *at = (uint8_t *)headers + header_bytes;
 	if (!headers)
 		return NULL;
@@ -105,47 +100,65 @@ static void *copy_record(const struct pyr_record *from, struct pyr_record *ret_c
 	return headers;
 }
 
+pyr_result producer_batch_add(struct producer_batch *batch, const struct pyr_record *record)
+{
+	if (!base_array_reserve(&batch->records, &batch->room, batch->count + 1, sizeof *batch->records) ||
+	    !copy_record(record, &batch->records[batch->count]))
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	batch->count += 1;
+	batch->bytes += producer_record_bytes(record);
+	return pyr_ok();
+}
+
+void producer_batch_empty(struct producer_batch *batch)
+{
+	for (size_t i = 0; i < batch->count; i++)
+		free((void *)(uintptr_t)batch->records[i].headers);
+	batch->count = batch->bytes = 0;
+}
+
+enum pyr_status producer_batch_write(struct pyr_producer *producer, struct producer_batch *batch,
+                                     struct pyr_failure *failure)
+{
+	enum pyr_status status = pyr_produce(producer->log, producer->topic, batch->records, batch->count, failure);
+	for (size_t i = 0; i < batch->count && producer->options.done; i++)
+		producer->options.done(producer->options.context, &batch->records[i], status);
+	producer_batch_empty(batch);
+	return status;
+}
+
 enum pyr_status pyr_producer_add(struct pyr_producer *producer, const struct pyr_record *record,
                                  struct pyr_failure *failure)
 {
-	size_t bytes = record_bytes(record);
+	struct producer_batch *batch = &producer->batch;
+	size_t bytes = producer_record_bytes(record);
 	enum pyr_status status = check(record, failure);
-	bool full = producer->bytes + bytes > producer->options.buffer_bytes || producer->count == RECORDS_MAX;
+	if (status == PYR_STATUS_OK && producer->background)
+		return producer_background_add(producer, record, failure);
+	bool full = batch->bytes + bytes > producer->options.buffer_bytes || batch->count == PRODUCER_RECORDS_MAX;
 	if (status == PYR_STATUS_OK && full)
 		status = pyr_producer_flush(producer, failure);
 	if (status != PYR_STATUS_OK)
 		return status;
-	if (!base_array_reserve(&producer->records, &producer->room, producer->count + 1, sizeof *producer->records) ||
-	    !copy_record(record, &producer->records[producer->count]))
-		return api_fail(failure, PYR_STATUS_OUT_OF_MEMORY, "", "out of memory");
-	producer->count += 1;
-	producer->bytes += bytes;
-	return PYR_STATUS_OK;
-}
-
-static void empty(struct pyr_producer *producer)
-{
-	for (size_t i = 0; i < producer->count; i++)
-		free((void *)(uintptr_t)producer->records[i].headers);
-	producer->count = producer->bytes = 0;
+	return producer_batch_add(batch, record).code == PYR_OK
+	               ? PYR_STATUS_OK
+	               : api_fail(failure, PYR_STATUS_OUT_OF_MEMORY, "", "out of memory");
 }
 
 enum pyr_status pyr_producer_flush(struct pyr_producer *producer, struct pyr_failure *failure)
 {
-	enum pyr_status status =
-		pyr_produce(producer->log, producer->topic, producer->records, producer->count, failure);
-	for (size_t i = 0; i < producer->count && producer->options.done; i++)
-		producer->options.done(producer->options.context, &producer->records[i], status);
-	empty(producer);
-	return status;
+	return producer->background ? producer_background_flush(producer, failure)
+	                            : producer_batch_write(producer, &producer->batch, failure);
 }
 
 void pyr_producer_free(struct pyr_producer *producer)
 {
 	if (!producer)
 		return;
-	empty(producer);
-	free(producer->records);
+	if (producer->background)
+		producer_background_stop(producer);
+	producer_batch_empty(&producer->batch);
+	free(producer->batch.records);
 	free(producer->topic);
 	free(producer);
 }

@@ -22,7 +22,7 @@ static struct base_bytes text(const char *name)
 pyr_result remote_refused(int16_t code, const char *topic, struct pyr_error *error)
 {
 	char room[32];
-	return pyr_fail(error, api_code_of_kafka(code), "topic %s: %s", topic, bench_kafka_error(code, room));
+	return pyr_fail(error, api_code_of_kafka(code), "topic %s: %s", topic, client_kafka_error(code, room));
 }
 
 /* ---- connections ---- */
@@ -33,35 +33,35 @@ pyr_result remote_link_open(struct remote_link *link, const struct remote *remot
 	link->net = link->loop ? os_real_net_new(link->loop) : NULL;
 	if (!link->net)
 		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
-	return bench_admin_open(&link->admin, link->loop, link->net, remote->host, remote->kafka_port, error);
+	return client_admin_open(&link->admin, link->loop, link->net, remote->host, remote->kafka_port, error);
 }
 
 void remote_link_close(struct remote_link *link)
 {
 	if (link->net) {
-		bench_admin_close(&link->admin);
+		client_admin_close(&link->admin);
 		os_real_net_free(link->net);
 	}
 	if (link->loop)
 		os_real_loop_free(link->loop);
 	if (link->net)
-		bench_admin_deinit(&link->admin);
+		client_admin_deinit(&link->admin);
 	*link = (struct remote_link){0};
 }
 
-static pyr_result ask(struct pyralog *log, int16_t key, const void *message, bench_admin_take *take, void *context,
+static pyr_result ask(struct pyralog *log, int16_t key, const void *message, client_admin_take *take, void *context,
                       struct pyr_error *error)
 {
 	struct remote *remote = remote_of(log);
 	os_mutex_lock(&remote->lock);
-	pyr_result result = bench_admin_ask(&remote->link.admin, key, message, take, context, error);
+	pyr_result result = client_admin_ask(&remote->link.admin, key, message, take, context, error);
 	os_mutex_unlock(&remote->lock);
 	return result;
 }
 
 /* ---- topics ---- */
 
-static pyr_result take_created(struct bench_admin *admin, const void *message, struct pyr_error *error)
+static pyr_result take_created(struct client_admin *admin, const void *message, struct pyr_error *error)
 {
 	const struct codec_kafka_create_topics_response *response = message;
 	for (size_t i = 0; i < response->topics_count; i++)
@@ -83,7 +83,7 @@ static pyr_result topic_create(struct pyralog *log, const char *name, unsigned p
 	return ask(log, CODEC_KAFKA_CREATE_TOPICS, &request, take_created, (void *)(uintptr_t)name, error);
 }
 
-static pyr_result take_deleted(struct bench_admin *admin, const void *message, struct pyr_error *error)
+static pyr_result take_deleted(struct client_admin *admin, const void *message, struct pyr_error *error)
 {
 	const struct codec_kafka_delete_topics_response *response = message;
 	for (size_t i = 0; i < response->topics_count; i++)
@@ -102,7 +102,7 @@ static pyr_result topic_delete(struct pyralog *log, const char *name, struct pyr
 	return ask(log, CODEC_KAFKA_DELETE_TOPICS, &request, take_deleted, (void *)(uintptr_t)name, error);
 }
 
-static pyr_result take_list(struct bench_admin *admin, const void *message, struct pyr_error *error)
+static pyr_result take_list(struct client_admin *admin, const void *message, struct pyr_error *error)
 {
 	const struct codec_kafka_metadata_response *response = message;
 	struct api_topics *topics = admin->take_context;
@@ -136,8 +136,9 @@ static void remote_close(struct pyralog *log)
 }
 
 static const struct api_ways ways = {
-	remote_close,       topic_create,       topic_delete,        topic_list, remote_produce,
-	remote_reader_open, remote_reader_next, remote_reader_close, remote_sql,
+	remote_close,       topic_create,        topic_delete,        topic_list, remote_produce,
+	remote_reader_open, remote_reader_next,  remote_reader_close, remote_sql, remote_query_start,
+	remote_query_next,  remote_query_cancel, remote_query_free,
 };
 
 enum pyr_status pyr_connect(const struct pyr_connect_options *options, struct pyralog **ret_log,

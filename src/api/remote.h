@@ -3,14 +3,14 @@
 #define PYRALOG_API_REMOTE_H
 
 #include "api/api_priv.h"
-#include "bench/admin.h"
+#include "client/admin.h"
 #include "os/thread.h"
 
 enum { REMOTE_HOST_BYTES_MAX = 256 };
 
 /* A connection to the Kafka port, on a loop that runs while something is asked. */
 struct remote_link {
-	struct bench_admin admin;
+	struct client_admin admin;
 	struct os_loop *loop;
 	struct os_net *net;
 };
@@ -44,5 +44,20 @@ pyr_result remote_reader_next(struct pyr_reader *reader, unsigned wait_ms, struc
 void remote_reader_close(struct pyr_reader *reader);
 enum pyr_status remote_sql(struct pyralog *log, const char *text, const char *const *parameters, size_t parameter_count,
                            struct pyr_rows *rows, struct pyr_failure *failure);
+
+/* remote_sql.c: libpq's PGconn and PGresult. */
+struct pg_conn;
+struct pg_result;
+enum pyr_status remote_pg_open(const struct remote *remote, struct pg_conn **ret_pg, struct pyr_failure *failure);
+/* Its rows, or what the server, or the network, says is wrong. */
+enum pyr_status remote_settle(struct pg_conn *pg, struct pg_result *result, struct pyr_rows *rows,
+                              struct pyr_failure *failure);
+
+/* remote_query.c */
+enum pyr_status remote_query_start(struct pyr_query *query, const char *text, const char *const *parameters,
+                                   size_t parameter_count, struct pyr_failure *failure);
+enum pyr_status remote_query_next(struct pyr_query *query, struct pyr_rows *rows, struct pyr_failure *failure);
+void remote_query_cancel(struct pyr_query *query);
+void remote_query_free(struct pyr_query *query);
 
 #endif

@@ -98,7 +98,7 @@ static pyr_result take_partition(struct sending *sending, const struct codec_kaf
 	return pyr_ok();
 }
 
-static pyr_result take_answer(struct bench_admin *admin, const void *message, struct pyr_error *error)
+static pyr_result take_answer(struct client_admin *admin, const void *message, struct pyr_error *error)
 {
 	const struct codec_kafka_produce_response *response = message;
 	for (size_t i = 0; i < response->topics_count; i++)
@@ -119,14 +119,14 @@ static pyr_result send(struct sending *sending, struct pyr_error *error)
 	request.timeout_ms = TIMEOUT_MS;
 	request.topics = &topic;
 	request.topics_count = 1;
-	return bench_admin_ask(&sending->remote->link.admin, CODEC_KAFKA_PRODUCE, &request, take_answer, sending,
-	                       error);
+	return client_admin_ask(&sending->remote->link.admin, CODEC_KAFKA_PRODUCE, &request, take_answer, sending,
+	                        error);
 }
 
 static pyr_result send_all(struct sending *sending, struct pyr_error *error)
 {
 	pyr_result result = pyr_result_of(PYR_OUT_OF_MEMORY);
-	PYR_TRY(bench_admin_topic(&sending->remote->link.admin, sending->topic, &sending->partition_count, error));
+	PYR_TRY(client_admin_topic(&sending->remote->link.admin, sending->topic, &sending->partition_count, error));
 	if (sending->partition_count == 0)
 		return pyr_fail(error, PYR_UNKNOWN_PARTITION, "there is no topic %s", sending->topic);
 	sending->batches = calloc(sending->partition_count, sizeof *sending->batches);

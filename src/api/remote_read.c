@@ -25,16 +25,16 @@ static pyr_result find_start(struct cursor *cursor, struct pyr_error *error)
 {
 	struct pyr_reader *reader = cursor->reader;
 	uint32_t partitions;
-	PYR_TRY(bench_admin_topic(&cursor->link.admin, reader->topic, &partitions, error));
+	PYR_TRY(client_admin_topic(&cursor->link.admin, reader->topic, &partitions, error));
 	if (reader->partition < 0 || (uint32_t)reader->partition >= partitions)
 		return pyr_fail(error, PYR_UNKNOWN_PARTITION, "there is no partition %d of a topic %s",
 		                reader->partition, reader->topic);
 	if (reader->offset >= 0)
 		return pyr_ok();
-	struct bench_range *ranges = calloc(partitions, sizeof *ranges);
+	struct client_range *ranges = calloc(partitions, sizeof *ranges);
 	if (!ranges)
 		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
-	pyr_result result = bench_admin_ranges(&cursor->link.admin, reader->topic, partitions, ranges, error);
+	pyr_result result = client_admin_ranges(&cursor->link.admin, reader->topic, partitions, ranges, error);
 	if (result.code == PYR_OK)
 		reader->offset =
 			reader->offset == PYR_LATEST ? ranges[reader->partition].end : ranges[reader->partition].start;
@@ -55,7 +55,7 @@ pyr_result remote_reader_open(struct pyralog *log, struct pyr_reader *reader, st
 
 /* ---- fetching ---- */
 
-static pyr_result take_fetched(struct bench_admin *admin, const void *message, struct pyr_error *error)
+static pyr_result take_fetched(struct client_admin *admin, const void *message, struct pyr_error *error)
 {
 	const struct codec_kafka_fetch_response *response = message;
 	struct cursor *cursor = admin->take_context;
@@ -93,7 +93,7 @@ static pyr_result fetch(struct cursor *cursor, unsigned wait_ms, struct pyr_erro
 	request.min_bytes = 1;
 	request.max_bytes = FETCH_BYTES;
 	cursor->at = cursor->count = 0;
-	return bench_admin_ask(&cursor->link.admin, CODEC_KAFKA_FETCH, &request, take_fetched, cursor, error);
+	return client_admin_ask(&cursor->link.admin, CODEC_KAFKA_FETCH, &request, take_fetched, cursor, error);
 }
 
 /* ---- taking apart ---- */

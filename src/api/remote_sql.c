@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static enum pyr_status fail_network(const struct remote *remote, struct pyr_failure *failure)
+static enum pyr_status fail_network(PGconn *pg, struct pyr_failure *failure)
 {
-	const char *text = remote->pg ? PQerrorMessage(remote->pg) : "out of memory";
+	const char *text = pg ? PQerrorMessage(pg) : "out of memory";
 	return api_fail(failure, PYR_STATUS_NETWORK, "", "%.*s", (int)strcspn(text, "\n"), text);
 }
 
@@ -26,21 +26,20 @@ static void on_notice(void *context, const char *text)
 	(void)text;
 }
 
-static enum pyr_status connect_pg(struct remote *remote, struct pyr_failure *failure)
+enum pyr_status remote_pg_open(const struct remote *remote, struct pg_conn **ret_pg, struct pyr_failure *failure)
 {
 	char port[8];
 	const char *const names[] = {"host", "port", "user", "dbname", "application_name", "client_encoding", NULL};
 	const char *const values[] = {remote->host, port, "pyralog", "pyralog", "libpyralog", "UTF8", NULL};
 	snprintf(port, sizeof port, "%u", remote->pg_port);
-	if (remote->pg)
-		return PYR_STATUS_OK;
-	remote->pg = PQconnectdbParams(names, values, 0);
-	if (PQstatus(remote->pg) == CONNECTION_OK) {
-		PQsetNoticeProcessor(remote->pg, on_notice, NULL);
+	PGconn *pg = PQconnectdbParams(names, values, 0);
+	if (PQstatus(pg) == CONNECTION_OK) {
+		PQsetNoticeProcessor(pg, on_notice, NULL);
+		*ret_pg = pg;
 		return PYR_STATUS_OK;
 	}
-	enum pyr_status status = fail_network(remote, failure);
-	disconnect(remote);
+	enum pyr_status status = fail_network(pg, failure);
+	PQfinish(pg);
 	return status;
 }
 
@@ -61,7 +60,7 @@ static pyr_result take_rows(PGresult *result, struct pyr_rows *rows)
 	return pyr_ok();
 }
 
-static enum pyr_status settle(const struct remote *remote, PGresult *result, struct pyr_rows *rows,
+enum pyr_status remote_settle(struct pg_conn *pg, struct pg_result *result, struct pyr_rows *rows,
                               struct pyr_failure *failure)
 {
 	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
@@ -78,7 +77,7 @@ static enum pyr_status settle(const struct remote *remote, PGresult *result, str
 		return api_fail(failure, PYR_STATUS_NOT_SUPPORTED, "", "COPY needs a session, as psql has one");
 	default:
 		return sqlstate && message ? api_fail(failure, PYR_STATUS_QUERY, sqlstate, "%s", message)
-		                           : fail_network(remote, failure);
+		                           : fail_network(pg, failure);
 	}
 }
 
@@ -89,7 +88,7 @@ static enum pyr_status take_results(struct remote *remote, struct pyr_rows *rows
 	enum pyr_status status = PYR_STATUS_OK;
 	PGresult *result;
 	while (status == PYR_STATUS_OK && (result = PQgetResult(remote->pg)) != NULL) {
-		status = settle(remote, result, rows, failure);
+		status = remote_settle(remote->pg, result, rows, failure);
 		PQclear(result);
 	}
 	if (status == PYR_STATUS_QUERY)
@@ -101,14 +100,14 @@ static enum pyr_status take_results(struct remote *remote, struct pyr_rows *rows
 static enum pyr_status run(struct remote *remote, const char *text, const char *const *parameters, int parameter_count,
                            struct pyr_rows *rows, struct pyr_failure *failure)
 {
-	enum pyr_status status = connect_pg(remote, failure);
+	enum pyr_status status = remote->pg ? PYR_STATUS_OK : remote_pg_open(remote, &remote->pg, failure);
 	if (status != PYR_STATUS_OK)
 		return status;
 	if (PQsendQueryParams(remote->pg, text, parameter_count, NULL, parameters, NULL, NULL, 0) == 1) {
 		(void)PQsetSingleRowMode(remote->pg);
 		status = take_results(remote, rows, failure);
 	} else {
-		status = fail_network(remote, failure);
+		status = fail_network(remote->pg, failure);
 	}
 	if (status == PYR_STATUS_OK && PQtransactionStatus(remote->pg) != PQTRANS_IDLE)
 		status = api_fail(failure, PYR_STATUS_NOT_SUPPORTED, "",

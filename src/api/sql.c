@@ -26,7 +26,7 @@ static const char *skip_comments(const char *text)
 }
 
 /* What would change the session that the next statement may or may not get. */
-static bool concerns_session(const char *text)
+bool api_concerns_session(const char *text)
 {
 	static const char *const words[] = {"begin",  "start",     "commit",  "end",        "rollback",
 	                                    "abort",  "savepoint", "release", "set",        "reset",
@@ -46,7 +46,7 @@ enum pyr_status pyr_sql(struct pyralog *log, const char *text, const char *const
                         struct pyr_rows **ret_rows, struct pyr_failure *failure)
 {
 	struct pyr_failure unwanted;
-	if (concerns_session(text))
+	if (api_concerns_session(text))
 		return api_fail(failure, PYR_STATUS_NOT_SUPPORTED, "",
 		                "each statement stands for itself: this one is for a session, as psql has one");
 	struct pyr_rows *rows = calloc(1, sizeof *rows);

@@ -2,6 +2,7 @@
 #include "base/hash.h"
 
 #include <blake3.h>
+#include <stdlib.h>
 
 void base_blake3(const struct base_bytes *parts, size_t part_count, uint8_t ret_hash[BASE_BLAKE3_BYTES])
 {
@@ -10,6 +11,29 @@ void base_blake3(const struct base_bytes *parts, size_t part_count, uint8_t ret_
 	for (size_t i = 0; i < part_count; i++)
 		blake3_hasher_update(&hasher, parts[i].data, parts[i].bytes);
 	blake3_hasher_finalize(&hasher, ret_hash, BASE_BLAKE3_BYTES);
+}
+
+struct base_hasher {
+	blake3_hasher blake3;
+};
+
+struct base_hasher *base_hasher_new(void)
+{
+	struct base_hasher *hasher = malloc(sizeof *hasher);
+	if (hasher)
+		blake3_hasher_init(&hasher->blake3);
+	return hasher;
+}
+
+void base_hasher_add(struct base_hasher *hasher, struct base_bytes bytes)
+{
+	blake3_hasher_update(&hasher->blake3, bytes.data, bytes.bytes);
+}
+
+void base_hasher_end(struct base_hasher *hasher, uint8_t ret_hash[BASE_BLAKE3_BYTES])
+{
+	blake3_hasher_finalize(&hasher->blake3, ret_hash, BASE_BLAKE3_BYTES);
+	free(hasher);
 }
 
 uint64_t base_hash_u64(uint64_t value)

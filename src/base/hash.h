@@ -11,6 +11,12 @@ enum { BASE_BLAKE3_BYTES = 32 };
 /* The BLAKE3 hash of the concatenation of `parts`. */
 void base_blake3(const struct base_bytes *parts, size_t part_count, uint8_t ret_hash[BASE_BLAKE3_BYTES]);
 
+/* The same piece by piece. NULL: memory is out. */
+struct base_hasher;
+struct base_hasher *base_hasher_new(void);
+void base_hasher_add(struct base_hasher *hasher, struct base_bytes bytes);
+void base_hasher_end(struct base_hasher *hasher, uint8_t ret_hash[BASE_BLAKE3_BYTES]); /* and frees it */
+
 /* For hash tables only (FNV-1a with a final mix): not for anything stored or hostile beyond a bounded table. */
 uint64_t base_hash_bytes(const void *data, size_t bytes);
 uint64_t base_hash_u64(uint64_t value);

@@ -4,8 +4,8 @@
 #define PYRALOG_BENCH_BENCH_PRIV_H
 
 #include "base/table.h"
-#include "bench/admin.h"
 #include "bench/bench.h"
+#include "client/admin.h"
 #include "os/real.h"
 
 #include <stdatomic.h>
@@ -15,10 +15,10 @@ enum { BENCH_STALL_US = 60 * 1000 * 1000 }; /* without an answer that is due */
 /* Immutable while workers run, but for `stop`. */
 struct bench_plan {
 	const struct bench_options *options;
-	const struct bench_versions *versions;
+	const struct client_versions *versions;
 	const struct bench_payload *payload;
 	const struct bench_pool *pool;
-	const struct bench_range *ranges; /* of each partition, before the start */
+	const struct client_range *ranges; /* of each partition, before the start */
 	const char *topic;
 	uint32_t partitions;
 	uint32_t producers; /* connections */
@@ -56,7 +56,7 @@ struct bench_send;
 
 struct bench_producer {
 	struct bench_worker *worker;
-	struct bench_link link;
+	struct client_link link;
 	struct bench_partition *partitions;
 	uint32_t partition_count, next;
 	uint32_t per_request; /* partitions */
@@ -76,7 +76,7 @@ struct bench_producer {
 
 struct bench_consumer {
 	struct bench_worker *worker;
-	struct bench_link link;
+	struct client_link link;
 	struct bench_partition *partitions; /* its own, or its producer's */
 	uint32_t partition_count, next;
 	uint32_t stride, first; /* partition i has index first + i * stride */
@@ -97,7 +97,7 @@ struct codec_kafka_offset_commit_request_partition;
 
 struct bench_committer {
 	struct bench_worker *worker;
-	struct bench_link link;
+	struct client_link link;
 	struct codec_kafka_offset_commit_request_partition *partitions; /* of every request */
 	uint32_t partition_count;
 	uint32_t first, next; /* its first group, and the next one's number */

@@ -35,7 +35,7 @@ static pyr_result send_commit(struct bench_committer *committer, struct bench_co
 	topic.name = (struct base_bytes){(const uint8_t *)plan->topic, strlen(plan->topic)};
 	topic.partitions = committer->partitions;
 	topic.partitions_count = committer->partition_count;
-	PYR_TRY(bench_link_send(&committer->link, CODEC_KAFKA_OFFSET_COMMIT, &request, NULL, 0, true));
+	PYR_TRY(client_link_send(&committer->link, CODEC_KAFKA_OFFSET_COMMIT, &request, NULL, 0, true));
 	if (committer->outstanding == 0)
 		worker->progress_us = os_now_us(worker->loop); /* waiting begins now */
 	committer->sent[(committer->sent_first + committer->outstanding) % plan->in_flight] = committed;
@@ -121,7 +121,7 @@ static void on_committed(struct bench_committer *committer, const struct codec_k
 		pyr_ignore(send_commit(committer, committed)); /* has been sent before: only memory can be missing */
 	else if (code != 0)
 		bench_worker_fail(worker, PYR_CANCELLED, "the broker refuses an offset of group %s-%u: %s",
-		                  worker->plan->topic, committed.group, bench_kafka_error(code, text));
+		                  worker->plan->topic, committed.group, client_kafka_error(code, text));
 	else
 		count(committer, committed.sent_us, os_now_us(worker->loop));
 }
@@ -143,7 +143,7 @@ static void on_lost(void *context, const char *why)
 	bench_worker_fail(committer->worker, PYR_NETWORK, "a committing connection is lost: %s", why);
 }
 
-static const struct bench_link_handler handler = {on_answered, NULL, on_lost};
+static const struct client_link_handler handler = {on_answered, NULL, on_lost};
 
 /* ---- life ---- */
 
@@ -175,14 +175,14 @@ pyr_result bench_committer_init(struct bench_committer *committer, struct bench_
 	if (!committer->sent)
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	PYR_TRY(name_partitions(committer, plan));
-	PYR_TRY(bench_link_open(&committer->link, worker->net, plan->options->host, plan->options->port, plan->versions,
-	                        plan->in_flight + 1, &handler, committer));
-	return bench_link_send(&committer->link, CODEC_KAFKA_API_VERSIONS, &greeting, NULL, 0, true);
+	PYR_TRY(client_link_open(&committer->link, worker->net, plan->options->host, plan->options->port,
+	                         plan->versions, plan->in_flight + 1, &handler, committer));
+	return client_link_send(&committer->link, CODEC_KAFKA_API_VERSIONS, &greeting, NULL, 0, true);
 }
 
 void bench_committer_deinit(struct bench_committer *committer)
 {
-	bench_link_deinit(&committer->link);
+	client_link_deinit(&committer->link);
 	free(committer->partitions);
 	free(committer->sent);
 }

@@ -47,7 +47,7 @@ static void ask(struct bench_consumer *consumer)
 	request.topics_count = 1;
 	consumer->asked_us = os_now_us(worker->loop);
 	consumer->is_waiting = true;
-	if (bench_link_send(&consumer->link, CODEC_KAFKA_FETCH, &request, NULL, 0, true).code != PYR_OK)
+	if (client_link_send(&consumer->link, CODEC_KAFKA_FETCH, &request, NULL, 0, true).code != PYR_OK)
 		bench_worker_fail(worker, PYR_OUT_OF_MEMORY, "out of memory");
 }
 
@@ -152,7 +152,7 @@ static bool take_answer(struct bench_consumer *consumer, const struct codec_kafk
 	char text[32];
 	if (answer->error_code != 0) {
 		bench_worker_fail(consumer->worker, PYR_CANCELLED, "the broker refuses to read partition %d: %s",
-		                  answer->index, bench_kafka_error(answer->error_code, text));
+		                  answer->index, client_kafka_error(answer->error_code, text));
 		return false;
 	}
 	if (place >= consumer->partition_count || consumer->partitions[place].index != answer->index) {
@@ -187,7 +187,7 @@ static void on_fetched(struct bench_consumer *consumer, const struct codec_kafka
 	char text[32];
 	if (response->error_code != 0) {
 		bench_worker_fail(worker, PYR_CANCELLED, "the broker refuses to read: %s",
-		                  bench_kafka_error(response->error_code, text));
+		                  client_kafka_error(response->error_code, text));
 		return;
 	}
 	for (size_t i = 0; i < response->topics_count; i++)
@@ -215,7 +215,7 @@ static void on_lost(void *context, const char *why)
 	bench_worker_fail(consumer->worker, PYR_NETWORK, "a reading connection is lost: %s", why);
 }
 
-static const struct bench_link_handler handler = {on_answered, NULL, on_lost};
+static const struct client_link_handler handler = {on_answered, NULL, on_lost};
 
 /* ---- life ---- */
 
@@ -243,14 +243,14 @@ pyr_result bench_consumer_init(struct bench_consumer *consumer, struct bench_wor
 		calloc(consumer->partition_count, sizeof(struct codec_kafka_fetch_request_partition));
 	if (!consumer->request_partitions)
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
-	PYR_TRY(bench_link_open(&consumer->link, worker->net, options->host, options->port, plan->versions, 1, &handler,
-	                        consumer));
-	return bench_link_send(&consumer->link, CODEC_KAFKA_API_VERSIONS, &greeting, NULL, 0, true);
+	PYR_TRY(client_link_open(&consumer->link, worker->net, options->host, options->port, plan->versions, 1,
+	                         &handler, consumer));
+	return client_link_send(&consumer->link, CODEC_KAFKA_API_VERSIONS, &greeting, NULL, 0, true);
 }
 
 void bench_consumer_deinit(struct bench_consumer *consumer)
 {
-	bench_link_deinit(&consumer->link);
+	client_link_deinit(&consumer->link);
 	if (consumer->worker && !consumer->worker->plan->follow)
 		bench_partitions_free(consumer->partitions, consumer->partition_count);
 	free(consumer->request_partitions);

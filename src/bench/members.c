@@ -6,7 +6,7 @@
 #include "bench/members.h"
 
 #include "base/table.h"
-#include "bench/admin.h"
+#include "client/admin.h"
 #include "codec/kafka/messages.h"
 #include "os/real.h"
 
@@ -35,7 +35,7 @@ enum {
 
 struct member {
 	struct bench_members *group;
-	struct bench_link link;
+	struct client_link link;
 	uint8_t id[MEMBER_ID_BYTES_MAX];
 	size_t id_bytes;
 	int32_t generation;
@@ -72,7 +72,7 @@ static void refused(struct bench_members *group, const char *what, int16_t code)
 {
 	char text[32];
 	over(group, pyr_fail(group->error, PYR_CANCELLED, "the broker refuses a member of group %s %s: %s", group->name,
-	                     what, bench_kafka_error(code, text)));
+	                     what, client_kafka_error(code, text)));
 }
 
 static struct base_bytes name_of(const struct bench_members *group)
@@ -88,7 +88,7 @@ static struct base_bytes id_of(const struct member *member)
 static void ask(struct member *member, int16_t key, const void *message)
 {
 	member->is_asking = true;
-	if (bench_link_send(&member->link, key, message, NULL, 0, true).code != PYR_OK)
+	if (client_link_send(&member->link, key, message, NULL, 0, true).code != PYR_OK)
 		over(member->group, pyr_fail(member->group->error, PYR_CANCELLED,
 		                             "the broker does not speak the classic protocol of groups"));
 }
@@ -267,7 +267,7 @@ static void on_heartbeat(struct os_timer *timer)
 
 /* ---- events ---- */
 
-static const struct bench_link_handler handler;
+static const struct client_link_handler handler;
 
 static pyr_result open_member(struct bench_members *group)
 {
@@ -275,9 +275,9 @@ static pyr_result open_member(struct bench_members *group)
 	struct codec_kafka_api_versions_request greeting = codec_kafka_api_versions_request_default;
 	struct member *member = &group->members[group->count++];
 	member->group = group;
-	PYR_TRY(bench_link_open(&member->link, group->net, options->host, options->port, group->plan.versions,
-	                        ASKED_MAX, &handler, member));
-	return bench_link_send(&member->link, CODEC_KAFKA_API_VERSIONS, &greeting, NULL, 0, true);
+	PYR_TRY(client_link_open(&member->link, group->net, options->host, options->port, group->plan.versions,
+	                         ASKED_MAX, &handler, member));
+	return client_link_send(&member->link, CODEC_KAFKA_API_VERSIONS, &greeting, NULL, 0, true);
 }
 
 static void open_some(struct bench_members *group)
@@ -341,7 +341,7 @@ static void on_late(struct os_timer *timer)
 	              group->name, ROUND_US / 1000000));
 }
 
-static const struct bench_link_handler handler = {on_answered, NULL, on_lost};
+static const struct client_link_handler handler = {on_answered, NULL, on_lost};
 
 /* ---- life ---- */
 
@@ -388,12 +388,12 @@ void bench_members_close(struct bench_members *group)
 {
 	group->is_over = true;
 	for (uint32_t i = 0; i < group->count; i++)
-		bench_link_close(&group->members[i].link);
+		client_link_close(&group->members[i].link);
 }
 
 void bench_members_free(struct bench_members *group)
 {
 	for (uint32_t i = 0; i < group->count; i++)
-		bench_link_deinit(&group->members[i].link);
+		client_link_deinit(&group->members[i].link);
 	free(group);
 }

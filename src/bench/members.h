@@ -7,13 +7,13 @@
 #define PYRALOG_BENCH_MEMBERS_H
 
 #include "bench/bench.h"
-#include "bench/link.h"
+#include "client/link.h"
 
 struct bench_members;
 
 struct bench_members_plan {
 	const struct bench_options *options;
-	const struct bench_versions *versions;
+	const struct client_versions *versions;
 	const char *topic; /* whose partitions are assigned, one to a member as far as they reach */
 	uint32_t partitions;
 	uint32_t round; /* the group's name is <topic>-<round> */

@@ -16,7 +16,7 @@ struct bench_partition *bench_partitions_new(const struct bench_plan *plan, uint
 	if (!partitions)
 		return NULL;
 	for (uint32_t i = 0; i < count; i++) {
-		const struct bench_range *range = &plan->ranges[first + i * stride];
+		const struct client_range *range = &plan->ranges[first + i * stride];
 		partitions[i].index = (int32_t)(first + i * stride);
 		partitions[i].start = range->start;
 		partitions[i].next = plan->follow ? range->end : range->start;

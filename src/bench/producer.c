@@ -17,7 +17,7 @@ enum { COPY_BYTES_MAX = 2048, PRODUCE_TIMEOUT_MS = 30000, ACKS_0_BURST = 16, GRA
 struct bench_send {
 	struct codec_kafka_produce_request request;
 	struct codec_kafka_produce_request_topic topic;
-	struct bench_gap *gaps;
+	struct client_gap *gaps;
 	size_t gap_count;
 	struct bench_batch *built; /* honest: ours until sent */
 	struct codec_kafka_produce_request_partition partitions[];
@@ -109,8 +109,8 @@ static pyr_result send_request(struct bench_producer *producer, uint64_t intende
 	for (uint32_t i = 0; i < producer->per_request && result.code == PYR_OK; i++)
 		result = put_batch(producer, i, &sent);
 	if (result.code == PYR_OK)
-		result = bench_link_send(&producer->link, CODEC_KAFKA_PRODUCE, &producer->send->request,
-		                         producer->send->gaps, producer->send->gap_count, is_answered);
+		result = client_link_send(&producer->link, CODEC_KAFKA_PRODUCE, &producer->send->request,
+		                          producer->send->gaps, producer->send->gap_count, is_answered);
 	for (uint32_t i = 0; i < producer->per_request; i++)
 		base_slice_release(&producer->send->built[i].bytes);
 	PYR_TRY(result);
@@ -205,7 +205,7 @@ static void ask_last(struct bench_producer *producer)
 	struct codec_kafka_metadata_request_topic none[1];
 	request.topics = none; /* an empty list: no topic */
 	request.allow_auto_topic_creation = false;
-	if (bench_link_send(&producer->link, CODEC_KAFKA_METADATA, &request, NULL, 0, true).code != PYR_OK)
+	if (client_link_send(&producer->link, CODEC_KAFKA_METADATA, &request, NULL, 0, true).code != PYR_OK)
 		bench_worker_fail(producer->worker, PYR_OUT_OF_MEMORY, "out of memory");
 }
 
@@ -254,7 +254,7 @@ static bool all_taken(struct bench_producer *producer, const struct codec_kafka_
 				continue;
 			bench_worker_fail(producer->worker, PYR_CANCELLED,
 			                  "the broker refuses a batch for partition %d: %s", one->index,
-			                  bench_kafka_error(one->error_code, text));
+			                  client_kafka_error(one->error_code, text));
 			return false;
 		}
 	}
@@ -310,7 +310,7 @@ static void on_lost(void *context, const char *why)
 	bench_worker_fail(producer->worker, PYR_NETWORK, "a producing connection is lost: %s", why);
 }
 
-static const struct bench_link_handler handler = {on_answered, on_drained, on_lost};
+static const struct client_link_handler handler = {on_answered, on_drained, on_lost};
 
 /* ---- life ---- */
 
@@ -347,14 +347,14 @@ pyr_result bench_producer_init(struct bench_producer *producer, struct bench_wor
 	if (!producer->send || !producer->sent)
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	plan_requests(producer, number);
-	PYR_TRY(bench_link_open(&producer->link, worker->net, options->host, options->port, plan->versions,
-	                        plan->in_flight + 1, &handler, producer));
-	return bench_link_send(&producer->link, CODEC_KAFKA_API_VERSIONS, &greeting, NULL, 0, true);
+	PYR_TRY(client_link_open(&producer->link, worker->net, options->host, options->port, plan->versions,
+	                         plan->in_flight + 1, &handler, producer));
+	return client_link_send(&producer->link, CODEC_KAFKA_API_VERSIONS, &greeting, NULL, 0, true);
 }
 
 void bench_producer_deinit(struct bench_producer *producer)
 {
-	bench_link_deinit(&producer->link);
+	client_link_deinit(&producer->link);
 	bench_partitions_free(producer->partitions, producer->partition_count);
 	send_free(producer->send);
 	free(producer->sent);

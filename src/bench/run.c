@@ -24,10 +24,10 @@ struct run {
 	const struct bench_options *options;
 	struct os_loop *loop;
 	struct os_net *net;
-	struct bench_admin admin;
+	struct client_admin admin;
 	struct bench_payload *payload;
 	struct bench_pool pool;
-	struct bench_range *ranges;
+	struct client_range *ranges;
 	char topic[BENCH_TOPIC_BYTES_MAX + 1];
 	uint32_t partitions;
 	bool is_ours; /* the topic: delete it */
@@ -302,9 +302,10 @@ static pyr_result open_topic(struct run *run, struct pyr_error *error)
 {
 	const struct bench_options *options = run->options;
 	name_topic(run);
-	PYR_TRY(bench_admin_topic(&run->admin, run->topic, &run->partitions, error));
+	PYR_TRY(client_admin_topic(&run->admin, run->topic, &run->partitions, error));
 	if (run->partitions == 0) {
-		PYR_TRY(bench_admin_create(&run->admin, run->topic, options->partitions, options->topic_config, error));
+		PYR_TRY(client_admin_create(&run->admin, run->topic, options->partitions, options->topic_config,
+		                            error));
 		run->partitions = options->partitions;
 		run->is_ours = !options->keep && !options->topic;
 	}
@@ -319,10 +320,10 @@ static pyr_result open_topic(struct run *run, struct pyr_error *error)
 	run->ranges = calloc(run->partitions, sizeof *run->ranges);
 	if (!run->ranges)
 		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
-	return bench_admin_ranges(&run->admin, run->topic, run->partitions, run->ranges, error);
+	return client_admin_ranges(&run->admin, run->topic, run->partitions, run->ranges, error);
 }
 
-static uint64_t records_in(const struct run *run, const struct bench_range *ranges)
+static uint64_t records_in(const struct run *run, const struct client_range *ranges)
 {
 	uint64_t records = 0;
 	for (uint32_t i = 0; i < run->partitions; i++)
@@ -346,7 +347,7 @@ static pyr_result prepare(struct run *run, struct pyr_error *error)
 	free_workers(run);
 	run->is_preparing = false;
 	PYR_TRY(result);
-	return bench_admin_ranges(&run->admin, run->topic, run->partitions, run->ranges, error);
+	return client_admin_ranges(&run->admin, run->topic, run->partitions, run->ranges, error);
 }
 
 static pyr_result open_run(struct run *run, struct pyr_error *error)
@@ -359,10 +360,10 @@ static pyr_result open_run(struct run *run, struct pyr_error *error)
 	PYR_TRY(os_real_on_interrupt(run->loop, on_interrupt, run));
 	PYR_TRY(bench_payload_new(&options->payload, &run->payload, error));
 	PYR_TRY(bench_pool_init(&run->pool, run->payload, os_wall_ms(run->loop), error));
-	PYR_TRY(bench_admin_open(&run->admin, run->loop, run->net, options->host, options->port, error));
+	PYR_TRY(client_admin_open(&run->admin, run->loop, run->net, options->host, options->port, error));
 	PYR_TRY(open_topic(run, error));
 	if (options->mode == BENCH_COMMIT || options->mode == BENCH_MEMBERS)
-		PYR_TRY(bench_admin_coordinator(&run->admin, run->topic, error));
+		PYR_TRY(client_admin_coordinator(&run->admin, run->topic, error));
 	return prepare(run, error);
 }
 
@@ -414,10 +415,10 @@ static double measured_seconds(const struct run *run, const struct bench_plan *p
 static pyr_result compare_with_log(struct run *run, struct bench_result *result, struct pyr_error *error)
 {
 	uint64_t before = records_in(run, run->ranges);
-	struct bench_range *after = calloc(run->partitions, sizeof *after);
+	struct client_range *after = calloc(run->partitions, sizeof *after);
 	if (!after)
 		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
-	pyr_result asked = bench_admin_ranges(&run->admin, run->topic, run->partitions, after, error);
+	pyr_result asked = client_admin_ranges(&run->admin, run->topic, run->partitions, after, error);
 	for (uint32_t i = 0; i < run->partitions; i++)
 		after[i].start = run->ranges[i].start; /* retention may have raised it */
 	if (asked.code == PYR_OK)
@@ -479,18 +480,18 @@ static pyr_result measure_members(struct run *run, struct bench_result *result, 
 static pyr_result close_run(struct run *run, pyr_result result, struct pyr_error *error)
 {
 	if (run->is_ours) {
-		pyr_result deleted = bench_admin_delete(&run->admin, run->topic, result.code == PYR_OK ? error : NULL);
+		pyr_result deleted = client_admin_delete(&run->admin, run->topic, result.code == PYR_OK ? error : NULL);
 		result = result.code == PYR_OK ? deleted : result;
 	}
 	free_workers(run);
 	for (uint32_t i = 0; i < BENCH_ROUNDS; i++)
 		if (run->groups[i])
 			bench_members_close(run->groups[i]);
-	bench_admin_close(&run->admin);
+	client_admin_close(&run->admin);
 	if (run->loop)
 		os_real_loop_free(run->loop);
 	os_real_net_free(run->net);
-	bench_admin_deinit(&run->admin);
+	client_admin_deinit(&run->admin);
 	for (uint32_t i = 0; i < BENCH_ROUNDS; i++)
 		if (run->groups[i])
 			bench_members_free(run->groups[i]);

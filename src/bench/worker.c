@@ -146,11 +146,11 @@ static void close_world(struct bench_worker *worker, bool failed_to_open)
 	os_timer_stop(worker->loop, &worker->tick);
 	os_real_alarm_free(worker->alarm);
 	for (uint32_t i = 0; i < producers; i++)
-		bench_link_close(&worker->producers[i].link);
+		client_link_close(&worker->producers[i].link);
 	for (uint32_t i = 0; i < consumers; i++)
-		bench_link_close(&worker->consumers[i].link);
+		client_link_close(&worker->consumers[i].link);
 	for (uint32_t i = 0; i < committers; i++)
-		bench_link_close(&worker->committers[i].link);
+		client_link_close(&worker->committers[i].link);
 	os_real_loop_free(worker->loop);
 	os_real_net_free(worker->net);
 	for (uint32_t i = 0; i < consumers; i++)

@@ -20,19 +20,19 @@ pyr_result cli_broker_open(struct cli_broker *broker, const struct cli_option *o
 	broker->net = broker->loop ? os_real_net_new(broker->loop) : NULL;
 	if (!broker->net)
 		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
-	return bench_admin_open(&broker->admin, broker->loop, broker->net, broker->host, broker->port, error);
+	return client_admin_open(&broker->admin, broker->loop, broker->net, broker->host, broker->port, error);
 }
 
 void cli_broker_close(struct cli_broker *broker)
 {
 	if (broker->net) {
-		bench_admin_close(&broker->admin);
+		client_admin_close(&broker->admin);
 		os_real_net_free(broker->net);
 	}
 	if (broker->loop)
 		os_real_loop_free(broker->loop);
 	if (broker->net)
-		bench_admin_deinit(&broker->admin);
+		client_admin_deinit(&broker->admin);
 	*broker = (struct cli_broker){.port = 0};
 }
 
@@ -53,7 +53,7 @@ pyr_result cli_broker_format(const struct cli_option *options, enum cli_format *
 pyr_result cli_broker_partitions(struct cli_broker *broker, const char *topic, uint32_t *ret_partitions,
                                  struct pyr_error *error)
 {
-	PYR_TRY(bench_admin_topic(&broker->admin, topic, ret_partitions, error));
+	PYR_TRY(client_admin_topic(&broker->admin, topic, ret_partitions, error));
 	return *ret_partitions > 0
 	               ? pyr_ok()
 	               : pyr_fail(error, PYR_NOT_FOUND, "there is no topic %s: see pyralog topic list", topic);

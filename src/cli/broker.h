@@ -2,14 +2,14 @@
 #ifndef PYRALOG_CLI_BROKER_H
 #define PYRALOG_CLI_BROKER_H
 
-#include "bench/admin.h"
 #include "cli/options.h"
 #include "cli/table.h"
+#include "client/admin.h"
 
 enum { CLI_HOST_BYTES_MAX = 256 };
 
 struct cli_broker {
-	struct bench_admin admin;
+	struct client_admin admin;
 	struct os_loop *loop;
 	struct os_net *net;
 	char host[CLI_HOST_BYTES_MAX];

@@ -7,6 +7,7 @@
 /* 0: done, 1: failed, 2: the command line is not right. argv begins behind the command's name. */
 typedef int cli_command(int argc, char **argv);
 
+cli_command cli_backup;
 cli_command cli_bench;
 cli_command cli_completion;
 cli_command cli_config;
@@ -15,16 +16,19 @@ cli_command cli_group;
 cli_command cli_inspect;
 cli_command cli_man;
 cli_command cli_produce;
+cli_command cli_restore;
 cli_command cli_server;
 cli_command cli_sql;
 cli_command cli_topic;
 
 /* Their options, for what is written of them. */
+const struct cli_option *cli_backup_options(void);
 const struct cli_option *cli_bench_options(void);
 const struct cli_option *cli_consume_options(void);
 const struct cli_option *cli_group_options(void);
 const struct cli_option *cli_inspect_options(void);
 const struct cli_option *cli_produce_options(void);
+const struct cli_option *cli_restore_options(void);
 const struct cli_option *cli_server_options(void);
 const struct cli_option *cli_sql_options(void);
 const struct cli_option *cli_topic_options(void);

@@ -201,7 +201,7 @@ static pyr_result take_partition(struct consumer *consumer, const struct codec_k
 	char name[32];
 	if (!place || answer->error_code != 0)
 		return pyr_fail(error, PYR_CANCELLED, "partition %d can't be read: %s", answer->index,
-		                bench_kafka_error(answer->error_code, name));
+		                client_kafka_error(answer->error_code, name));
 	/* The last batch may be cut off. */
 	while (rest.bytes >= CODEC_BATCH_HEADER_BYTES &&
 	       (uint64_t)base_load_u32be(rest.data + CODEC_BATCH_LENGTH_AT) + CODEC_BATCH_OVERHEAD_BYTES <=
@@ -217,13 +217,13 @@ static pyr_result take_partition(struct consumer *consumer, const struct codec_k
 	return pyr_ok();
 }
 
-static pyr_result take_fetched(struct bench_admin *admin, const void *message, struct pyr_error *error)
+static pyr_result take_fetched(struct client_admin *admin, const void *message, struct pyr_error *error)
 {
 	const struct codec_kafka_fetch_response *response = message;
 	char name[32];
 	if (response->error_code != 0)
 		return pyr_fail(error, PYR_CANCELLED, "the broker refuses to read: %s",
-		                bench_kafka_error(response->error_code, name));
+		                client_kafka_error(response->error_code, name));
 	for (size_t i = 0; i < response->topics_count; i++)
 		for (size_t j = 0; j < response->topics[i].partitions_count; j++)
 			PYR_TRY(take_partition(admin->take_context, &response->topics[i].partitions[j], error));
@@ -253,7 +253,7 @@ static pyr_result fetch(struct consumer *consumer, struct pyr_error *error)
 	request.max_wait_ms = WAIT_MS;
 	request.min_bytes = 1;
 	request.max_bytes = FETCH_BYTES;
-	return bench_admin_ask(&consumer->broker.admin, CODEC_KAFKA_FETCH, &request, take_fetched, consumer, error);
+	return client_admin_ask(&consumer->broker.admin, CODEC_KAFKA_FETCH, &request, take_fetched, consumer, error);
 }
 
 /* ---- where to begin ---- */

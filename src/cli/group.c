@@ -1,9 +1,9 @@
 /* pyralog group: consumer groups of any broker that speaks Kafka's protocol: list, describe with lag, reset, delete. */
-#include "bench/admin.h"
 #include "cli/cli.h"
 #include "cli/group_state.h"
 #include "cli/options.h"
 #include "cli/table.h"
+#include "client/admin.h"
 #include "codec/kafka/messages.h"
 #include "os/environment.h"
 #include "os/real.h"
@@ -43,7 +43,7 @@ static void print_help(void)
 struct command {
 	const struct cli_option *options;
 	const char *group; /* "": not given */
-	struct bench_admin admin;
+	struct client_admin admin;
 	struct os_loop *loop;
 	struct os_net *net;
 	char host[HOST_BYTES_MAX];
@@ -92,14 +92,14 @@ static void set_text(struct cli_table *table, size_t column, struct base_bytes b
 	cli_table_set(table, column, "%.*s", (int)bytes.bytes, bytes.data ? (const char *)bytes.data : "");
 }
 
-static pyr_result take_list(struct bench_admin *admin, const void *message, struct pyr_error *error)
+static pyr_result take_list(struct client_admin *admin, const void *message, struct pyr_error *error)
 {
 	const struct codec_kafka_list_groups_response *response = message;
 	struct cli_table *table = admin->take_context;
 	char name[32];
 	if (response->error_code != 0)
 		return pyr_fail(error, PYR_CANCELLED, "the broker refuses to list its groups: %s",
-		                bench_kafka_error(response->error_code, name));
+		                client_kafka_error(response->error_code, name));
 	for (size_t i = 0; i < response->groups_count; i++) {
 		cli_table_row(table);
 		set_text(table, 0, response->groups[i].group_id);
@@ -114,7 +114,8 @@ static pyr_result list(struct command *command, struct pyr_error *error)
 {
 	struct codec_kafka_list_groups_request request = codec_kafka_list_groups_request_default;
 	cli_table_init(&command->table, list_columns, sizeof list_columns / sizeof list_columns[0]);
-	PYR_TRY(bench_admin_ask(&command->admin, CODEC_KAFKA_LIST_GROUPS, &request, take_list, &command->table, error));
+	PYR_TRY(client_admin_ask(&command->admin, CODEC_KAFKA_LIST_GROUPS, &request, take_list, &command->table,
+	                         error));
 	return cli_table_print(&command->table, command->format);
 }
 
@@ -201,7 +202,7 @@ static pyr_result add_targets(struct command *command, struct cli_group *group, 
 	long long only = -1;
 	if (!topic[0])
 		return pyr_fail(error, PYR_USAGE, "reset needs --topic NAME");
-	PYR_TRY(bench_admin_topic(&command->admin, topic, &count, error));
+	PYR_TRY(client_admin_topic(&command->admin, topic, &count, error));
 	if (count == 0)
 		return pyr_fail(error, PYR_NOT_FOUND, "there is no topic %s", topic);
 	if (cli_option_get(command->options, "partition")[0])
@@ -269,7 +270,7 @@ static pyr_result reset(struct command *command, struct pyr_error *error)
 
 /* ---- delete ---- */
 
-static pyr_result take_deleted(struct bench_admin *admin, const void *message, struct pyr_error *error)
+static pyr_result take_deleted(struct client_admin *admin, const void *message, struct pyr_error *error)
 {
 	const struct codec_kafka_delete_groups_response *response = message;
 	const struct command *command = admin->take_context;
@@ -277,7 +278,7 @@ static pyr_result take_deleted(struct bench_admin *admin, const void *message, s
 	for (size_t i = 0; i < response->results_count; i++)
 		if (response->results[i].error_code != 0)
 			return pyr_fail(error, PYR_CANCELLED, "group %s is not deleted: %s", command->group,
-			                bench_kafka_error(response->results[i].error_code, name));
+			                client_kafka_error(response->results[i].error_code, name));
 	return pyr_ok();
 }
 
@@ -287,7 +288,7 @@ static pyr_result delete (struct command *command, struct pyr_error *error)
 	struct base_bytes name = {(const uint8_t *)command->group, strlen(command->group)};
 	request.group_names = &name;
 	request.group_names_count = 1;
-	return bench_admin_ask(&command->admin, CODEC_KAFKA_DELETE_GROUPS, &request, take_deleted, command, error);
+	return client_admin_ask(&command->admin, CODEC_KAFKA_DELETE_GROUPS, &request, take_deleted, command, error);
 }
 
 /* ---- the command ---- */
@@ -310,20 +311,20 @@ static pyr_result run(struct command *command, size_t verb, struct pyr_error *er
 	command->net = command->loop ? os_real_net_new(command->loop) : NULL;
 	if (!command->net)
 		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
-	PYR_TRY(bench_admin_open(&command->admin, command->loop, command->net, command->host, command->port, error));
+	PYR_TRY(client_admin_open(&command->admin, command->loop, command->net, command->host, command->port, error));
 	return verbs[verb].run(command, error);
 }
 
 static void clean_up(struct command *command)
 {
 	if (command->net) {
-		bench_admin_close(&command->admin);
+		client_admin_close(&command->admin);
 		os_real_net_free(command->net);
 	}
 	if (command->loop)
 		os_real_loop_free(command->loop);
 	if (command->net)
-		bench_admin_deinit(&command->admin);
+		client_admin_deinit(&command->admin);
 	cli_table_free(&command->table);
 }
 

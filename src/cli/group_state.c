@@ -25,7 +25,7 @@ static pyr_result refused(struct pyr_error *error, const struct cli_group *group
 {
 	char name[32];
 	return pyr_fail(error, PYR_CANCELLED, "group %s: the broker answers %s", group->name,
-	                bench_kafka_error(code, name));
+	                client_kafka_error(code, name));
 }
 
 static pyr_result out_of_memory(struct pyr_error *error)
@@ -91,7 +91,7 @@ static pyr_result add_assignment(struct cli_group *group,
 	return result;
 }
 
-static pyr_result take_classic(struct bench_admin *admin, const void *message, struct pyr_error *error)
+static pyr_result take_classic(struct client_admin *admin, const void *message, struct pyr_error *error)
 {
 	const struct codec_kafka_describe_groups_response *response = message;
 	struct cli_group *group = admin->take_context;
@@ -111,7 +111,7 @@ static pyr_result take_classic(struct bench_admin *admin, const void *message, s
 	return pyr_ok();
 }
 
-static pyr_result take_consumers(struct bench_admin *admin, const void *message, struct pyr_error *error)
+static pyr_result take_consumers(struct client_admin *admin, const void *message, struct pyr_error *error)
 {
 	const struct codec_kafka_consumer_group_describe_response *response = message;
 	struct cli_group *group = admin->take_context;
@@ -138,7 +138,7 @@ static pyr_result take_consumers(struct bench_admin *admin, const void *message,
 	return pyr_ok();
 }
 
-pyr_result cli_group_ask_members(struct bench_admin *admin, struct cli_group *group, struct pyr_error *error)
+pyr_result cli_group_ask_members(struct client_admin *admin, struct cli_group *group, struct pyr_error *error)
 {
 	struct codec_kafka_describe_groups_request classic = codec_kafka_describe_groups_request_default;
 	struct codec_kafka_consumer_group_describe_request consumers =
@@ -146,15 +146,15 @@ pyr_result cli_group_ask_members(struct bench_admin *admin, struct cli_group *gr
 	struct base_bytes name = text(group->name);
 	classic.groups = consumers.group_ids = &name;
 	classic.groups_count = consumers.group_ids_count = 1;
-	PYR_TRY(bench_admin_ask(admin, CODEC_KAFKA_DESCRIBE_GROUPS, &classic, take_classic, group, error));
+	PYR_TRY(client_admin_ask(admin, CODEC_KAFKA_DESCRIBE_GROUPS, &classic, take_classic, group, error));
 	if (group->found || admin->versions.of[CODEC_KAFKA_CONSUMER_GROUP_DESCRIBE] < 0)
 		return pyr_ok();
-	return bench_admin_ask(admin, CODEC_KAFKA_CONSUMER_GROUP_DESCRIBE, &consumers, take_consumers, group, error);
+	return client_admin_ask(admin, CODEC_KAFKA_CONSUMER_GROUP_DESCRIBE, &consumers, take_consumers, group, error);
 }
 
 /* ---- offsets ---- */
 
-static pyr_result take_offsets(struct bench_admin *admin, const void *message, struct pyr_error *error)
+static pyr_result take_offsets(struct client_admin *admin, const void *message, struct pyr_error *error)
 {
 	const struct codec_kafka_offset_fetch_response *response = message;
 	struct cli_group *group = admin->take_context;
@@ -171,16 +171,16 @@ static pyr_result take_offsets(struct bench_admin *admin, const void *message, s
 	return pyr_ok();
 }
 
-pyr_result cli_group_ask_offsets(struct bench_admin *admin, struct cli_group *group, struct pyr_error *error)
+pyr_result cli_group_ask_offsets(struct client_admin *admin, struct cli_group *group, struct pyr_error *error)
 {
 	struct codec_kafka_offset_fetch_request request = codec_kafka_offset_fetch_request_default;
 	request.group_id = text(group->name);
-	return bench_admin_ask(admin, CODEC_KAFKA_OFFSET_FETCH, &request, take_offsets, group, error);
+	return client_admin_ask(admin, CODEC_KAFKA_OFFSET_FETCH, &request, take_offsets, group, error);
 }
 
 /* ---- where partitions are at a time ---- */
 
-static pyr_result take_times(struct bench_admin *admin, const void *message, struct pyr_error *error)
+static pyr_result take_times(struct client_admin *admin, const void *message, struct pyr_error *error)
 {
 	const struct codec_kafka_list_offsets_response *response = message;
 	struct cli_group *group = admin->take_context;
@@ -199,7 +199,7 @@ static pyr_result take_times(struct bench_admin *admin, const void *message, str
 }
 
 /* A topic for each partition: longer than need be, and right. */
-pyr_result cli_group_ask_times(struct bench_admin *admin, struct cli_group *group, int64_t time_ms,
+pyr_result cli_group_ask_times(struct client_admin *admin, struct cli_group *group, int64_t time_ms,
                                struct pyr_error *error)
 {
 	struct codec_kafka_list_offsets_request request = codec_kafka_list_offsets_request_default;
@@ -216,7 +216,7 @@ pyr_result cli_group_ask_times(struct bench_admin *admin, struct cli_group *grou
 	}
 	request.topics_count = group->count;
 	if (result.code == PYR_OK && group->count > 0)
-		result = bench_admin_ask(admin, CODEC_KAFKA_LIST_OFFSETS, &request, take_times, group, error);
+		result = client_admin_ask(admin, CODEC_KAFKA_LIST_OFFSETS, &request, take_times, group, error);
 	free(request.topics);
 	free(partitions);
 	return result;
@@ -246,7 +246,7 @@ static void find_record(struct codec_kafka_records records, struct first_record 
 	}
 }
 
-static pyr_result take_record(struct bench_admin *admin, const void *message, struct pyr_error *error)
+static pyr_result take_record(struct client_admin *admin, const void *message, struct pyr_error *error)
 {
 	const struct codec_kafka_fetch_response *response = message;
 	(void)error; /* no record: its time is not known */
@@ -255,7 +255,7 @@ static pyr_result take_record(struct bench_admin *admin, const void *message, st
 	return pyr_ok();
 }
 
-static pyr_result ask_first(struct bench_admin *admin, struct cli_group_partition *row, int64_t now_ms,
+static pyr_result ask_first(struct client_admin *admin, struct cli_group_partition *row, int64_t now_ms,
                             struct pyr_error *error)
 {
 	struct first_record first = {row->offset, -1};
@@ -268,13 +268,13 @@ static pyr_result ask_first(struct bench_admin *admin, struct cli_group_partitio
 	partition.max_bytes = FETCH_BYTES; /* the whole batch comes nevertheless */
 	request.topics = &topic;
 	request.topics_count = 1;
-	PYR_TRY(bench_admin_ask(admin, CODEC_KAFKA_FETCH, &request, take_record, &first, error));
+	PYR_TRY(client_admin_ask(admin, CODEC_KAFKA_FETCH, &request, take_record, &first, error));
 	if (first.timestamp_ms >= 0)
 		row->lag_ms = now_ms > first.timestamp_ms ? now_ms - first.timestamp_ms : 0;
 	return pyr_ok();
 }
 
-pyr_result cli_group_ask_lag(struct bench_admin *admin, struct cli_group *group, int64_t now_ms,
+pyr_result cli_group_ask_lag(struct client_admin *admin, struct cli_group *group, int64_t now_ms,
                              struct pyr_error *error)
 {
 	PYR_TRY(cli_group_ask_times(admin, group, -1, error));
@@ -290,7 +290,7 @@ pyr_result cli_group_ask_lag(struct bench_admin *admin, struct cli_group *group,
 
 /* ---- commit ---- */
 
-static pyr_result take_committed(struct bench_admin *admin, const void *message, struct pyr_error *error)
+static pyr_result take_committed(struct client_admin *admin, const void *message, struct pyr_error *error)
 {
 	const struct codec_kafka_offset_commit_response *response = message;
 	for (size_t i = 0; i < response->topics_count; i++)
@@ -301,7 +301,7 @@ static pyr_result take_committed(struct bench_admin *admin, const void *message,
 	return pyr_ok();
 }
 
-pyr_result cli_group_commit(struct bench_admin *admin, const struct cli_group *group, struct pyr_error *error)
+pyr_result cli_group_commit(struct client_admin *admin, const struct cli_group *group, struct pyr_error *error)
 {
 	struct codec_kafka_offset_commit_request request = codec_kafka_offset_commit_request_default;
 	request.topics = calloc(group->count + 1, sizeof *request.topics);
@@ -317,8 +317,8 @@ pyr_result cli_group_commit(struct bench_admin *admin, const struct cli_group *g
 	}
 	request.topics_count = group->count;
 	if (result.code == PYR_OK)
-		result = bench_admin_ask(admin, CODEC_KAFKA_OFFSET_COMMIT, &request, take_committed,
-		                         (void *)(uintptr_t)group, error);
+		result = client_admin_ask(admin, CODEC_KAFKA_OFFSET_COMMIT, &request, take_committed,
+		                          (void *)(uintptr_t)group, error);
 	free(request.topics);
 	free(partitions);
 	return result;

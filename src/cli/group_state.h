@@ -2,7 +2,7 @@
 #ifndef PYRALOG_CLI_GROUP_STATE_H
 #define PYRALOG_CLI_GROUP_STATE_H
 
-#include "bench/admin.h"
+#include "client/admin.h"
 
 struct cli_group_partition {
 	char topic[250];
@@ -23,17 +23,17 @@ struct cli_group {
 
 void cli_group_free(struct cli_group *group);
 /* State and members. `found` tells whether there is one. */
-pyr_result cli_group_ask_members(struct bench_admin *admin, struct cli_group *group, struct pyr_error *error);
-pyr_result cli_group_ask_offsets(struct bench_admin *admin, struct cli_group *group, struct pyr_error *error);
+pyr_result cli_group_ask_members(struct client_admin *admin, struct cli_group *group, struct pyr_error *error);
+pyr_result cli_group_ask_offsets(struct client_admin *admin, struct cli_group *group, struct pyr_error *error);
 /* Ends of all its partitions, and how old the first record is that was not consumed. */
-pyr_result cli_group_ask_lag(struct bench_admin *admin, struct cli_group *group, int64_t now_ms,
+pyr_result cli_group_ask_lag(struct client_admin *admin, struct cli_group *group, int64_t now_ms,
                              struct pyr_error *error);
 /* The partition's row, made if it is not there. NULL: memory is out. */
 struct cli_group_partition *cli_group_partition(struct cli_group *group, struct base_bytes topic, int32_t partition);
 /* Offsets of one topic's partitions at a time (-1 end, -2 beginning, else milliseconds), into `end`. */
-pyr_result cli_group_ask_times(struct bench_admin *admin, struct cli_group *group, int64_t time_ms,
+pyr_result cli_group_ask_times(struct client_admin *admin, struct cli_group *group, int64_t time_ms,
                                struct pyr_error *error);
 /* Commits `offset` of all rows, as nobody's member. */
-pyr_result cli_group_commit(struct bench_admin *admin, const struct cli_group *group, struct pyr_error *error);
+pyr_result cli_group_commit(struct client_admin *admin, const struct cli_group *group, struct pyr_error *error);
 
 #endif

@@ -62,7 +62,7 @@ struct producer {
 
 /* ---- sending ---- */
 
-static pyr_result take_answer(struct bench_admin *admin, const void *message, struct pyr_error *error)
+static pyr_result take_answer(struct client_admin *admin, const void *message, struct pyr_error *error)
 {
 	const struct codec_kafka_produce_response *response = message;
 	char name[32];
@@ -72,7 +72,7 @@ static pyr_result take_answer(struct bench_admin *admin, const void *message, st
 			if (response->topics[i].partitions[j].error_code != 0)
 				return pyr_fail(error, PYR_CANCELLED, "partition %d is not written: %s",
 				                response->topics[i].partitions[j].index,
-				                bench_kafka_error(response->topics[i].partitions[j].error_code, name));
+				                client_kafka_error(response->topics[i].partitions[j].error_code, name));
 	return pyr_ok();
 }
 
@@ -114,8 +114,8 @@ static pyr_result send_pending(struct producer *producer, struct pyr_error *erro
 	request.topics_count = 1;
 	pyr_result result = build(producer, &topic);
 	if (result.code == PYR_OK)
-		result = bench_admin_ask(&producer->broker.admin, CODEC_KAFKA_PRODUCE, &request, take_answer, producer,
-		                         error);
+		result = client_admin_ask(&producer->broker.admin, CODEC_KAFKA_PRODUCE, &request, take_answer, producer,
+		                          error);
 	for (size_t i = 0; i < topic.partitions_count; i++)
 		base_slice_release(&producer->batches[i]);
 	producer->sent += result.code == PYR_OK ? producer->pending : 0;
@@ -220,9 +220,9 @@ static pyr_result prepare(struct producer *producer, struct pyr_error *error)
 	producer->only = -1;
 	PYR_TRY(parse(producer, error));
 	PYR_TRY(cli_broker_open(&producer->broker, producer->options, error));
-	PYR_TRY(bench_admin_topic(&producer->broker.admin, producer->topic, &producer->partition_count, error));
+	PYR_TRY(client_admin_topic(&producer->broker.admin, producer->topic, &producer->partition_count, error));
 	if (producer->partition_count == 0) {
-		PYR_TRY(bench_admin_create(&producer->broker.admin, producer->topic, (uint32_t)-1, "", error));
+		PYR_TRY(client_admin_create(&producer->broker.admin, producer->topic, (uint32_t)-1, "", error));
 		PYR_TRY(cli_broker_partitions(&producer->broker, producer->topic, &producer->partition_count, error));
 	}
 	if (cli_option_get(producer->options, "partition")[0])

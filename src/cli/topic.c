@@ -50,7 +50,7 @@ static pyr_result refused(const struct command *command, const char *what, int16
 {
 	char name[32];
 	return pyr_fail(error, PYR_CANCELLED, "topic %s is not %s: %s%s%.*s", command->topic, what,
-	                bench_kafka_error(code, name), why.bytes > 0 ? ": " : "", (int)why.bytes,
+	                client_kafka_error(code, name), why.bytes > 0 ? ": " : "", (int)why.bytes,
 	                why.data ? (const char *)why.data : "");
 }
 
@@ -58,7 +58,7 @@ static pyr_result refused(const struct command *command, const char *what, int16
 
 static const struct cli_column list_columns[] = {{"TOPIC", false}, {"PARTITIONS", true}, {"INTERNAL", false}};
 
-static pyr_result take_list(struct bench_admin *admin, const void *message, struct pyr_error *error)
+static pyr_result take_list(struct client_admin *admin, const void *message, struct pyr_error *error)
 {
 	const struct codec_kafka_metadata_response *response = message;
 	struct command *command = admin->take_context;
@@ -82,7 +82,7 @@ static pyr_result list(struct command *command, struct pyr_error *error)
 	request.topics = NULL; /* all */
 	request.allow_auto_topic_creation = false;
 	cli_table_init(&command->table, list_columns, sizeof list_columns / sizeof list_columns[0]);
-	PYR_TRY(bench_admin_ask(&command->broker.admin, CODEC_KAFKA_METADATA, &request, take_list, command, error));
+	PYR_TRY(client_admin_ask(&command->broker.admin, CODEC_KAFKA_METADATA, &request, take_list, command, error));
 	return cli_table_print(&command->table, command->format);
 }
 
@@ -110,7 +110,7 @@ static pyr_result parse_settings(const struct command *command, struct setting s
 
 /* ---- create ---- */
 
-static pyr_result take_created(struct bench_admin *admin, const void *message, struct pyr_error *error)
+static pyr_result take_created(struct client_admin *admin, const void *message, struct pyr_error *error)
 {
 	const struct codec_kafka_create_topics_response *response = message;
 	for (size_t i = 0; i < response->topics_count; i++)
@@ -142,8 +142,8 @@ static pyr_result create(struct command *command, struct pyr_error *error)
 	request.topics = &topic;
 	request.topics_count = 1;
 	request.timeout_ms = TIMEOUT_MS;
-	return bench_admin_ask(&command->broker.admin, CODEC_KAFKA_CREATE_TOPICS, &request, take_created, command,
-	                       error);
+	return client_admin_ask(&command->broker.admin, CODEC_KAFKA_CREATE_TOPICS, &request, take_created, command,
+	                        error);
 }
 
 /* ---- describe ---- */
@@ -156,10 +156,10 @@ static pyr_result print_partitions(struct command *command, struct pyr_error *er
 {
 	uint32_t count;
 	PYR_TRY(cli_broker_partitions(&command->broker, command->topic, &count, error));
-	struct bench_range *ranges = calloc(count, sizeof *ranges);
+	struct client_range *ranges = calloc(count, sizeof *ranges);
 	if (!ranges)
 		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
-	pyr_result result = bench_admin_ranges(&command->broker.admin, command->topic, count, ranges, error);
+	pyr_result result = client_admin_ranges(&command->broker.admin, command->topic, count, ranges, error);
 	cli_table_init(&command->table, partition_columns, 4);
 	for (uint32_t i = 0; i < count && result.code == PYR_OK; i++) {
 		cli_table_row(&command->table);
@@ -172,7 +172,7 @@ static pyr_result print_partitions(struct command *command, struct pyr_error *er
 	return result.code == PYR_OK ? cli_table_print(&command->table, command->format) : result;
 }
 
-static pyr_result take_settings(struct bench_admin *admin, const void *message, struct pyr_error *error)
+static pyr_result take_settings(struct client_admin *admin, const void *message, struct pyr_error *error)
 {
 	const struct codec_kafka_describe_configs_response *response = message;
 	struct command *command = admin->take_context;
@@ -209,15 +209,15 @@ static pyr_result describe(struct command *command, struct pyr_error *error)
 	resource.resource_name = cli_text(command->topic);
 	request.resources = &resource;
 	request.resources_count = 1;
-	PYR_TRY(bench_admin_ask(&command->broker.admin, CODEC_KAFKA_DESCRIBE_CONFIGS, &request, take_settings, command,
-	                        error));
+	PYR_TRY(client_admin_ask(&command->broker.admin, CODEC_KAFKA_DESCRIBE_CONFIGS, &request, take_settings, command,
+	                         error));
 	printf("\n");
 	return cli_table_print(&command->table, command->format);
 }
 
 /* ---- alter ---- */
 
-static pyr_result take_grown(struct bench_admin *admin, const void *message, struct pyr_error *error)
+static pyr_result take_grown(struct client_admin *admin, const void *message, struct pyr_error *error)
 {
 	const struct codec_kafka_create_partitions_response *response = message;
 	for (size_t i = 0; i < response->results_count; i++)
@@ -238,11 +238,11 @@ static pyr_result grow(struct command *command, struct pyr_error *error)
 	request.topics = &topic;
 	request.topics_count = 1;
 	request.timeout_ms = TIMEOUT_MS;
-	return bench_admin_ask(&command->broker.admin, CODEC_KAFKA_CREATE_PARTITIONS, &request, take_grown, command,
-	                       error);
+	return client_admin_ask(&command->broker.admin, CODEC_KAFKA_CREATE_PARTITIONS, &request, take_grown, command,
+	                        error);
 }
 
-static pyr_result take_altered(struct bench_admin *admin, const void *message, struct pyr_error *error)
+static pyr_result take_altered(struct client_admin *admin, const void *message, struct pyr_error *error)
 {
 	const struct codec_kafka_incremental_alter_configs_response *response = message;
 	for (size_t i = 0; i < response->responses_count; i++)
@@ -279,15 +279,15 @@ static pyr_result alter(struct command *command, struct pyr_error *error)
 		PYR_TRY(grow(command, error));
 	return resource.configs_count == 0
 	               ? pyr_ok()
-	               : bench_admin_ask(&command->broker.admin, CODEC_KAFKA_INCREMENTAL_ALTER_CONFIGS, &request,
-	                                 take_altered, command, error);
+	               : client_admin_ask(&command->broker.admin, CODEC_KAFKA_INCREMENTAL_ALTER_CONFIGS, &request,
+	                                  take_altered, command, error);
 }
 
 static pyr_result delete (struct command *command, struct pyr_error *error)
 {
 	uint32_t count;
 	PYR_TRY(cli_broker_partitions(&command->broker, command->topic, &count, error));
-	return bench_admin_delete(&command->broker.admin, command->topic, error);
+	return client_admin_delete(&command->broker.admin, command->topic, error);
 }
 
 static pyr_result infer(struct command *command, struct pyr_error *error)

@@ -26,6 +26,7 @@ void os_real_net_free(struct os_net *net);
 /* The files below `root`, which is made if it is not there. PYR_IO with a sentence. */
 pyr_result os_real_disk_new(const char *root, struct os_disk **ret_disk, struct pyr_error *error);
 void os_real_disk_free(struct os_disk *disk);
+bool os_real_path_exists(const char *path); /* any path; makes nothing */
 
 /* A one-shot alarm to the microsecond, where the loop's timers keep to milliseconds: for load generators. NULL: out of
  * memory or of file descriptors. Free it before the loop. */

@@ -81,7 +81,9 @@ void query_rewrite_like(struct query_rewrite *rewrite, json_t *body)
 	json_t *pattern = json_object_get(body, "rexpr");
 	const char *literal = literal_of(pattern);
 	struct query_extent extent = query_operator_extent(rewrite->parse, body);
-	if (json_object_get(pattern, "FuncCall") || (literal && !strchr(literal, '\\')) || extent.to == 0)
+	json_t *names = json_object_get(json_object_get(pattern, "FuncCall"), "funcname");
+	bool told = names && is(query_node_name(names, json_array_size(names) - 1), "like_escape");
+	if (told || (literal && !strchr(literal, '\\')) || extent.to == 0)
 		return;
 	query_edit_add(&rewrite->edits, QUERY_EDIT_CLOSE, extent.to, 0, " ESCAPE '\\'");
 }

@@ -306,3 +306,8 @@ void os_real_disk_free(struct os_disk *disk)
 	close(real->root);
 	free(real);
 }
+
+bool os_real_path_exists(const char *path)
+{
+	return access(path, F_OK) == 0;
+}

@@ -104,7 +104,7 @@ static void on_done(void *context, const struct pyr_record *record, enum pyr_sta
 static void test_producer(struct pyralog *log)
 {
 	struct told told = {0};
-	struct pyr_producer_options options = {sizeof options, 10000, on_done, &told};
+	struct pyr_producer_options options = {sizeof options, 10000, on_done, &told, 0};
 	struct pyr_producer *producer;
 	struct pyr_reader *reader;
 	struct pyr_record record;
@@ -134,6 +134,51 @@ static void test_producer(struct pyralog *log)
 	CHECK(told.failed == 1);
 	OK(pyr_producer_flush(producer, &failure)); /* nothing is left */
 	pyr_producer_free(producer);
+}
+
+struct told_in_background {
+	pthread_t thread; /* which adds */
+	long count;
+	int64_t next_offset;
+	bool in_order, elsewhere; /* on another thread */
+};
+
+static void on_told(void *context, const struct pyr_record *record, enum pyr_status status)
+{
+	struct told_in_background *told = context;
+	told->in_order = told->in_order && status == PYR_STATUS_OK && record->offset == told->next_offset;
+	told->elsewhere = told->elsewhere && !pthread_equal(pthread_self(), told->thread);
+	told->next_offset += 1;
+	told->count += 1;
+}
+
+static void test_background_producer(struct pyralog *log)
+{
+	struct told_in_background told = {.thread = pthread_self(), .in_order = true, .elsewhere = true};
+	struct pyr_producer_options options = {sizeof options, 64 << 10, on_told, &told, 5};
+	struct pyr_producer *producer;
+	struct pyr_reader *reader;
+	struct pyr_record record = pyr_record_of("k", "some value that fills the buffer"), read;
+	OK(pyr_topic_create(log, "background", 1, &failure));
+	OK(pyr_producer_new(log, "background", &options, &producer, &failure));
+	for (int i = 0; i < 10 * RECORDS; i++)
+		OK(pyr_producer_add(producer, &record, &failure));
+	OK(pyr_producer_flush(producer, &failure));
+	CHECK(told.count == 10 * RECORDS && told.in_order && told.elsewhere);
+	/* Without a flush it goes by itself. */
+	OK(pyr_reader_open(log, "background", 0, 10 * RECORDS, &reader, &failure));
+	OK(pyr_producer_add(producer, &record, &failure));
+	OK(pyr_reader_next(reader, PATIENCE_MS, &read, &failure));
+	pyr_reader_close(reader);
+	OK(pyr_producer_flush(producer, &failure));
+	OK(pyr_topic_delete(log, "background", &failure));
+	told.in_order = true;
+	OK(pyr_producer_add(producer, &record, &failure));
+	FAILS(pyr_producer_flush(producer, &failure), PYR_STATUS_NOT_FOUND);
+	CHECK(!told.in_order); /* it was told, too */
+	OK(pyr_producer_flush(producer, &failure));
+	OK(pyr_producer_add(producer, &record, &failure));
+	pyr_producer_free(producer); /* with something in it */
 }
 
 static void test_reader(struct pyralog *log)
@@ -228,7 +273,7 @@ static bool is_value(const struct ArrowArray *batch, int64_t column, const void 
 
 static void test_arrow_types(struct pyralog *log)
 {
-	static const char *const formats[] = {"b", "s", "i",   "l",    "f",       "g", "u",
+	static const char *const formats[] = {"b", "s", "i",   "l",    "f",       "g", "d:38,16",
 	                                      "u", "z", "tdD", "tsu:", "tsu:UTC", "i"};
 	struct ArrowArrayStream stream = stream_of(
 		log, "SELECT 1 = 1, 7::int2, -8::int4, 9000000000::int8, 1.5::float4, -0.25::float8,"
@@ -245,7 +290,8 @@ static void test_arrow_types(struct pyralog *log)
 	CHECK((*(const uint8_t *)batch.children[0]->buffers[1] & 1) == 1);
 	CHECK(is_value(&batch, 1, &(int16_t){7}, 2) && is_value(&batch, 2, &(int32_t){-8}, 4));
 	CHECK(is_value(&batch, 3, &(int64_t){9000000000}, 8) && is_value(&batch, 4, &(float){1.5f}, 4));
-	CHECK(is_value(&batch, 5, &(double){-0.25}, 8) && is_value(&batch, 6, "12.50", 5));
+	CHECK(is_value(&batch, 5, &(double){-0.25}, 8) &&
+	      is_value(&batch, 6, (const int64_t[]){125000000000000000, 0}, 16));
 	CHECK(is_value(&batch, 7, "text", 4) && is_value(&batch, 8, "\0\377", 2));
 	CHECK(((const int32_t *)batch.children[8]->buffers[1])[1] == 2);
 	CHECK(is_value(&batch, 9, &(int32_t){19782}, 4) && is_value(&batch, 10, &(int64_t){1500000}, 8));
@@ -276,6 +322,118 @@ static void test_arrow_batches(struct pyralog *log)
 	stream = stream_of(log, "SELECT 1 AS a WHERE false");
 	CHECK(stream.get_next(&stream, &batch) == 0 && !batch.release);
 	stream.release(&stream);
+}
+
+/* ---- rows as they come ---- */
+
+static void test_query(struct pyralog *log)
+{
+	const char *const most[] = {"99999"};
+	struct pyr_query *query;
+	struct pyr_rows *rows;
+	size_t count = 0, batches = 0, got;
+	long long sum = 0;
+	OK(pyr_query_start(log, "SELECT i FROM generate_series(0, $1::int4) AS g(i)", most, 1, &query, &failure));
+	do {
+		OK(pyr_query_next(query, &rows, &failure));
+		got = pyr_rows_count(rows);
+		for (size_t i = 0; i < got; i++)
+			sum += atoll(pyr_rows_value(rows, i, 0));
+		count += got;
+		batches += got > 0;
+		pyr_rows_free(rows);
+	} while (got > 0);
+	CHECK(count == 100000 && sum == 4999950000 && batches > 10);
+	FAILS(pyr_query_next(query, &rows, &failure), PYR_STATUS_USAGE);
+	pyr_query_free(query);
+	OK(pyr_query_start(log, "SELECT i FROM generate_series(0, 999999) AS g(i)", NULL, 0, &query, &failure));
+	OK(pyr_query_next(query, &rows, &failure));
+	pyr_rows_free(rows);
+	pyr_query_free(query); /* in the middle */
+	pyr_query_free(NULL);
+	FAILS(pyr_query_start(log, "BEGIN", NULL, 0, &query, &failure), PYR_STATUS_NOT_SUPPORTED);
+	OK(pyr_query_start(log, "SELECT nope", NULL, 0, &query, &failure));
+	FAILS(pyr_query_next(query, &rows, &failure), PYR_STATUS_QUERY);
+	CHECK(strcmp(failure.sqlstate, "42703") == 0);
+	pyr_query_free(query);
+}
+
+/* An endless one: rows come as they are written. */
+static void test_query_over_tail(struct pyralog *log)
+{
+	struct pyr_record record = pyr_record_of("k", "first");
+	struct pyr_query *query;
+	struct pyr_rows *rows;
+	OK(pyr_topic_create(log, "endless", 1, &failure));
+	OK(pyr_produce(log, "endless", &record, 1, &failure));
+	OK(pyr_query_start(log, "SELECT value FROM TAIL(endless, from => 'earliest')", NULL, 0, &query, &failure));
+	OK(pyr_query_next(query, &rows, &failure));
+	CHECK(pyr_rows_count(rows) == 1 && strcmp(pyr_rows_value(rows, 0, 0), "first") == 0);
+	pyr_rows_free(rows);
+	for (int i = 0; i < 3; i++) {
+		OK(pyr_produce(log, "endless", &record, 1, &failure));
+		OK(pyr_query_next(query, &rows, &failure));
+		CHECK(pyr_rows_count(rows) == 1);
+		pyr_rows_free(rows);
+	}
+	pyr_query_free(query);
+}
+
+static void *next_of(void *context)
+{
+	struct pyr_rows *rows;
+	static struct pyr_failure told;
+	enum pyr_status status;
+	while ((status = pyr_query_next(context, &rows, &told)) == PYR_STATUS_OK)
+		pyr_rows_free(rows);
+	return status == PYR_STATUS_QUERY ? told.sqlstate : NULL;
+}
+
+static void test_query_is_cancelled(struct pyralog *log)
+{
+	static const char *const texts[] = {
+		"SELECT value FROM TAIL(endless)",
+		"SELECT count(*) FROM generate_series(0, 999999) a(i), generate_series(0, 999999) b(i) WHERE a.i = b.i "
+		"+ 1"
+		" OR a.i * b.i = 7",
+		"SELECT 1 FROM generate_series(0, 999999) a(i), generate_series(0, 999999) b(i)"};
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		struct pyr_query *query;
+		pthread_t thread;
+		void *sqlstate;
+		OK(pyr_query_start(log, texts[i], NULL, 0, &query, &failure));
+		CHECK(pthread_create(&thread, NULL, next_of, query) == 0);
+		pyr_query_cancel(query);
+		pthread_join(thread, &sqlstate);
+		CHECK(sqlstate && strcmp(sqlstate, "57014") == 0);
+		pyr_query_free(query);
+	}
+}
+
+static void test_query_as_arrow(struct pyralog *log)
+{
+	struct pyr_query *query;
+	struct ArrowArrayStream stream;
+	struct ArrowSchema schema;
+	struct ArrowArray batch;
+	int64_t rows = 0;
+	OK(pyr_query_start(log, "SELECT i::int8 FROM generate_series(0, 99999) AS g(i)", NULL, 0, &query, &failure));
+	OK(pyr_query_arrow(query, &stream, &failure));
+	CHECK(stream.get_schema(&stream, &schema) == 0 && strcmp(schema.children[0]->format, "l") == 0);
+	schema.release(&schema);
+	while (stream.get_next(&stream, &batch) == 0 && batch.release) {
+		CHECK(((const int64_t *)batch.children[0]->buffers[1])[0] == rows);
+		rows += batch.length;
+		batch.release(&batch);
+	}
+	CHECK(rows == 100000);
+	stream.release(&stream);
+	OK(pyr_query_start(log, "SELECT value FROM TAIL(endless)", NULL, 0, &query, &failure));
+	OK(pyr_query_arrow(query, &stream, &failure));
+	pyr_query_cancel(query);
+	CHECK(stream.get_next(&stream, &batch) != 0 && stream.get_last_error(&stream));
+	stream.release(&stream);
+	OK(pyr_topic_delete(log, "endless", &failure));
 }
 
 static void *produce_some(void *context)
@@ -347,11 +505,16 @@ int main(int argc, char **argv)
 	             {"topics", test_topics},
 	             {"produce", test_produce},
 	             {"producer", test_producer},
+	             {"background producer", test_background_producer},
 	             {"reader", test_reader},
 	             {"sql", test_sql},
 	             {"sql errors", test_sql_errors},
 	             {"arrow types", test_arrow_types},
 	             {"arrow batches", test_arrow_batches},
+	             {"query", test_query},
+	             {"query over tail", test_query_over_tail},
+	             {"query is cancelled", test_query_is_cancelled},
+	             {"query as arrow", test_query_as_arrow},
 	             {"threads", test_threads}};
 	if (argc < 3)
 		return 2;

@@ -39,7 +39,8 @@ def pytest_runtest_makereport(item, call):
     if call.when != "call" or not told:
         return
     RESULTS.mkdir(parents=True, exist_ok=True)
-    rows = [{"client": client, "version": version, "what": what, "passed": outcome.get_result().passed}
+    protocol = "Kafka" if "kafka" in item.nodeid else "SQL"
+    rows = [{"protocol": protocol, "client": client, "version": version, "what": what, "passed": outcome.get_result().passed}
             for client, version, what in told]
     name = "".join(c if c.isalnum() else "-" for c in item.name)
     (RESULTS / f"{name}.json").write_text(json.dumps(rows, indent=1))

@@ -1,5 +1,6 @@
 """Drivers of other languages, unmodified, against a server: pgjdbc, node-postgres, pgx and lib/pq, tokio-postgres. They are
 fetched and built by their own tools, into .deps/clients, so this is `make test-clients` and not `make test`."""
+import re
 import shutil
 
 import pytest
@@ -36,8 +37,22 @@ def rust():
     return [path / "target" / "debug" / "client"]
 
 
+SHOWN = {  # name, where its version stands and how, what the program does with it
+    "java": [("pgjdbc", "java/pom.xml", r"<artifactId>postgresql</artifactId>\s*<version>([^<]+)",
+              "metadata; prepared statements in text and binary; batches, fetch sizes, transactions, COPY, errors")],
+    "node_js": [("node-postgres", "node/package.json", r'"pg": "([^"]+)"',
+                 "text and prepared statements, a pool, transactions, cursors and streams, errors")],
+    "go": [("pgx", "go/go.mod", r"jackc/pgx/v5 v(\S+)", "values in binary, a pool, batches, transactions, COPY, errors, cancelling"),
+           ("lib/pq", "go/go.mod", r"lib/pq v(\S+)", "database/sql: statements with parameters, rows")],
+    "rust": [("tokio-postgres", "rust/Cargo.toml", r'tokio-postgres = \{ version = "=([^"]+)"',
+              "values in binary, row streams, portals, transactions, COPY both ways")],
+}
+
+
 @pytest.mark.parametrize("client", [java, node_js, go, rust])
-def test_client(node, client):
+def test_client(node, client, shows):
+    for name, path, version, what in SHOWN[client.__name__]:
+        shows(name, re.search(version, (HERE / path).read_text()).group(1), what)
     topic, producer = f"clients-{client.__name__}", Producer({"bootstrap.servers": node.kafka})
     for i in range(10):
         producer.produce(topic, key=b"k", value=str(i).encode(), partition=0)

@@ -1,5 +1,5 @@
 /* Topics and offsets, asked one at a time (see admin.h). */
-#include "bench/admin.h"
+#include "client/admin.h"
 
 #include "base/table.h"
 #include "codec/kafka/api.h"
@@ -61,7 +61,7 @@ static const struct {
 	{89, "THROTTLING_QUOTA_EXCEEDED"},
 };
 
-const char *bench_kafka_error(int16_t code, char ret_text[32])
+const char *client_kafka_error(int16_t code, char ret_text[32])
 {
 	for (size_t i = 0; i < sizeof error_names / sizeof error_names[0]; i++)
 		if (error_names[i].code == code)
@@ -74,7 +74,7 @@ static pyr_result refused(struct pyr_error *error, const char *what, const char 
 {
 	char text[32];
 	return pyr_fail(error, PYR_CANCELLED, "the broker refuses %s %s: %s", what, name,
-	                bench_kafka_error(code, text));
+	                client_kafka_error(code, text));
 }
 
 static bool not_there_yet(int16_t code)
@@ -84,7 +84,7 @@ static bool not_there_yet(int16_t code)
 
 /* ---- one question, one answer ---- */
 
-static void over(struct bench_admin *admin, pyr_result result)
+static void over(struct client_admin *admin, pyr_result result)
 {
 	if (admin->is_over)
 		return;
@@ -96,7 +96,7 @@ static void over(struct bench_admin *admin, pyr_result result)
 
 static void on_answered(void *context, int16_t key, const void *response)
 {
-	struct bench_admin *admin = context;
+	struct client_admin *admin = context;
 	(void)key;
 	if (!admin->is_over)
 		over(admin, admin->take(admin, response, admin->error));
@@ -104,40 +104,40 @@ static void on_answered(void *context, int16_t key, const void *response)
 
 static void on_lost(void *context, const char *why)
 {
-	struct bench_admin *admin = context;
+	struct client_admin *admin = context;
 	over(admin, pyr_fail(admin->error, PYR_NETWORK, "no broker answers at %s:%u (%s): is it running there?",
 	                     admin->host, admin->port, why));
 }
 
 static void on_late(struct os_timer *timer)
 {
-	struct bench_admin *admin = BASE_CONTAINER(timer, struct bench_admin, timer);
+	struct client_admin *admin = BASE_CONTAINER(timer, struct client_admin, timer);
 	over(admin, pyr_fail(admin->error, PYR_NETWORK, "the broker at %s:%u gives no answer within %u s: see its log",
 	                     admin->host, admin->port, admin->patience_s));
 }
 
-static const struct bench_link_handler handler = {on_answered, NULL, on_lost};
+static const struct client_link_handler handler = {on_answered, NULL, on_lost};
 
-static pyr_result connect_link(struct bench_admin *admin, struct pyr_error *error)
+static pyr_result connect_link(struct client_admin *admin, struct pyr_error *error)
 {
-	if (bench_link_open(&admin->link, admin->net, admin->host, admin->port, &admin->versions, 1, &handler, admin)
+	if (client_link_open(&admin->link, admin->net, admin->host, admin->port, &admin->versions, 1, &handler, admin)
 	            .code != PYR_OK)
 		return pyr_fail(error, PYR_NETWORK, "can't connect to %s:%u: check --broker", admin->host, admin->port);
 	return pyr_ok();
 }
 
-pyr_result bench_admin_ask(struct bench_admin *admin, int16_t key, const void *message, bench_admin_take *take,
-                           void *context, struct pyr_error *error)
+pyr_result client_admin_ask(struct client_admin *admin, int16_t key, const void *message, client_admin_take *take,
+                            void *context, struct pyr_error *error)
 {
 	admin->take = take;
 	admin->take_context = context;
 	admin->error = error;
 	admin->is_over = false;
 	if (!admin->link.os) { /* brokers close connections on which nothing was asked for minutes */
-		bench_link_deinit(&admin->link);
+		client_link_deinit(&admin->link);
 		PYR_TRY(connect_link(admin, error));
 	}
-	if (bench_link_send(&admin->link, key, message, NULL, 0, true).code != PYR_OK)
+	if (client_link_send(&admin->link, key, message, NULL, 0, true).code != PYR_OK)
 		return pyr_fail(error, PYR_CANCELLED, "the broker at %s:%u does not speak the API %s", admin->host,
 		                admin->port, codec_kafka_api_find(key)->name);
 	admin->timer.fire = on_late;
@@ -175,7 +175,7 @@ static const int16_t versions_wanted[][2] = {
 	{CODEC_KAFKA_INCREMENTAL_ALTER_CONFIGS, 0},
 };
 
-static pyr_result take_versions(struct bench_admin *admin, const void *message, struct pyr_error *error)
+static pyr_result take_versions(struct client_admin *admin, const void *message, struct pyr_error *error)
 {
 	const struct codec_kafka_api_versions_response *response = message;
 	if (response->error_code != 0)
@@ -191,25 +191,25 @@ static pyr_result take_versions(struct bench_admin *admin, const void *message, 
 	return pyr_ok();
 }
 
-pyr_result bench_admin_open(struct bench_admin *admin, struct os_loop *loop, struct os_net *net, const char *host,
-                            uint16_t port, struct pyr_error *error)
+pyr_result client_admin_open(struct client_admin *admin, struct os_loop *loop, struct os_net *net, const char *host,
+                             uint16_t port, struct pyr_error *error)
 {
 	struct codec_kafka_api_versions_request request = codec_kafka_api_versions_request_default;
-	*admin = (struct bench_admin){.loop = loop, .net = net, .host = host, .port = port};
+	*admin = (struct client_admin){.loop = loop, .net = net, .host = host, .port = port};
 	memset(admin->versions.of, 0xff, sizeof admin->versions.of);
 	admin->versions.of[CODEC_KAFKA_API_VERSIONS] = 0;
 	PYR_TRY(connect_link(admin, error));
-	return bench_admin_ask(admin, CODEC_KAFKA_API_VERSIONS, &request, take_versions, NULL, error);
+	return client_admin_ask(admin, CODEC_KAFKA_API_VERSIONS, &request, take_versions, NULL, error);
 }
 
-void bench_admin_close(struct bench_admin *admin)
+void client_admin_close(struct client_admin *admin)
 {
-	bench_link_close(&admin->link);
+	client_link_close(&admin->link);
 }
 
-void bench_admin_deinit(struct bench_admin *admin)
+void client_admin_deinit(struct client_admin *admin)
 {
-	bench_link_deinit(&admin->link);
+	client_link_deinit(&admin->link);
 }
 
 /* ---- topics ---- */
@@ -225,7 +225,7 @@ struct topic_state {
 	uint32_t led; /* of those */
 };
 
-static pyr_result take_metadata(struct bench_admin *admin, const void *message, struct pyr_error *error)
+static pyr_result take_metadata(struct client_admin *admin, const void *message, struct pyr_error *error)
 {
 	const struct codec_kafka_metadata_response *response = message;
 	struct topic_state *state = admin->take_context;
@@ -245,7 +245,7 @@ static pyr_result take_metadata(struct bench_admin *admin, const void *message, 
 	return pyr_ok();
 }
 
-static pyr_result ask_metadata(struct bench_admin *admin, struct topic_state *state, struct pyr_error *error)
+static pyr_result ask_metadata(struct client_admin *admin, struct topic_state *state, struct pyr_error *error)
 {
 	struct codec_kafka_metadata_request request = codec_kafka_metadata_request_default;
 	struct codec_kafka_metadata_request_topic topic = codec_kafka_metadata_request_topic_default;
@@ -253,11 +253,11 @@ static pyr_result ask_metadata(struct bench_admin *admin, struct topic_state *st
 	request.topics = &topic;
 	request.topics_count = 1;
 	request.allow_auto_topic_creation = false;
-	return bench_admin_ask(admin, CODEC_KAFKA_METADATA, &request, take_metadata, state, error);
+	return client_admin_ask(admin, CODEC_KAFKA_METADATA, &request, take_metadata, state, error);
 }
 
-pyr_result bench_admin_topic(struct bench_admin *admin, const char *name, uint32_t *ret_partitions,
-                             struct pyr_error *error)
+pyr_result client_admin_topic(struct client_admin *admin, const char *name, uint32_t *ret_partitions,
+                              struct pyr_error *error)
 {
 	struct topic_state state = {.name = name};
 	PYR_TRY(ask_metadata(admin, &state, error));
@@ -265,7 +265,7 @@ pyr_result bench_admin_topic(struct bench_admin *admin, const char *name, uint32
 	return pyr_ok();
 }
 
-static pyr_result take_created(struct bench_admin *admin, const void *message, struct pyr_error *error)
+static pyr_result take_created(struct client_admin *admin, const void *message, struct pyr_error *error)
 {
 	const struct codec_kafka_create_topics_response *response = message;
 	for (size_t i = 0; i < response->topics_count; i++)
@@ -297,8 +297,8 @@ static pyr_result parse_config(const char *config, topic_config configs[CONFIGS_
 	return pyr_ok();
 }
 
-pyr_result bench_admin_create(struct bench_admin *admin, const char *name, uint32_t partitions, const char *config,
-                              struct pyr_error *error)
+pyr_result client_admin_create(struct client_admin *admin, const char *name, uint32_t partitions, const char *config,
+                               struct pyr_error *error)
 {
 	topic_config configs[CONFIGS_MAX];
 	struct codec_kafka_create_topics_request request = codec_kafka_create_topics_request_default;
@@ -311,11 +311,11 @@ pyr_result bench_admin_create(struct bench_admin *admin, const char *name, uint3
 	request.topics = &topic;
 	request.topics_count = 1;
 	request.timeout_ms = TOPIC_MS;
-	return bench_admin_ask(admin, CODEC_KAFKA_CREATE_TOPICS, &request, take_created, (void *)(uintptr_t)name,
-	                       error);
+	return client_admin_ask(admin, CODEC_KAFKA_CREATE_TOPICS, &request, take_created, (void *)(uintptr_t)name,
+	                        error);
 }
 
-static pyr_result take_deleted(struct bench_admin *admin, const void *message, struct pyr_error *error)
+static pyr_result take_deleted(struct client_admin *admin, const void *message, struct pyr_error *error)
 {
 	const struct codec_kafka_delete_topics_response *response = message;
 	for (size_t i = 0; i < response->topics_count; i++)
@@ -325,28 +325,28 @@ static pyr_result take_deleted(struct bench_admin *admin, const void *message, s
 	return pyr_ok();
 }
 
-pyr_result bench_admin_delete(struct bench_admin *admin, const char *name, struct pyr_error *error)
+pyr_result client_admin_delete(struct client_admin *admin, const char *name, struct pyr_error *error)
 {
 	struct codec_kafka_delete_topics_request request = codec_kafka_delete_topics_request_default;
 	struct base_bytes topic = text(name);
 	request.topic_names = &topic;
 	request.topic_names_count = 1;
 	request.timeout_ms = TOPIC_MS;
-	return bench_admin_ask(admin, CODEC_KAFKA_DELETE_TOPICS, &request, take_deleted, (void *)(uintptr_t)name,
-	                       error);
+	return client_admin_ask(admin, CODEC_KAFKA_DELETE_TOPICS, &request, take_deleted, (void *)(uintptr_t)name,
+	                        error);
 }
 
 /* ---- offsets ---- */
 
 struct offsets_state {
 	const char *name;
-	struct bench_range *ranges;
+	struct client_range *ranges;
 	uint32_t partitions;
 	bool is_end;
 	bool complete;
 };
 
-static pyr_result take_offsets(struct bench_admin *admin, const void *message, struct pyr_error *error)
+static pyr_result take_offsets(struct client_admin *admin, const void *message, struct pyr_error *error)
 {
 	const struct codec_kafka_list_offsets_response *response = message;
 	struct offsets_state *state = admin->take_context;
@@ -368,7 +368,7 @@ static pyr_result take_offsets(struct bench_admin *admin, const void *message, s
 	return pyr_ok();
 }
 
-static pyr_result ask_offsets(struct bench_admin *admin, struct offsets_state *state, struct pyr_error *error)
+static pyr_result ask_offsets(struct client_admin *admin, struct offsets_state *state, struct pyr_error *error)
 {
 	struct codec_kafka_list_offsets_request request = codec_kafka_list_offsets_request_default;
 	struct codec_kafka_list_offsets_request_topic topic = codec_kafka_list_offsets_request_topic_default;
@@ -384,17 +384,17 @@ static pyr_result ask_offsets(struct bench_admin *admin, struct offsets_state *s
 	}
 	request.topics = &topic;
 	request.topics_count = 1;
-	pyr_result result = bench_admin_ask(admin, CODEC_KAFKA_LIST_OFFSETS, &request, take_offsets, state, error);
+	pyr_result result = client_admin_ask(admin, CODEC_KAFKA_LIST_OFFSETS, &request, take_offsets, state, error);
 	free(topic.partitions);
 	return result;
 }
 
 static void on_pause_over(struct os_timer *timer)
 {
-	os_real_loop_stop(BASE_CONTAINER(timer, struct bench_admin, timer)->loop);
+	os_real_loop_stop(BASE_CONTAINER(timer, struct client_admin, timer)->loop);
 }
 
-static void pause_a_little(struct bench_admin *admin)
+static void pause_a_little(struct client_admin *admin)
 {
 	admin->timer.fire = on_pause_over;
 	admin->is_over = true; /* nothing is asked */
@@ -403,8 +403,8 @@ static void pause_a_little(struct bench_admin *admin)
 	os_timer_stop(admin->loop, &admin->timer);
 }
 
-pyr_result bench_admin_ranges(struct bench_admin *admin, const char *name, uint32_t partitions,
-                              struct bench_range *ranges, struct pyr_error *error)
+pyr_result client_admin_ranges(struct client_admin *admin, const char *name, uint32_t partitions,
+                               struct client_range *ranges, struct pyr_error *error)
 {
 	uint64_t give_up_us = os_now_us(admin->loop) + READY_US;
 	struct offsets_state starts = {.name = name, .ranges = ranges, .partitions = partitions};
@@ -430,7 +430,7 @@ pyr_result bench_admin_ranges(struct bench_admin *admin, const char *name, uint3
 
 /* ---- groups ---- */
 
-static pyr_result take_coordinator(struct bench_admin *admin, const void *message, struct pyr_error *error)
+static pyr_result take_coordinator(struct client_admin *admin, const void *message, struct pyr_error *error)
 {
 	const struct codec_kafka_find_coordinator_response *response = message;
 	(void)error;
@@ -438,14 +438,15 @@ static pyr_result take_coordinator(struct bench_admin *admin, const void *messag
 	return pyr_ok();
 }
 
-pyr_result bench_admin_coordinator(struct bench_admin *admin, const char *group, struct pyr_error *error)
+pyr_result client_admin_coordinator(struct client_admin *admin, const char *group, struct pyr_error *error)
 {
 	uint64_t give_up_us = os_now_us(admin->loop) + READY_US;
 	struct codec_kafka_find_coordinator_request request = codec_kafka_find_coordinator_request_default;
 	int16_t code;
 	request.key = text(group);
 	for (;;) {
-		PYR_TRY(bench_admin_ask(admin, CODEC_KAFKA_FIND_COORDINATOR, &request, take_coordinator, &code, error));
+		PYR_TRY(client_admin_ask(admin, CODEC_KAFKA_FIND_COORDINATOR, &request, take_coordinator, &code,
+		                         error));
 		if (code == 0)
 			return pyr_ok();
 		if (os_now_us(admin->loop) > give_up_us)

@@ -2,7 +2,7 @@
  *
  * Invariant: asked[] holds the requests that wait for an answer, oldest first; a response that does not belong to the
  * oldest one ends the link. Failure modes: whatever the peer sends that can't be understood ends the link with a sentence. */
-#include "bench/link.h"
+#include "client/link.h"
 
 #include "base/array.h"
 #include "codec/kafka/api.h"
@@ -20,7 +20,7 @@ enum {
 
 static const char client_id[] = "pyralog-bench";
 
-static void end(struct bench_link *link, const char *why)
+static void end(struct client_link *link, const char *why)
 {
 	if (!link->ended)
 		link->ended = why;
@@ -31,7 +31,7 @@ static void end(struct bench_link *link, const char *why)
 /* ---- in ---- */
 
 /* Bytes of the frame that begins at in_from, its length included; 4 while even that is not there. */
-static size_t frame_bytes(const struct bench_link *link)
+static size_t frame_bytes(const struct client_link *link)
 {
 	if (link->in_used - link->in_from < 4)
 		return 4;
@@ -40,7 +40,7 @@ static size_t frame_bytes(const struct bench_link *link)
 
 static bool on_space(void *context, uint8_t **ret_at, size_t *ret_bytes)
 {
-	struct bench_link *link = context;
+	struct client_link *link = context;
 	size_t wanted = frame_bytes(link);
 	if (link->in_from > 0 && link->in_from == link->in_used)
 		link->in_from = link->in_used = 0;
@@ -63,7 +63,7 @@ static bool on_space(void *context, uint8_t **ret_at, size_t *ret_bytes)
 	return true;
 }
 
-static void answer(struct bench_link *link, const uint8_t *at, size_t bytes)
+static void answer(struct client_link *link, const uint8_t *at, size_t bytes)
 {
 	struct base_reader reader = base_reader_init(at, bytes);
 	int32_t correlation_id;
@@ -71,7 +71,7 @@ static void answer(struct bench_link *link, const uint8_t *at, size_t bytes)
 		end(link, "the broker sent a response that nobody asked for");
 		return;
 	}
-	struct bench_asked asked = link->asked[link->asked_first];
+	struct client_asked asked = link->asked[link->asked_first];
 	const struct codec_kafka_api *api = codec_kafka_api_find(asked.key);
 	pyr_result result = codec_kafka_response_header_decode(&reader, asked.key, asked.version, &correlation_id);
 	if (result.code != PYR_OK || correlation_id != asked.correlation_id) {
@@ -92,7 +92,7 @@ static void answer(struct bench_link *link, const uint8_t *at, size_t bytes)
 
 static void on_received(void *context, size_t bytes)
 {
-	struct bench_link *link = context;
+	struct client_link *link = context;
 	link->in_used += bytes;
 	assert(link->in_used <= link->in_capacity);
 	while (!link->ended && !link->closing && link->in_used - link->in_from >= 4) {
@@ -111,14 +111,14 @@ static void on_received(void *context, size_t bytes)
 
 static void on_drained(void *context)
 {
-	struct bench_link *link = context;
+	struct client_link *link = context;
 	if (!link->closing && link->handler->drained)
 		link->handler->drained(link->context);
 }
 
 static void on_closed(void *context)
 {
-	struct bench_link *link = context;
+	struct client_link *link = context;
 	link->os = NULL;
 	if (link->closing)
 		return;
@@ -130,11 +130,11 @@ static const struct os_connection_handler connection_handler = {on_space, on_rec
 
 /* ---- life ---- */
 
-pyr_result bench_link_open(struct bench_link *link, struct os_net *net, const char *host, uint16_t port,
-                           const struct bench_versions *versions, uint32_t asked_max,
-                           const struct bench_link_handler *handler, void *context)
+pyr_result client_link_open(struct client_link *link, struct os_net *net, const char *host, uint16_t port,
+                            const struct client_versions *versions, uint32_t asked_max,
+                            const struct client_link_handler *handler, void *context)
 {
-	*link = (struct bench_link){
+	*link = (struct client_link){
 		.versions = versions, .asked_max = asked_max, .handler = handler, .context = context};
 	link->asked = calloc(asked_max, sizeof *link->asked);
 	if (!link->asked)
@@ -142,26 +142,26 @@ pyr_result bench_link_open(struct bench_link *link, struct os_net *net, const ch
 	return os_net_connect(net, host, port, &connection_handler, link, &link->os);
 }
 
-void bench_link_close(struct bench_link *link)
+void client_link_close(struct client_link *link)
 {
 	link->closing = true;
 	if (link->os)
 		os_connection_close(link->os);
 }
 
-void bench_link_deinit(struct bench_link *link)
+void client_link_deinit(struct client_link *link)
 {
 	assert(!link->os);
 	free(link->in);
 	free(link->asked);
 	free(link->slices);
-	*link = (struct bench_link){0};
+	*link = (struct client_link){0};
 }
 
 /* ---- out ---- */
 
 /* The encoded message with the gaps' bytes in their places, as slices; the first begins with the length. */
-static pyr_result splice(struct bench_link *link, struct base_slice encoded, const struct bench_gap *gaps,
+static pyr_result splice(struct client_link *link, struct base_slice encoded, const struct client_gap *gaps,
                          size_t gap_count, size_t *ret_count)
 {
 	size_t from = 0, count = 0, bytes = encoded.bytes;
@@ -182,7 +182,7 @@ static pyr_result splice(struct bench_link *link, struct base_slice encoded, con
 	return pyr_ok();
 }
 
-static pyr_result encode(struct bench_link *link, int16_t key, const void *message, struct base_slice *ret_encoded)
+static pyr_result encode(struct client_link *link, int16_t key, const void *message, struct base_slice *ret_encoded)
 {
 	const struct codec_kafka_api *api = codec_kafka_api_find(key);
 	struct codec_kafka_request_header header = {key, link->versions->of[key], link->correlation_id, {0}};
@@ -202,8 +202,8 @@ static pyr_result encode(struct bench_link *link, int16_t key, const void *messa
 	return result;
 }
 
-pyr_result bench_link_send(struct bench_link *link, int16_t key, const void *message, const struct bench_gap *gaps,
-                           size_t gap_count, bool is_answered)
+pyr_result client_link_send(struct client_link *link, int16_t key, const void *message, const struct client_gap *gaps,
+                            size_t gap_count, bool is_answered)
 {
 	struct base_slice encoded = {0};
 	size_t count;
@@ -216,7 +216,7 @@ pyr_result bench_link_send(struct bench_link *link, int16_t key, const void *mes
 	if (is_answered) {
 		assert(link->asked_count < link->asked_max);
 		link->asked[(link->asked_first + link->asked_count) % link->asked_max] =
-			(struct bench_asked){key, link->versions->of[key], link->correlation_id};
+			(struct client_asked){key, link->versions->of[key], link->correlation_id};
 		link->asked_count += 1;
 	}
 	link->correlation_id = link->correlation_id == INT32_MAX ? 0 : link->correlation_id + 1;

@@ -166,7 +166,7 @@ def copy(new_node, binary, tmp_path):
     make_topic(node, "numbers")
     load = Load(node, "numbers", 1000)
     load.start()
-    while max(load.acknowledged) < 20000:
+    while max(load.acknowledged) < 20000 or not any((node.folder / "data").glob("*/manifest/*")):
         load.join(0.01)
     load.end()
     run(binary, "backup", "make", "--data", node.folder / "data", "--to", tmp_path / "copy")

@@ -152,6 +152,14 @@ def system_calls_are_made_in_os_only(tree):
                 yield f"{path}:{line}: {match[1]}() is for src/os only"
 
 
+def libraries_stay_behind_their_header(tree):
+    for path, text in tree.texts(".c", ".h", under=["src/", "include/"]):
+        for line, quoted, name in includes(text):
+            folder = None if quoted else tree.layers.get("libraries", {}).get(name)
+            if folder and not path.startswith(f"src/{folder}/"):
+                yield f"{path}:{line}: <{name}> is for src/{folder} only: use the header there"
+
+
 def header_compiles(tree, compiler, path):
     systems = [os.path.join(tree.root, ".deps/duckdb/include"), *glob.glob("/usr/share/cargo/registry/blake3-*/c")]
     command = [compiler, "-std=gnu2x", "-D_GNU_SOURCE", "-fsyntax-only", "-Wall", "-Wextra", "-Werror", "-Isrc",
@@ -308,6 +316,7 @@ RULES = [
     the_table_of_layers_points_down,
     includes_point_down,
     system_calls_are_made_in_os_only,
+    libraries_stay_behind_their_header,
     headers_compile_alone,
     functions_are_short,
     files_are_short,

@@ -48,6 +48,7 @@ PLANTED = [
     ("system_calls_are_made_in_os_only", {"src/log/ring.h": header("RING_H", "#include <sys/socket.h>\n")}, "sys/socket.h"),
     ("system_calls_are_made_in_os_only", {"src/log/ring.h": header("RING_H", "# include <pthread.h>\n")}, "pthread.h"),
     ("system_calls_are_made_in_os_only", {"src/log/c.c": "/**/\nvoid *f = fopen(\"x\", \"r\");\n"}, "fopen"),
+    ("libraries_stay_behind_their_header", {"src/log/c.c": "/**/\n#include <libwebsockets.h>\n"}, "libwebsockets.h"),
     ("headers_compile_alone", {"src/base/a.h": header("A_H", "uint32_t a(void);\n")}, "uint32_t"),
     ("headers_compile_alone", {"src/base/a.h": header("A_H", "static inline int a(int b) { return 1; }\n")}, "unused"),
     ("functions_are_short", {"src/base/a.c": LONG}, "a has 93 lines"),

@@ -212,8 +212,11 @@ void catalog_topic_grow(struct catalog *catalog, struct catalog_change *change);
 void catalog_quota_set(struct catalog *catalog, struct catalog_change *change);
 /* Adds and drops declared columns: all of the change's actions, or none. PYR_EXISTS, PYR_NOT_FOUND, PYR_TOO_LARGE. */
 void catalog_topic_declare(struct catalog *catalog, struct catalog_change *change);
-/* Gives a new cluster its id; without effect when it has one. */
+/* Gives a new cluster its id; without effect when it has one. On the leader, before anything else is appended: the id counts
+ * at once, as nothing can be durable without it. */
 void catalog_cluster_begin(struct catalog *catalog, struct catalog_change *change);
+/* The follower's id is the leader's, before its loop runs. */
+void catalog_cluster_follow(struct catalog *catalog, const struct catalog *leader);
 /* A block of producer ids that nobody was ever given. */
 void catalog_producer_block(struct catalog *catalog, struct catalog_change *change);
 

@@ -186,6 +186,7 @@ static void begin_cluster(struct catalog *catalog, struct catalog_change *change
 		return;
 	}
 	os_random(catalog->loop, event.topic.uuid, CATALOG_UUID_BYTES);
+	memcpy(catalog->cluster_uuid, event.topic.uuid, CATALOG_UUID_BYTES);
 	write_event(catalog, change, &event);
 }
 
@@ -232,6 +233,11 @@ void catalog_topic_declare(struct catalog *catalog, struct catalog_change *chang
 void catalog_cluster_begin(struct catalog *catalog, struct catalog_change *change)
 {
 	catalog_change_begin(catalog, change, begin_cluster);
+}
+
+void catalog_cluster_follow(struct catalog *catalog, const struct catalog *leader)
+{
+	memcpy(catalog->cluster_uuid, leader->cluster_uuid, CATALOG_UUID_BYTES);
 }
 
 void catalog_producer_block(struct catalog *catalog, struct catalog_change *change)

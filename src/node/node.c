@@ -78,7 +78,7 @@ static void node_free(struct node *node)
 
 static void cluster_begun(struct catalog_change *change)
 {
-	(void)change; /* a failure leaves the cluster without an id until the next start */
+	(void)change; /* after a failure the log is stopped, and the next start gives another */
 }
 
 static struct node *node_new(const struct node_place *places, size_t count)
@@ -123,6 +123,8 @@ pyr_result node_open(const struct node_place *places, size_t count, const struct
 	node_metrics_add_own(node);
 	node->begin.done = cluster_begun;
 	catalog_cluster_begin(node->shards[0].catalog, &node->begin);
+	for (size_t i = 1; i < count; i++)
+		catalog_cluster_follow(node->shards[i].catalog, node->shards[0].catalog);
 	*ret_node = node;
 	return pyr_ok();
 }

@@ -59,8 +59,11 @@ static void start_server(struct world *world)
 		places[i] = (struct node_place){world->shards[i].loop, world->disks[i]};
 	}
 	assert_int_equal(node_open(places, world->shard_count, &node_options, &world->node, NULL).code, PYR_OK);
+	static const uint8_t none[CATALOG_UUID_BYTES];
 	for (size_t i = 0; i < world->shard_count; i++) {
 		world->shards[i].catalog = node_catalog(world->node, i);
+		/* The first client may come now. */
+		assert_memory_not_equal(catalog_cluster_uuid(world->shards[i].catalog), none, sizeof none);
 		world->shards[i].log = node_log(world->node, i);
 	}
 	options.shards = world->shards;

@@ -110,8 +110,13 @@ class Usage:
         self.folder = f"/proc/{node.process.pid}"
 
     def sockets(self):
-        return len([name for name in os.listdir(self.folder + "/fd")
-                    if os.readlink(f"{self.folder}/fd/{name}").startswith("socket:")])
+        return sum(self.is_socket(name) for name in os.listdir(self.folder + "/fd"))
+
+    def is_socket(self, name):
+        try:
+            return os.readlink(f"{self.folder}/fd/{name}").startswith("socket:")
+        except FileNotFoundError:  # closed meanwhile
+            return False
 
     def threads(self):
         return len(os.listdir(self.folder + "/task"))

@@ -90,7 +90,7 @@ CASES = [
          ("group_bytes",), ("committed", "latency"), less_is_better=True, told_in="bytes/group", once=True, settings="groups",
          measure=upkeep.idle_groups),
     Case("compaction", "compacting 2 GiB, 100 B, 100,000 keys", (), ("clean_mb_per_s",), (), told_in="MB/s cleaned",
-         once=True, settings="compaction", measure=upkeep.compaction, long_only=True),
+         once=True, settings="compaction", measure=upkeep.compaction),
     Case("sustained", "100 B x 1,000, sustained, 1 GiB of retention a partition",
          (*batches(1000), "--topic-config", "retention.bytes=1073741824,segment.bytes=268435456"), long_only=True, seconds=60, durability=BOTH),
 ]

@@ -157,7 +157,12 @@ public class KafkaClient {
             consumer.subscribe(List.of(topic));
             String before = "";
             for (long got = 0; ; ) {
-                var records = consumer.poll(Duration.ofMillis(100));
+                ConsumerRecords<String, String> records = ConsumerRecords.empty();
+                try {
+                    records = consumer.poll(Duration.ofMillis(100));
+                } catch (UnknownMemberIdException fenced) {
+                    say("fenced " + fenced.getMessage()); // it may ask for offsets before its heartbeat tells it so
+                }
                 String owned = consumer.assignment().stream().map(p -> " " + p.partition()).sorted().collect(Collectors.joining());
                 if (!owned.equals(before)) say("owned" + owned);
                 before = owned;

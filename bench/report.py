@@ -49,7 +49,7 @@ def rows(found):
     for durability, cases in found["modes"].items():
         for row in cases:
             times = ratio(row)
-            yield [row["title"] + (" *" if is_disturbed(row) else ""), durability, value_of(row, "Pyralog"), value_of(row, "Kafka"), row["unit"],
+            yield [row["title"] + (" *" if is_disturbed(row) else "") + (" †" if row.get("again") else ""), durability, value_of(row, "Pyralog"), value_of(row, "Kafka"), row["unit"],
                    f"{times:.2f} x" if times else "-", pair(row, "p99_ms"), pair(row, "cpu_s_per_million")]
     ours, theirs = (found["clients"].get(peer, []) for peer in ("Pyralog", "Kafka"))
     for (title, rate, cpu), (_, other_rate, other_cpu) in zip(ours, theirs):
@@ -104,6 +104,8 @@ def markdown(found):
              "million\" (of the broker, per million records) are Pyralog / Kafka.")
     first = "\n\nPyralog alone:\n\n" + markdown_table([["what", "measured", "target"], *found["first"]]) if "first" in found else ""
     limits = limits_text(found)
+    if any(case.get("again") for cases in found["modes"].values() for case in cases):
+        intro += " † was measured again later, by itself; the machine's limits were not."
     return f"{intro}\n\n{markdown_table([HEAD, *rows(found)])}\n\n{limits[0].upper()}{limits[1:]}. {bystanders_text(found)}.{first}"
 
 
@@ -145,6 +147,14 @@ def svg(found):
     note = f"{found['machine']['cores']} cores, synced before the acknowledgement, medians; longer is better"
     parts.append(f'<text class="small" x="{LEFT}" y="{height - 8}">{escape(note)}</text></svg>')
     return "\n".join(parts) + "\n"
+
+
+def replaced(full, part):
+    """The full table with the cases of a part of it, which was measured later, and says so."""
+    for mode, cases in part["modes"].items():
+        later = {case["key"]: case | {"again": True} for case in cases}
+        full["modes"][mode] = [later.get(case["key"], case) for case in full["modes"][mode]]
+    return full
 
 
 def write(found, root):

@@ -274,6 +274,7 @@ def parse():
     parser.add_argument("build")
     parser.add_argument("--long", action="store_true", help="every case, five rounds of ten seconds")
     parser.add_argument("--cases", default="", help="only cases whose key contains one of these words; writes no document")
+    parser.add_argument("--again", action="store_true", help="with --cases: what is measured takes its place in the last full table")
     parser.add_argument("--rounds", type=int, help="runs of each case against each broker (3; long: 5)")
     parser.add_argument("--seconds", type=float, help="measured in each run (2; long: 10)")
     parser.add_argument("--minutes", type=float, default=3, help="of a sustained run")
@@ -308,10 +309,12 @@ def main():
     if not options.cases:
         say("  first figures of Pyralog alone")
         found["first"] = first.figures(options.build)
-    (suite.out / "summary.json").write_text(json.dumps(found, indent=2))
     shutil.rmtree(suite.data, ignore_errors=True)
     print(report.text(found))
-    if not options.cases:
+    if options.again:
+        found = report.replaced(json.loads((suite.out / "summary.json").read_text()), found)
+    if options.again or not options.cases:
+        (suite.out / "summary.json").write_text(json.dumps(found, indent=2))
         report.write(found, ROOT)
         say("written: docs/PERFORMANCE.md, docs/images/throughput.svg")
 

@@ -14,6 +14,8 @@ KEYS, PARTITIONS, VALUE_BYTES = 25_000, 4, 100  # keys of each partition
 LOAD_BYTES = 2 << 30
 LAG_SECONDS = 1
 STABLE_SECONDS = 2
+MEMORY_SECONDS = 12  # longer than freed memory is kept
+MEMORY_NOISE_BYTES = 256 << 10  # less growth than that is told as that
 CLEAN_SHARE = 0.25  # of what was loaded: above that, compaction is not over
 NEARLY = 1.01  # times what is left in the end: what trickles in later has nothing to do with the rate
 CLEAN_SECONDS = 120
@@ -24,12 +26,26 @@ def resident_bytes(pid):
         return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmRSS"))
 
 
+def settled_bytes(pid):
+    """Resident, once no more of what the warm-up took is given back."""
+    seen = [(resident_bytes(pid), time.monotonic())]
+
+    def is_settled():
+        found = resident_bytes(pid)
+        if abs(found - seen[-1][0]) > MEMORY_NOISE_BYTES:
+            seen.append((found, time.monotonic()))
+        return time.monotonic() - seen[-1][1] > MEMORY_SECONDS
+
+    wait_until(is_settled, 5 * MEMORY_SECONDS, "its memory has settled")
+    return resident_bytes(pid)
+
+
 def idle_groups(suite, peer):
     """Growth of the resident set. Of a JVM that is its heap with all garbage in it: what lives there is not to be seen."""
-    before = resident_bytes(peer.pid)
+    before = settled_bytes(peer.pid)
     result = suite.bench(peer, ("commit", "--groups", str(GROUPS), "--records", str(GROUPS), "--keep"), 1)
     suite.settle()
-    result["group_bytes"] = (resident_bytes(peer.pid) - before) / GROUPS
+    result["group_bytes"] = max(settled_bytes(peer.pid) - before, MEMORY_NOISE_BYTES) / GROUPS
     return result
 
 

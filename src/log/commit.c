@@ -81,6 +81,8 @@ static bool take_appends(struct log *log, uint64_t bytes_max)
 			return false;
 		bytes += stride;
 		partition->group_bytes += append->batch.bytes;
+		if (append->batch.bytes > partition->group_largest)
+			partition->group_largest = append->batch.bytes;
 		group->sync |= append->state.synced;
 		group->sync_later |= append->state.sync_later;
 		base_list_remove(&append->state.node);

@@ -76,7 +76,7 @@ pyr_result log_extent_place(struct log *log, struct log_partition *partition, in
 
 /* ---- runs ---- */
 
-enum { PACKED_SHARE = 4 }; /* a batch below this part of the smallest run is copied: its gaps would cost more */
+enum { PACKED_SHARE = 16 }; /* a batch below this part of the smallest run is copied: its gaps would cost more */
 
 static bool is_in_place(const struct log *log, const struct log_append *append)
 {

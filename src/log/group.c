@@ -26,10 +26,16 @@ bool log_group_note(struct log_group *group, struct log_partition *partition)
 	return true;
 }
 
+enum { LARGE_SHARE = 4 };
+
+/* All of a partition's batches in the group, or none: a large run, or one of which a batch is large by itself. Small batches
+ * are better on the ring, from which they are sealed side by side: whoever reads them later reads many at once. */
 static bool goes_to_extent(const struct log *log, const struct log_partition *partition,
                            const struct log_append *append)
 {
-	return append->state.kind == LOG_FRAME_DATA && partition->group_bytes >= log->options.extent_min_bytes;
+	uint64_t least = log->options.extent_min_bytes;
+	bool large = partition->group_bytes >= least || partition->group_largest >= least / LARGE_SHARE;
+	return large && append->state.kind == LOG_FRAME_DATA;
 }
 
 static size_t references_bytes(size_t batch_count)
@@ -219,7 +225,7 @@ static void clear_marks(struct log *log)
 		if (!partition)
 			continue;
 		partition->group_slot = 0;
-		partition->group_bytes = 0;
+		partition->group_bytes = partition->group_largest = 0;
 		partition->group_extent = NULL;
 		partition->group_planned = false;
 	}

@@ -25,7 +25,7 @@ struct log_options log_options_default(void)
 		.spare_bytes = UINT64_C(4) << 30,
 		.tail_cache_bytes = 128 << 20,
 		.read_cache_bytes = 64 << 20,
-		.extent_min_bytes = 256 << 10,
+		.extent_min_bytes = 1 << 20,
 		.compaction_bytes = 128 << 20,
 		.pending_bytes_max = 256 << 20,
 		.background_bytes_per_s = 400 << 20,

@@ -150,6 +150,7 @@ struct log_partition {
 
 	/* Of the group being assembled. */
 	uint64_t group_bytes;
+	uint64_t group_largest; /* batch */
 	uint32_t group_slot; /* in the directory, + 1; 0: not in the group */
 	bool group_planned; /* its reference frame is counted */
 	struct log_extent *group_extent;

@@ -506,11 +506,11 @@ static void a_lost_manifest_deletes_nothing(void **state)
 	char name[OS_POOL_PATH_MAX] = "", path[2 * OS_POOL_PATH_MAX];
 	size_t before = 0, after = 0;
 	assert_int_equal(open_log(world), PYR_OK);
-	for (int i = 0; i < 20; i++)
-		append_now(world, 50000);
+	for (int i = 0; i < 80; i++)
+		append_now(world, 12500);
 	seal(world);
-	for (int i = 0; i < 20; i++) /* the first ring file is used again */
-		append_now(world, 50000);
+	for (int i = 0; i < 80; i++) /* the first ring file is used again */
+		append_now(world, 12500);
 	close_log(world);
 	assert_int_equal(os_directory_list(world->disk, "segments", count_name, &before).code, PYR_OK);
 	assert_int_equal(os_directory_list(world->disk, "manifest", find_name, name).code, PYR_OK);

@@ -182,7 +182,7 @@ static void alter_group(struct catalog *catalog, struct catalog_change *change)
 	struct catalog_event event = {
 		.kind = CATALOG_EVENT_GROUP, .group = change->group, .changed = change->changed & CATALOG_GROUP_ALL};
 	struct base_bytes id = {(const uint8_t *)change->group.group, strlen(change->group.group)};
-	bool is_new = !catalog_group_settings_find(catalog, id);
+	bool is_new = !catalog_group_settings_find(catalog, id) && change->group.set & event.changed;
 	if (is_new && catalog->group_count >= CATALOG_GROUP_SETTINGS_MAX)
 		refuse(catalog, change, PYR_BUSY);
 	else

@@ -80,7 +80,10 @@ pyr_result catalog_group_apply(struct catalog *catalog, const struct catalog_gro
 	struct base_bytes id = {(const uint8_t *)group->group, strlen(group->group)};
 	size_t i = place_of(catalog, id);
 	assert(id.bytes > 0);
-	if (i == catalog->group_count || compare(catalog->groups[i].group, id) != 0)
+	bool is_new = i == catalog->group_count || compare(catalog->groups[i].group, id) != 0;
+	if (is_new && (group->set & changed) == 0)
+		return pyr_ok();
+	if (is_new)
 		PYR_TRY(insert(catalog, i, group->group));
 	struct catalog_group_settings *at = &catalog->groups[i];
 	for (size_t key = 0; key < CATALOG_GROUP_KEYS; key++)

@@ -53,7 +53,12 @@ static void fail(struct alter_item *item, int16_t error_code, const char *text)
 static void on_altered(struct catalog_change *change)
 {
 	struct alter_item *item = BASE_CONTAINER(change, struct alter_item, change);
-	if (change->result.code != PYR_OK)
+	const struct catalog *catalog = item->work->request->server->catalog;
+	bool is_full = catalog_group_settings_count(catalog) >= CATALOG_GROUP_SETTINGS_MAX;
+	if (change->result.code == PYR_BUSY && item->type == KAFKA_RESOURCE_GROUP && is_full)
+		fail(item, kafka_error_of(PYR_POLICY_VIOLATION),
+		     "there are as many groups with settings as there may be: 1000");
+	else if (change->result.code != PYR_OK)
 		fail(item, kafka_error_of(change->result.code), pyr_code_text(change->result.code));
 	settle(item->work);
 }

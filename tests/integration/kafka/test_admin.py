@@ -1,4 +1,5 @@
 """What an administrator changes while the node runs: partitions, settings, quotas; and what of it survives a restart."""
+import os
 import struct
 import time
 
@@ -247,6 +248,20 @@ def test_log_directories(client, node):
                 index, size, _, _ = answer.take("iqqb")
                 sizes[name, index] = size
         assert sizes[topic, 1] > 10000 and sizes[topic, 0] == sizes[topic, 2] == 0
+
+
+def test_the_disk_is_told(client, node):
+    """On whatever shard the request arrives."""
+    topic, DESCRIBE_LOG_DIRS = client.topic(partitions=4), 35
+    partitions = varint(5) + b"".join(struct.pack(">i", i) for i in range(4))
+    disk = os.statvfs(node.folder / "data")
+    for _ in range(4):
+        answer = ask(node, DESCRIBE_LOG_DIRS, 4, varint(2) + compact(topic) + partitions + b"\0\0", flexible=True)
+        assert (answer.take("h"), answer.varint(), answer.take("h"), answer.compact()) == (0, 2, 0, "data")
+        assert answer.varint() == 2 and answer.compact() == topic and answer.varint() == 5
+        assert [answer.take("iqqbb")[0] for _ in range(4)] == [0, 1, 2, 3] and answer.take("b") == 0
+        total, usable = answer.take("qq")
+        assert total == disk.f_blocks * disk.f_frsize and 0 < usable < total
 
 
 def test_producers_are_described(client, node):

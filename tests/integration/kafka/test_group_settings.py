@@ -55,11 +55,12 @@ def test_settings_of_groups_are_kept(new_node, new_client):
     alter(client, "gone", session=60000)
     alter(client, "kept", heartbeat=None)
     alter(client, "gone", session=None)
-    node.kill()
-    node.start()
-    client = new_client(node)
-    assert settings(client, "kept") == {SESSION: (50000, False), HEARTBEAT: (5000, True)}
-    assert resources(node, GROUP) == (0, {(GROUP, "kept"), (GROUP, "kept-too")})
+    for end in node.kill, node.stop:  # read back from the log, and from a checkpoint
+        end()
+        node.start()
+        client = new_client(node)
+        assert settings(client, "kept") == {SESSION: (50000, False), HEARTBEAT: (5000, True)}
+        assert resources(node, GROUP) == (0, {(GROUP, "kept"), (GROUP, "kept-too")})
 
 
 def test_alter_configs_gives_all_anew(client):
@@ -108,6 +109,27 @@ def test_names_that_are_refused(client, node):
     body = varint(2) + bytes([GROUP]) + compact("") + b"\0\0\0\0\0"
     answer = ask(node, 32, 4, body, flexible=True)
     assert answer.varint() == 2 and answer.take("h") == INVALID_REQUEST
+
+
+def test_a_thousand_groups_have_settings(new_node, new_client):
+    node = new_node()
+    client = new_client(node)
+
+    def all_of(count, operation):
+        change = ConfigEntry(SESSION, "50000", incremental_operation=operation)
+        wanted = [ConfigResource(ResourceType.GROUP, f"many-{i}", incremental_configs=[change]) for i in range(count)]
+        return [future.exception(SECONDS) for future in client.admin.incremental_alter_configs(wanted).values()]
+
+    failed = [str(error) for error in all_of(1003, AlterConfigOpType.SET) if error]
+    assert len(failed) == 3 and all("as many groups" in error for error in failed)
+    with pytest.raises(KafkaException, match="as many groups"):
+        alter(client, "one-more", session=50000)
+    node.kill()
+    node.start()
+    client = new_client(node)
+    assert len(resources(node, GROUP)[1]) == 1000
+    assert not any(all_of(1003, AlterConfigOpType.DELETE))
+    assert resources(node, GROUP) == (0, set())
 
 
 def test_resources_with_settings_are_listed(client, node):

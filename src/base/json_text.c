@@ -3,9 +3,9 @@
 
 #include <stdio.h>
 
-/* Of the character at `text`; 0: it is none. The terminating zero ends every look ahead. */
-static size_t character_bytes(const unsigned char *text)
+size_t base_utf8_bytes(const char *at)
 {
+	const unsigned char *text = (const unsigned char *)at;
 	size_t bytes = text[0] < 0x80 ? 1 : text[0] < 0xc2 ? 0 : text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;
 	if (text[0] > 0xf4)
 		return 0;
@@ -23,7 +23,7 @@ void base_write_json_text(struct base_writer *writer, const char *text)
 	char escape[8];
 	base_write_u8(writer, '"');
 	while (*at) {
-		size_t bytes = character_bytes(at);
+		size_t bytes = base_utf8_bytes((const char *)at);
 		if (bytes == 0) {
 			base_write_bytes(writer, "\\ufffd", 6);
 		} else if (*at < ' ') {

@@ -231,6 +231,8 @@ pyr_result catalog_event_apply(struct catalog *catalog, const struct catalog_eve
 		return apply_grown(catalog, topic, event);
 	case CATALOG_EVENT_QUOTA:
 		return catalog_quota_apply(catalog, &event->quota);
+	case CATALOG_EVENT_GROUP:
+		return catalog_group_apply(catalog, &event->group, event->changed);
 	case CATALOG_EVENT_COLUMNS:
 		return topic ? apply_columns(catalog, topic, event) : pyr_result_of(PYR_UNKNOWN_PARTITION);
 	case CATALOG_EVENT_PRODUCERS:
@@ -305,8 +307,8 @@ static pyr_result snapshot(void *context, struct base_slice *ret_bytes)
 	base_writer_init(&writer, SNAPSHOT_BYTES_MAX);
 	base_write_u64le(&writer, catalog->version);
 	base_write_u32le(&writer, catalog->next_partition);
-	base_write_u32le(&writer,
-	                 (uint32_t)(catalog->by_name.count + catalog->quota_count + 2) + declared_count(catalog));
+	base_write_u32le(&writer, (uint32_t)(catalog->by_name.count + catalog->quota_count + catalog->group_count + 2) +
+	                                  declared_count(catalog));
 	catalog_event_encode(&event, &writer);
 	event = (struct catalog_event){.kind = CATALOG_EVENT_CLUSTER};
 	memcpy(event.topic.uuid, catalog->cluster_uuid, CATALOG_UUID_BYTES);
@@ -320,6 +322,11 @@ static pyr_result snapshot(void *context, struct base_slice *ret_bytes)
 	}
 	for (size_t i = 0; i < catalog->quota_count; i++) {
 		event = (struct catalog_event){.kind = CATALOG_EVENT_QUOTA, .quota = catalog->quotas[i]};
+		catalog_event_encode(&event, &writer);
+	}
+	for (size_t i = 0; i < catalog->group_count; i++) {
+		event = (struct catalog_event){.kind = CATALOG_EVENT_GROUP, .group = catalog->groups[i]};
+		event.changed = CATALOG_GROUP_ALL;
 		catalog_event_encode(&event, &writer);
 	}
 	pyr_result taken = base_writer_take(&writer, ret_bytes);
@@ -361,6 +368,7 @@ void catalog_free(struct catalog *catalog)
 	base_table_deinit(&catalog->by_name);
 	base_table_deinit(&catalog->by_uuid);
 	free(catalog->quotas);
+	free(catalog->groups);
 	free(catalog);
 }
 

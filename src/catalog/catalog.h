@@ -174,6 +174,26 @@ uint64_t catalog_quota_version(const struct catalog *catalog); /* rises with eve
 const struct catalog_quota *catalog_quota_of(const struct catalog *catalog, enum catalog_quota_key key,
                                              const char *user, struct base_bytes client);
 
+/* ---- settings of consumer groups (groups.c) ---- */
+
+enum catalog_group_key { CATALOG_GROUP_SESSION, CATALOG_GROUP_HEARTBEAT, CATALOG_GROUP_KEYS };
+enum { CATALOG_GROUP_SETTINGS_MAX = 1000, CATALOG_GROUP_ALL = (1 << CATALOG_GROUP_KEYS) - 1 };
+
+/* Of a group by its id, whether there is one of it or not (KIP-848, KIP-1043). */
+struct catalog_group_settings {
+	char group[CATALOG_NAME_MAX + 1]; /* never empty; longer ids have no settings */
+	uint32_t set; /* bit k: there is a value of key k */
+	int32_t values[CATALOG_GROUP_KEYS]; /* milliseconds: 1 or more */
+};
+
+const char *catalog_group_key_name(enum catalog_group_key key); /* "consumer.session.timeout.ms" */
+size_t catalog_group_settings_count(const struct catalog *catalog);
+/* In the order of their ids; until the loop goes on. */
+const struct catalog_group_settings *catalog_group_settings_at(const struct catalog *catalog, size_t i);
+/* NULL: nothing was set. */
+const struct catalog_group_settings *catalog_group_settings_find(const struct catalog *catalog,
+                                                                 struct base_bytes group);
+
 /* Letters, digits, '.', '_', '-'; not "." or ".."; at most 249. PYR_INVALID_TOPIC. */
 pyr_result catalog_topic_name_check(const char *name, size_t name_bytes);
 
@@ -190,8 +210,9 @@ struct catalog_change {
 	uint32_t partition_count; /* create; grow: what it becomes */
 	bool on_leader; /* create: partition 0 shall be on the leader's shard */
 	struct catalog_topic_config config; /* create: whole, as the topic shall have it; alter: what changes */
-	uint32_t changed; /* alter: bit i: setting i changes to what `config` has */
+	uint32_t changed; /* alter: bit i: setting i changes to what `config`, or `group`, has */
 	struct catalog_quota quota;
+	struct catalog_group_settings group;
 	struct base_bytes actions; /* declare: borrowed until done(), see columns.h */
 	void (*done)(struct catalog_change *change);
 
@@ -210,6 +231,9 @@ void catalog_topic_alter(struct catalog *catalog, struct catalog_change *change)
 void catalog_topic_grow(struct catalog *catalog, struct catalog_change *change);
 /* The quota of change->quota.entity becomes that; without any value it is forgotten. PYR_BUSY: CATALOG_QUOTAS_MAX. */
 void catalog_quota_set(struct catalog *catalog, struct catalog_change *change);
+/* Of the settings of change->group.group those of `changed` become what change->group has, set or not. PYR_BUSY:
+ * CATALOG_GROUP_SETTINGS_MAX. */
+void catalog_group_alter(struct catalog *catalog, struct catalog_change *change);
 /* Adds and drops declared columns: all of the change's actions, or none. PYR_EXISTS, PYR_NOT_FOUND, PYR_TOO_LARGE. */
 void catalog_topic_declare(struct catalog *catalog, struct catalog_change *change);
 /* Gives a new cluster its id; without effect when it has one. On the leader, before anything else is appended: the id counts

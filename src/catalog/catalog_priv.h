@@ -16,6 +16,8 @@ struct catalog {
 	struct catalog_quota *quotas;
 	size_t quota_count, quota_capacity;
 	uint64_t quota_version;
+	struct catalog_group_settings *groups; /* sorted by id */
+	size_t group_count, group_capacity;
 	uint32_t next_partition;
 	int64_t next_producer_id;
 	uint8_t cluster_uuid[CATALOG_UUID_BYTES];
@@ -39,15 +41,17 @@ enum catalog_event_kind {
 	CATALOG_EVENT_CLUSTER = 5, /* the cluster's uuid */
 	CATALOG_EVENT_GROWN = 6, /* topic: the new count, and one span, of the new partitions */
 	CATALOG_EVENT_QUOTA = 7,
+	CATALOG_EVENT_GROUP = 8, /* the settings of a group that changed */
 	CATALOG_EVENT_COLUMNS = 16, /* of a topic, by name: actions */
 };
 
 struct catalog_event {
 	uint8_t kind;
 	struct catalog_topic topic;
-	uint32_t changed; /* altered: which settings */
+	uint32_t changed; /* altered, group: which settings */
 	int64_t producer_id;
 	struct catalog_quota quota;
+	struct catalog_group_settings group;
 	struct base_bytes actions; /* COLUMNS: borrowed from what was decoded */
 };
 
@@ -59,6 +63,7 @@ pyr_result catalog_event_decode(struct base_reader *reader, struct catalog_event
 pyr_result catalog_event_apply(struct catalog *catalog, const struct catalog_event *event);
 struct catalog_topic *catalog_find(const struct catalog *catalog, const char *name, size_t name_bytes);
 pyr_result catalog_quota_apply(struct catalog *catalog, const struct catalog_quota *quota);
+pyr_result catalog_group_apply(struct catalog *catalog, const struct catalog_group_settings *group, uint32_t changed);
 
 /* ---- follow.c ---- */
 

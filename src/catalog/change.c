@@ -177,6 +177,18 @@ static void set_quota(struct catalog *catalog, struct catalog_change *change)
 		write_event(catalog, change, &event);
 }
 
+static void alter_group(struct catalog *catalog, struct catalog_change *change)
+{
+	struct catalog_event event = {
+		.kind = CATALOG_EVENT_GROUP, .group = change->group, .changed = change->changed & CATALOG_GROUP_ALL};
+	struct base_bytes id = {(const uint8_t *)change->group.group, strlen(change->group.group)};
+	bool is_new = !catalog_group_settings_find(catalog, id) && change->group.set & event.changed;
+	if (is_new && catalog->group_count >= CATALOG_GROUP_SETTINGS_MAX)
+		refuse(catalog, change, PYR_BUSY);
+	else
+		write_event(catalog, change, &event);
+}
+
 static void begin_cluster(struct catalog *catalog, struct catalog_change *change)
 {
 	static const uint8_t none[CATALOG_UUID_BYTES];
@@ -223,6 +235,11 @@ void catalog_topic_grow(struct catalog *catalog, struct catalog_change *change)
 void catalog_quota_set(struct catalog *catalog, struct catalog_change *change)
 {
 	catalog_change_begin(catalog, change, set_quota);
+}
+
+void catalog_group_alter(struct catalog *catalog, struct catalog_change *change)
+{
+	catalog_change_begin(catalog, change, alter_group);
 }
 
 void catalog_topic_declare(struct catalog *catalog, struct catalog_change *change)

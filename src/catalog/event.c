@@ -52,12 +52,23 @@ static void encode_quota(const struct catalog_quota *quota, struct base_writer *
 	}
 }
 
+static void encode_group(const struct catalog_event *event, struct base_writer *writer)
+{
+	write_text(writer, event->group.group);
+	base_write_u8(writer, (uint8_t)event->changed);
+	base_write_u8(writer, (uint8_t)event->group.set);
+	for (size_t i = 0; i < CATALOG_GROUP_KEYS; i++)
+		base_write_u32le(writer, (uint32_t)event->group.values[i]);
+}
+
 void catalog_event_encode(const struct catalog_event *event, struct base_writer *writer)
 {
 	base_write_u8(writer, FORMAT);
 	base_write_u8(writer, event->kind);
 	if (event->kind == CATALOG_EVENT_QUOTA)
 		encode_quota(&event->quota, writer);
+	else if (event->kind == CATALOG_EVENT_GROUP)
+		encode_group(event, writer);
 	else
 		encode_topic(event, writer);
 	if (event->kind == CATALOG_EVENT_COLUMNS) {
@@ -200,6 +211,28 @@ static pyr_result decode_quota(struct base_reader *reader, struct catalog_quota 
 	return pyr_result_of(is_possible_quota(quota) ? PYR_OK : PYR_CORRUPT);
 }
 
+static bool is_possible_group(const struct catalog_event *event)
+{
+	const struct catalog_group_settings *group = &event->group;
+	if (group->group[0] == '\0' || event->changed > CATALOG_GROUP_ALL || group->set > CATALOG_GROUP_ALL)
+		return false;
+	for (size_t i = 0; i < CATALOG_GROUP_KEYS; i++)
+		if (group->set & 1u << i ? group->values[i] <= 0 : group->values[i] != 0)
+			return false;
+	return true;
+}
+
+static pyr_result decode_group(struct base_reader *reader, struct catalog_event *event)
+{
+	read_text(reader, event->group.group);
+	event->changed = base_read_u8(reader);
+	event->group.set = base_read_u8(reader);
+	for (size_t i = 0; i < CATALOG_GROUP_KEYS; i++)
+		event->group.values[i] = (int32_t)base_read_u32le(reader);
+	PYR_TRY(base_reader_check(reader, PYR_CORRUPT));
+	return pyr_result_of(is_possible_group(event) ? PYR_OK : PYR_CORRUPT);
+}
+
 static void decode_actions(struct base_reader *reader, struct catalog_event *event)
 {
 	uint32_t bytes = base_read_u32le(reader);
@@ -217,6 +250,8 @@ pyr_result catalog_event_decode(struct base_reader *reader, struct catalog_event
 	ret_event->kind = base_read_u8(reader);
 	if (ret_event->kind == CATALOG_EVENT_QUOTA)
 		return decode_quota(reader, &ret_event->quota);
+	if (ret_event->kind == CATALOG_EVENT_GROUP)
+		return decode_group(reader, ret_event);
 	if (format == FORMAT_FIRST)
 		decode_first_format(reader, ret_event);
 	else

@@ -2,6 +2,7 @@
 #include "base/table.h"
 #include "cli/commands.h"
 #include "cli/config.h"
+#include "node/lags.h"
 #include "server/kafka/kafka.h"
 #include "server/ops/ops.h"
 #include "server/pg/pg.h"
@@ -168,6 +169,11 @@ static void write_metrics_of(const struct node_metric_table *table)
 		[NODE_EACH_SHARD] = "Of each shard: with the label `shard`.",
 		[NODE_FIRST_SHARD] = "Of the whole node.",
 		[NODE_ANY_THREAD] = "Of the whole node.",
+		[NODE_EACH_OFFSET] =
+			"At `/metrics` only; in SQL it is `pyralog.consumer_groups`. The lag has the labels `group`, "
+			"`topic` and `partition`: of each\noffset that a group has committed, at most 2,000. Which "
+			"ones "
+			"are told when there are more may change.",
 	};
 	printf("\n## %s\n\n%s\n\n| name | type | |\n|---|---|---|\n", table->title, scopes[table->scope]);
 	for (size_t i = 0; i < table->count; i++)
@@ -178,8 +184,8 @@ static void write_metrics_of(const struct node_metric_table *table)
 static void write_metrics(void)
 {
 	static const struct node_metric_table *const tables[] = {
-		&node_log_metrics, &node_group_metrics, &node_process_metrics,
-		&kafka_metrics,    &pg_metrics,         &http_metrics,
+		&node_log_metrics, &node_group_metrics, &node_process_metrics, &kafka_metrics,
+		&pg_metrics,       &http_metrics,       &node_lag_metrics,
 	};
 	printf("# Metrics\n\nWhat a server counts: at `/metrics` of its HTTP port, in Prometheus's text format, and in "
 	       "SQL "

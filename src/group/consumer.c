@@ -21,6 +21,15 @@ struct beat {
 	struct pyr_error error;
 };
 
+static struct group_timing timing_of(const struct group *group, const struct group_world *world)
+{
+	struct group_timing timing = {world->options->consumer_session_timeout_ms,
+	                              world->options->consumer_heartbeat_ms};
+	if (world->timing_find)
+		world->timing_find(world->context, group_bytes(group->id), &timing);
+	return timing;
+}
+
 /* ---- answers ---- */
 
 static struct codec_kafka_consumer_group_heartbeat_response *respond(struct beat *beat)
@@ -29,7 +38,7 @@ static struct codec_kafka_consumer_group_heartbeat_response *respond(struct beat
 		codec_arena_alloc(beat->call->arena, 1, sizeof *response);
 	if (response) {
 		*response = codec_kafka_consumer_group_heartbeat_response_default;
-		response->heartbeat_interval_ms = beat->world->options->consumer_heartbeat_ms;
+		response->heartbeat_interval_ms = timing_of(beat->group, beat->world).heartbeat_ms;
 	}
 	return response;
 }
@@ -172,9 +181,9 @@ int16_t group_consumer_check(const struct group *group, struct base_bytes id, in
 
 /* ---- members come and go ---- */
 
-static void renew(struct group_consumer *member, const struct group_world *world)
+static void renew(struct group_consumer *member, const struct group *group, const struct group_world *world)
 {
-	member->session_us = world->now_us + (uint64_t)world->options->consumer_session_timeout_ms * 1000;
+	member->session_us = world->now_us + (uint64_t)timing_of(group, world).session_timeout_ms * 1000;
 }
 
 /* Its partitions are free at once; what it means for the others is reckoned at the next heartbeat. */
@@ -388,7 +397,7 @@ static void advance(struct beat *beat)
 		group_record_member(beat->group, member, &beat->write->records);
 	if (changed || (beat->member_changed && beat->asked->member_epoch == 0))
 		group_record_current(beat->group, member, &beat->write->records);
-	renew(member, beat->world);
+	renew(member, beat->group, beat->world);
 	watch_revocation(beat);
 	struct codec_kafka_consumer_group_heartbeat_response *response = respond(beat);
 	bool told = response;
@@ -487,7 +496,7 @@ void group_consumers_restored(struct group *group, const struct group_world *wor
 	group->consumers->stale = group->consumers->epoch != group->consumers->assignment_epoch;
 	for (struct base_list *node = head->next; node != head; node = node->next) {
 		struct group_consumer *member = BASE_CONTAINER(node, struct group_consumer, node);
-		renew(member, world);
+		renew(member, group, world);
 		if (member->state == GROUP_MEMBER_UNREVOKED)
 			member->revoke_us = world->now_us + (uint64_t)member->rebalance_timeout_ms * 1000;
 	}

@@ -36,6 +36,11 @@ void group_coordinator_retune(struct group_coordinator *coordinator, const struc
 	coordinator->options.consumer_session_timeout_ms = options->consumer_session_timeout_ms;
 }
 
+const struct group_options *group_coordinator_options(const struct group_coordinator *coordinator)
+{
+	return &coordinator->options;
+}
+
 void group_say(struct group_coordinator *coordinator, const char *format, ...)
 {
 	char line[PYR_ERROR_TEXT_MAX];
@@ -81,6 +86,16 @@ static bool world_topic_next(void *context, const void **cursor, struct group_to
 	return topic;
 }
 
+static void world_timing_find(void *context, struct base_bytes group_id, struct group_timing *timing)
+{
+	const struct group_coordinator *coordinator = context;
+	const struct catalog_group_settings *settings = catalog_group_settings_find(coordinator->catalog, group_id);
+	if (settings && settings->set & 1u << CATALOG_GROUP_SESSION)
+		timing->session_timeout_ms = settings->values[CATALOG_GROUP_SESSION];
+	if (settings && settings->set & 1u << CATALOG_GROUP_HEARTBEAT)
+		timing->heartbeat_ms = settings->values[CATALOG_GROUP_HEARTBEAT];
+}
+
 struct group_world group_world_of(struct group_coordinator *coordinator)
 {
 	return (struct group_world){
@@ -92,6 +107,7 @@ struct group_world group_world_of(struct group_coordinator *coordinator)
 		.topic_find = world_topic_find,
 		.topic_next = world_topic_next,
 		.topics_version = catalog_version(coordinator->catalog),
+		.timing_find = world_timing_find,
 	};
 }
 

@@ -61,6 +61,8 @@ pyr_result group_coordinator_new(struct os_loop *loop, struct log *log, struct c
                                  const struct group_options *options, struct group_coordinator **ret_coordinator);
 /* What members of groups whose partitions the server assigns are told from now on: heartbeat and session. */
 void group_coordinator_retune(struct group_coordinator *coordinator, const struct group_options *options);
+/* On its loop, which may change them. */
+const struct group_options *group_coordinator_options(const struct group_coordinator *coordinator);
 bool group_coordinator_serves(int16_t key);
 void group_coordinator_call(struct group_coordinator *coordinator, struct group_call *call);
 /* Nobody waits for the answer any more: it comes soon, whatever it is. */

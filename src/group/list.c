@@ -184,3 +184,25 @@ pyr_result group_coordinator_list(const struct group_coordinator *coordinator, s
 	*ret_count = listing.count;
 	return pyr_ok();
 }
+
+static bool each_offset(const struct group *group,
+                        bool (*visit)(void *context, const struct group_committed *committed), void *context)
+{
+	for (struct base_table_node *node = NULL; (node = base_table_next(&group->offsets, node));) {
+		const struct group_offset *offset = BASE_CONTAINER(node, struct group_offset, node);
+		struct group_committed committed = {group_bytes(group->id), group_bytes(offset->topic),
+		                                    offset->partition, offset->offset};
+		if (!visit(context, &committed))
+			return false;
+	}
+	return true;
+}
+
+void group_coordinator_each_offset(const struct group_coordinator *coordinator,
+                                   bool (*visit)(void *context, const struct group_committed *committed), void *context)
+{
+	const struct base_list *head = &coordinator->list;
+	bool more = coordinator->phase == GROUP_SERVING;
+	for (struct base_list *node = head->next; node != head && more; node = node->next)
+		more = each_offset(&BASE_CONTAINER(node, struct group_slot, node)->group, visit, context);
+}

@@ -18,4 +18,16 @@ struct group_row {
 pyr_result group_coordinator_list(const struct group_coordinator *coordinator, struct group_row **ret_rows,
                                   size_t *ret_count);
 
+/* An offset that a group has committed; borrowed. */
+struct group_committed {
+	struct base_bytes group, topic;
+	int32_t partition;
+	int64_t offset;
+};
+
+/* Every one, group by group, until `visit` says that it wants no more; none while the groups are not read. */
+void group_coordinator_each_offset(const struct group_coordinator *coordinator,
+                                   bool (*visit)(void *context, const struct group_committed *committed),
+                                   void *context);
+
 #endif

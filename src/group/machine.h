@@ -40,6 +40,11 @@ struct group_topic {
 	uint32_t partition_count;
 };
 
+/* What a consumer group (KIP-848) tells its members to do, and expects of them. */
+struct group_timing {
+	int32_t session_timeout_ms, heartbeat_ms;
+};
+
 /* The moment of an event, and what it may ask. */
 struct group_world {
 	uint64_t now_us;
@@ -52,6 +57,8 @@ struct group_world {
 	/* All topics, in any order: *cursor begins as NULL. */
 	bool (*topic_next)(void *context, const void **cursor, struct group_topic *ret_topic);
 	uint64_t topics_version; /* rises with every change of the topics */
+	/* What was set for the group, in place of what the options say; NULL: nothing is. */
+	void (*timing_find)(void *context, struct base_bytes group_id, struct group_timing *timing);
 };
 
 enum group_write_kind {

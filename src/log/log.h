@@ -251,6 +251,20 @@ void log_time_find(struct log *log, struct log_time_query *query);
 
 /* ---- the whole ---- */
 
+/* The disk below the log: embedded by the caller. */
+struct log_space {
+	void (*done)(struct log_space *space);
+
+	pyr_result result; /* PYR_IO */
+	uint64_t total_bytes, usable_bytes; /* of the file system */
+
+	struct os_job job; /* from here on: the log's */
+	struct log *log;
+};
+
+/* done() always follows. */
+void log_space_find(struct log *log, struct log_space *space);
+
 struct log_metrics {
 	uint64_t groups; /* committed */
 	uint64_t batches;

@@ -19,8 +19,8 @@ struct node_metric {
 
 struct node_metric_table {
 	const char *title; /* "Kafka port" */
-	/* Who may read: each shard's loop its own, that of shard 0 for all, or any thread. */
-	enum node_metric_scope { NODE_EACH_SHARD, NODE_FIRST_SHARD, NODE_ANY_THREAD } scope;
+	/* Who may read: each shard's loop its own, that of shard 0 for all, or any thread. EACH_OFFSET: see lags.h. */
+	enum node_metric_scope { NODE_EACH_SHARD, NODE_FIRST_SHARD, NODE_ANY_THREAD, NODE_EACH_OFFSET } scope;
 	const struct node_metric *metrics;
 	size_t count;
 };

@@ -47,6 +47,7 @@ struct os_disk_ops {
 	pyr_result (*list)(struct os_disk *disk, const char *path, void (*found)(void *context, const char *name),
 	                   void *context);
 	pyr_result (*lock)(struct os_disk *disk, const char *path);
+	pyr_result (*space)(struct os_disk *disk, uint64_t *ret_total_bytes, uint64_t *ret_usable_bytes);
 };
 
 struct os_disk {
@@ -151,6 +152,12 @@ static inline pyr_result os_directory_list(struct os_disk *disk, const char *pat
 static inline pyr_result os_disk_lock(struct os_disk *disk, const char *path)
 {
 	return disk->ops->lock(disk, path);
+}
+
+/* Of the file system: how large it is, and how much of that we could still write. */
+static inline pyr_result os_disk_space(struct os_disk *disk, uint64_t *ret_total_bytes, uint64_t *ret_usable_bytes)
+{
+	return disk->ops->space(disk, ret_total_bytes, ret_usable_bytes);
 }
 
 #endif

@@ -72,6 +72,11 @@ def quota():
     return struct.pack("<BBBH", 2, 7, 1, 3) + b"ada" + struct.pack("<BHB", 2, 0, 5) + struct.pack("<3d", 1000.5, 0, 50)
 
 
+def group_settings():
+    """Of group app: the session timeout becomes 60 s, the heartbeat interval goes back to the default."""
+    return struct.pack("<BBH", 2, 8, 3) + b"app" + struct.pack("<BBii", 3, 1, 60000, 0)
+
+
 def columns_event():
     """Adds delay, an int4 at dep.delay, and drops late."""
     def action(kind, number, oid, modifier, name, path):
@@ -136,6 +141,7 @@ GOLDEN = {
     "event": event(),
     "event_1": event_1(),
     "quota": quota(),
+    "group_settings": group_settings(),
     "manifest": manifest(),
 }
 

@@ -167,6 +167,9 @@ PLANTS = [
     Plant("a topic's growth is not replayed",
           ("src/catalog/catalog.c", "\t\treturn apply_grown(catalog, topic, event);",
            "\t\treturn catalog->log ? apply_grown(catalog, topic, event) : pyr_ok();"), program="sim_group"),
+    Plant("settings of a group are not replayed",
+          ("src/catalog/catalog.c", "\t\treturn catalog_group_apply(catalog, &event->group, event->changed);",
+           "\t\treturn catalog->log ? catalog_group_apply(catalog, &event->group, event->changed) : pyr_ok();"), program="sim_group"),
     # Who is still a member has joined the newest generation, or it would have been dropped.
     Plant("groups: an older generation may ask for assignments",
           ("src/group/classic.c", "\tif (asked->generation != group->generation)\n\t\treturn group->state",

@@ -7,7 +7,8 @@
  * classic: the leader deals the partitions out. What must hold: in one generation a partition has one owner, whatever was
  * answered to whom and whoever crashed in between, and no generation comes again. The other is of the consumer protocol. What must hold: no two members
  * that are alive own one partition at a time. In both: an offset whose commit was acknowledged is never followed by a
- * smaller one. The topic grows meanwhile, and never has fewer partitions than it was told to have.
+ * smaller one. The topic grows meanwhile, and never has fewer partitions than it was told to have; settings of a group that
+ * were acknowledged hold.
  */
 #include "codec/kafka/messages.h"
 #include "group/errors.h"
@@ -24,6 +25,7 @@ enum {
 	MEMBERS = 7,
 	PARTITIONS = 6,
 	PARTITIONS_FIRST = 2, /* the topic grows */
+	SESSION_MS = 40000, /* the consumer group's is set meanwhile, a little higher each time */
 	GENERATIONS_MAX = 4096,
 	LIVES = 5,
 	ID_BYTES = 128,
@@ -82,8 +84,9 @@ struct run {
 	struct os_loop *loop, *clients;
 	struct node *node;
 	struct node_options options;
-	struct catalog_change create, grow;
-	bool created, growing;
+	struct catalog_change create, grow, set;
+	bool created, growing, setting;
+	int32_t session_ms; /* of the consumer group, at least: they rise, and it was told */
 	uint32_t partitions; /* as many as the topic has at least: it was told */
 	struct actor actors[MEMBERS];
 	struct request *requests;
@@ -503,6 +506,7 @@ static void act_as_member(struct actor *actor)
 }
 
 static void grow(struct run *run);
+static void set(struct run *run);
 
 static void on_timer(struct os_timer *timer)
 {
@@ -513,6 +517,8 @@ static void on_timer(struct os_timer *timer)
 		return;
 	if (!run->growing && run->partitions < PARTITIONS && below(run, 60) == 0)
 		grow(run);
+	if (!run->setting && below(run, 60) == 0)
+		set(run);
 	if (actor->request) {
 		if (below(run, 12) == 0)
 			lose_connection(actor);
@@ -565,6 +571,33 @@ static void grow(struct run *run)
 	catalog_topic_grow(node_catalog(run->node, 0), &run->grow);
 }
 
+static void on_set(struct catalog_change *change)
+{
+	struct run *run = BASE_CONTAINER(change, struct run, set);
+	run->setting = false;
+	if (change->result.code == PYR_OK)
+		run->session_ms = change->group.values[CATALOG_GROUP_SESSION];
+}
+
+static void set(struct run *run)
+{
+	run->setting = true;
+	run->set = (struct catalog_change){.done = on_set, .changed = 1u << CATALOG_GROUP_SESSION};
+	run->set.group.set = run->set.changed;
+	run->set.group.values[CATALOG_GROUP_SESSION] = (run->session_ms ? run->session_ms : SESSION_MS) + 1;
+	snprintf(run->set.group.group, sizeof run->set.group.group, "%s", group_names[CONSUMER]);
+	catalog_group_alter(node_catalog(run->node, 0), &run->set);
+}
+
+static void check_settings(struct run *run)
+{
+	const char *name = group_names[CONSUMER];
+	const struct catalog_group_settings *group = catalog_group_settings_find(
+		node_catalog(run->node, 0), (struct base_bytes){(const uint8_t *)name, strlen(name)});
+	if (run->session_ms > 0 && (!group || group->values[CATALOG_GROUP_SESSION] < run->session_ms))
+		fail(run, "an acknowledged setting is lost", CONSUMER, -1);
+}
+
 static bool open_node(struct run *run)
 {
 	struct pyr_error error;
@@ -575,7 +608,8 @@ static bool open_node(struct run *run)
 		run->failed = true;
 		return false;
 	}
-	run->created = run->growing = false;
+	check_settings(run);
+	run->created = run->growing = run->setting = false;
 	run->create = (struct catalog_change){.name = "t", .partition_count = PARTITIONS_FIRST, .done = on_created};
 	run->create.config = catalog_topic_config_default();
 	catalog_topic_create(node_catalog(run->node, 0), &run->create);
@@ -621,7 +655,7 @@ static void begin(struct run *run, uint64_t seed)
 	run->options.log.ring_file_bytes = 1 << 18;
 	run->options.log.extent_min_bytes = 1 << 16;
 	run->options.group.initial_delay_ms = (int32_t)below(run, 1000);
-	run->options.group.consumer_session_timeout_ms = 40000;
+	run->options.group.consumer_session_timeout_ms = SESSION_MS;
 	run->options.group.snapshot_bytes_min = 500 + below(run, 5000);
 	for (size_t i = 0; i < MEMBERS; i++) {
 		run->actors[i] = (struct actor){.run = run, .group = i % GROUPS, .timer.fire = on_timer};

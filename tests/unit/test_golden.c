@@ -425,6 +425,31 @@ static void a_quota(void **state)
 	assert_int_equal(catalog_event_decode(&reader, &event).code, PYR_CORRUPT);
 }
 
+static void settings_of_a_group(void **state)
+{
+	(void)state;
+	struct golden golden;
+	struct base_writer writer;
+	struct catalog_event event = {.kind = CATALOG_EVENT_GROUP, .changed = CATALOG_GROUP_ALL};
+	event.group = (struct catalog_group_settings){.group = "app", .set = 1u << CATALOG_GROUP_SESSION};
+	event.group.values[CATALOG_GROUP_SESSION] = 60000;
+	base_writer_init(&writer, 4096);
+	catalog_event_encode(&event, &writer);
+	golden_check("group_settings", writer.buffer->data, writer.bytes);
+	base_writer_deinit(&writer);
+	golden_load("group_settings", &golden);
+	struct base_reader reader = base_reader_init(golden.bytes, golden.count);
+	assert_int_equal(catalog_event_decode(&reader, &event).code, PYR_OK);
+	assert_true(event.changed == CATALOG_GROUP_ALL && event.group.values[CATALOG_GROUP_SESSION] == 60000);
+	for (size_t cut = 0; cut < golden.count; cut++) {
+		reader = base_reader_init(golden.bytes, cut);
+		assert_int_equal(catalog_event_decode(&reader, &event).code, PYR_CORRUPT);
+	}
+	golden.bytes[golden.count - 1] |= 0x80; /* of a value that is not set */
+	reader = base_reader_init(golden.bytes, golden.count);
+	assert_int_equal(catalog_event_decode(&reader, &event).code, PYR_CORRUPT);
+}
+
 static void an_event_of_columns(void **state)
 {
 	(void)state;
@@ -566,6 +591,7 @@ int main(void)
 		cmocka_unit_test(a_catalog_event),
 		cmocka_unit_test(an_event_of_the_first_format),
 		cmocka_unit_test(a_quota),
+		cmocka_unit_test(settings_of_a_group),
 		cmocka_unit_test(an_event_of_columns),
 		cmocka_unit_test(an_impossible_event_is_refused),
 		cmocka_unit_test(a_manifest),

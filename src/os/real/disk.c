@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -257,6 +258,15 @@ static pyr_result disk_lock(struct os_disk *disk, const char *path)
 	return failed;
 }
 
+static pyr_result disk_space(struct os_disk *disk, uint64_t *ret_total_bytes, uint64_t *ret_usable_bytes)
+{
+	struct statvfs status;
+	PYR_TRY(checked(fstatvfs(root_of(disk), &status)));
+	*ret_total_bytes = (uint64_t)status.f_blocks * status.f_frsize;
+	*ret_usable_bytes = (uint64_t)status.f_bavail * status.f_frsize;
+	return pyr_ok();
+}
+
 static const struct os_disk_ops real_disk_ops = {
 	.open = disk_open,
 	.close = disk_close,
@@ -274,6 +284,7 @@ static const struct os_disk_ops real_disk_ops = {
 	.sync_directory = disk_sync_directory,
 	.list = disk_list,
 	.lock = disk_lock,
+	.space = disk_space,
 };
 
 pyr_result os_real_disk_new(const char *root, struct os_disk **ret_disk, struct pyr_error *error)

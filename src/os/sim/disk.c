@@ -471,6 +471,19 @@ static pyr_result disk_lock(struct os_disk *disk, const char *path)
 	return enter(disk_of(disk));
 }
 
+enum { UNLIMITED_BYTES = 1 << 30 };
+
+static pyr_result disk_space(struct os_disk *base, uint64_t *ret_total_bytes, uint64_t *ret_usable_bytes)
+{
+	struct sim_disk *disk = disk_of(base);
+	uint64_t total = disk->faults.capacity_bytes > 0 ? disk->faults.capacity_bytes : UNLIMITED_BYTES;
+	uint64_t used = os_sim_disk_used_bytes(base);
+	PYR_TRY(enter(disk));
+	*ret_total_bytes = total;
+	*ret_usable_bytes = used < total ? total - used : 0;
+	return pyr_ok();
+}
+
 static const struct os_disk_ops sim_disk_ops = {
 	.open = disk_open,
 	.close = disk_close,
@@ -488,6 +501,7 @@ static const struct os_disk_ops sim_disk_ops = {
 	.sync_directory = disk_sync_directory,
 	.list = disk_list,
 	.lock = disk_lock,
+	.space = disk_space,
 };
 
 struct os_disk *os_sim_disk_new(struct os_sim *sim)

@@ -1,7 +1,9 @@
-/* AlterConfigs and IncrementalAlterConfigs: topics' settings, each resource a change of the catalog, all under way together.
+/* AlterConfigs and IncrementalAlterConfigs: settings of topics and consumer groups, each resource a change of the catalog,
+ * all under way together.
  *
- * The first gives all settings anew, the second some. Every resource is checked whole before it is changed. What is not a
- * topic's can't be changed while the server runs, and is refused with a sentence. Owner: the loop's thread. */
+ * The first gives all settings anew, the second some. Every resource is checked whole before it is changed. The node's can't
+ * be changed while the server runs, and are refused with a sentence. Owner: the first shard's loop, which has the
+ * coordinator's defaults. */
 #include "server/kafka/kafka_priv.h"
 #include "server/kafka/known_settings.h"
 
@@ -51,7 +53,12 @@ static void fail(struct alter_item *item, int16_t error_code, const char *text)
 static void on_altered(struct catalog_change *change)
 {
 	struct alter_item *item = BASE_CONTAINER(change, struct alter_item, change);
-	if (change->result.code != PYR_OK)
+	const struct catalog *catalog = item->work->request->server->catalog;
+	bool is_full = catalog_group_settings_count(catalog) >= CATALOG_GROUP_SETTINGS_MAX;
+	if (change->result.code == PYR_BUSY && item->type == KAFKA_RESOURCE_GROUP && is_full)
+		fail(item, kafka_error_of(PYR_POLICY_VIOLATION),
+		     "there are as many groups with settings as there may be: 1000");
+	else if (change->result.code != PYR_OK)
 		fail(item, kafka_error_of(change->result.code), pyr_code_text(change->result.code));
 	settle(item->work);
 }
@@ -111,6 +118,18 @@ static pyr_result unset(struct alter_item *item, const char *name, struct pyr_er
 	return pyr_fail(error, PYR_INVALID_CONFIG, "there is no topic setting %s", name);
 }
 
+static pyr_result alter_group(struct alter_item *item, const char *name, const char *value, int8_t operation,
+                              struct pyr_error *error)
+{
+	enum catalog_group_key key;
+	if (operation != OPERATION_SET && operation != OPERATION_DELETE)
+		return pyr_fail(error, PYR_INVALID_CONFIG, "%s is not a list that can be added to or taken from", name);
+	PYR_TRY(kafka_group_setting_parse(&item->change.group, name, operation == OPERATION_SET ? value : NULL, &key,
+	                                  error));
+	item->change.changed |= 1u << key;
+	return pyr_ok();
+}
+
 static pyr_result alter_one(struct alter_item *item, struct base_bytes name_bytes, struct base_bytes value_bytes,
                             int8_t operation, struct pyr_error *error)
 {
@@ -118,6 +137,8 @@ static pyr_result alter_one(struct alter_item *item, struct base_bytes name_byte
 	bool has_value = copy_text(value_bytes, value, sizeof value);
 	if (!copy_text(name_bytes, name, sizeof name) || (operation != OPERATION_DELETE && !has_value))
 		return pyr_fail(error, PYR_INVALID_CONFIG, "a setting's name or value is missing or too long");
+	if (item->type == KAFKA_RESOURCE_GROUP)
+		return alter_group(item, name, value, operation, error);
 	size_t i = catalog_setting_find(name);
 	if (i < catalog_setting_count())
 		item->change.changed |= 1u << i;
@@ -136,16 +157,39 @@ static pyr_result alter_one(struct alter_item *item, struct base_bytes name_byte
 
 /* ---- one resource ---- */
 
-/* The topic that it names: its settings are where the change begins. False: refused. */
+/* Whether there is a group of this name does not matter: it may come. */
+static bool begin_group(struct alter_item *item)
+{
+	struct kafka_request *request = item->work->request;
+	struct catalog_group_settings *group = &item->change.group;
+	pyr_result allowed = catalog_authorize(request->server->catalog, &request->principal, CATALOG_ALTER, NULL);
+	if (allowed.code != PYR_OK) {
+		fail(item, kafka_error_of(allowed.code), "you may not change settings of groups");
+		return false;
+	}
+	if (item->name.bytes == 0 || !copy_text(item->name, group->group, sizeof group->group)) {
+		fail(item, KAFKA_INVALID_REQUEST, "a group with settings has a name of 1 to 249 bytes");
+		return false;
+	}
+	const struct catalog_group_settings *now = catalog_group_settings_find(request->server->catalog, item->name);
+	if (now)
+		*group = *now;
+	return true;
+}
+
+/* The topic or group that it names: its settings are where the change begins. False: refused. */
 static bool begin_item(struct alter_item *item)
 {
 	struct kafka_request *request = item->work->request;
 	int16_t error_code;
+	item->change.done = on_altered;
+	if (item->type == KAFKA_RESOURCE_GROUP)
+		return begin_group(item);
 	if (item->type != KAFKA_RESOURCE_TOPIC) {
 		fail(item,
 		     item->type == KAFKA_RESOURCE_BROKER ? kafka_error_of(PYR_INVALID_CONFIG) : KAFKA_INVALID_REQUEST,
-		     "only topics have settings that can be changed while the server runs: give it options at its "
-		     "start");
+		     "only topics and groups have settings that can be changed while the server runs: give it options "
+		     "at its start");
 		return false;
 	}
 	const struct catalog_topic *topic = kafka_topic_find(request, item->name, NULL, CATALOG_ALTER, &error_code);
@@ -157,17 +201,45 @@ static bool begin_item(struct alter_item *item)
 	}
 	memcpy(item->change.name, topic->name, sizeof item->change.name);
 	item->change.config = topic->config;
-	item->change.done = on_altered;
 	return true;
 }
 
-static void finish_item(struct alter_item *item, pyr_result result, const struct pyr_error *error)
+/* What will hold for the group: it must hear of its members before it gives them up. */
+static pyr_result check_group(const struct alter_item *item, struct pyr_error *error)
 {
+	const struct catalog_group_settings *group = &item->change.group;
+	const struct group_options *options =
+		group_coordinator_options(item->work->request->server->options.coordinator);
+	int32_t session_ms = options->consumer_session_timeout_ms, heartbeat_ms = options->consumer_heartbeat_ms;
+	if (group->set & 1u << CATALOG_GROUP_SESSION)
+		session_ms = group->values[CATALOG_GROUP_SESSION];
+	if (group->set & 1u << CATALOG_GROUP_HEARTBEAT)
+		heartbeat_ms = group->values[CATALOG_GROUP_HEARTBEAT];
+	if (group->set != 0 && heartbeat_ms >= session_ms)
+		return pyr_fail(error, PYR_INVALID_CONFIG, "%s (%d) must be more than %s (%d)",
+		                catalog_group_key_name(CATALOG_GROUP_SESSION), session_ms,
+		                catalog_group_key_name(CATALOG_GROUP_HEARTBEAT), heartbeat_ms);
+	return pyr_ok();
+}
+
+static void start_change(struct alter_item *item)
+{
+	struct catalog *catalog = item->work->request->server->catalog;
+	item->work->pending += 1;
+	if (item->type == KAFKA_RESOURCE_GROUP)
+		catalog_group_alter(catalog, &item->change);
+	else
+		catalog_topic_alter(catalog, &item->change);
+}
+
+static void finish_item(struct alter_item *item, pyr_result result, struct pyr_error *error)
+{
+	if (result.code == PYR_OK && item->type == KAFKA_RESOURCE_GROUP)
+		result = check_group(item, error);
 	if (result.code != PYR_OK) {
 		fail(item, kafka_error_of(result.code), error->text);
 	} else if (!item->work->validate_only && item->change.changed != 0) {
-		item->work->pending += 1;
-		catalog_topic_alter(item->work->request->server->catalog, &item->change);
+		start_change(item);
 	}
 }
 
@@ -207,6 +279,8 @@ static void alter_whole(struct alter_item *item, const struct codec_kafka_alter_
 	if (!begin_item(item))
 		return;
 	item->change.config = catalog_topic_config_default();
+	item->change.group.set = 0;
+	memset(item->change.group.values, 0, sizeof item->change.group.values);
 	for (size_t i = 0; i < resource->configs_count && result.code == PYR_OK; i++)
 		result = alter_one(item, resource->configs[i].name, resource->configs[i].value, OPERATION_SET, &error);
 	item->change.changed = UINT32_MAX; /* who is not named goes back to its default */

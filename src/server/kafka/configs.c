@@ -1,5 +1,5 @@
-/* DescribeConfigs: every setting with its value, whether set or default; topics' and this node's. Owner: the loop's
- * thread. */
+/* DescribeConfigs: every setting with its value, whether set or default; topics', consumer groups' and this node's; and
+ * ListConfigResources. Owner: the first shard's loop, which has the coordinator's defaults. */
 #include "server/kafka/kafka_priv.h"
 #include "server/kafka/known_settings.h"
 
@@ -7,9 +7,9 @@
 #include <string.h>
 
 /* Source: org.apache.kafka.common.requests.DescribeConfigsResponse.ConfigSource. */
-enum { SOURCE_TOPIC = 1, SOURCE_STATIC_BROKER = 4, SOURCE_DEFAULT = 5 };
+enum { SOURCE_TOPIC = 1, SOURCE_STATIC_BROKER = 4, SOURCE_DEFAULT = 5, SOURCE_GROUP = 8 };
 
-enum { SYNONYMS_MAX = 2, NODE_OPTIONS = 9 };
+enum { SYNONYMS_MAX = 2, NODE_OPTIONS = 9 + CATALOG_GROUP_KEYS };
 
 struct setting {
 	const char *name, *text;
@@ -137,6 +137,55 @@ static void describe_topic(struct telling *telling)
 	}
 }
 
+/* ---- consumer groups ---- */
+
+static const struct {
+	const char *node_name, *text;
+} group_rows[CATALOG_GROUP_KEYS] = {
+	[CATALOG_GROUP_SESSION] = {"group.consumer.session.timeout.ms",
+                                   "a member that is not heard of for so long is out"},
+	[CATALOG_GROUP_HEARTBEAT] = {"group.consumer.heartbeat.interval.ms", "how often members are heard of"},
+};
+
+static struct base_bytes format_number(struct kafka_request *request, int32_t number)
+{
+	char digits[16];
+	snprintf(digits, sizeof digits, "%d", number);
+	return kafka_text_copy(request, digits);
+}
+
+static int32_t node_ms(const struct kafka_request *request, size_t key)
+{
+	const struct group_options *options = group_coordinator_options(request->server->options.coordinator);
+	return key == CATALOG_GROUP_SESSION ? options->consumer_session_timeout_ms : options->consumer_heartbeat_ms;
+}
+
+/* Of any group, whether it exists or not. */
+static void describe_group(struct telling *telling)
+{
+	struct kafka_request *request = telling->request;
+	struct base_bytes name = telling->resource->resource_name;
+	const struct catalog_group_settings *group = catalog_group_settings_find(request->server->catalog, name);
+	if (name.bytes == 0) {
+		telling->result->error_code = KAFKA_INVALID_REQUEST;
+		telling->result->error_message = kafka_text("give the name of the group");
+		return;
+	}
+	if (!make_room(telling, CATALOG_GROUP_KEYS))
+		return;
+	for (size_t key = 0; key < CATALOG_GROUP_KEYS; key++) {
+		bool is_set = group && group->set & 1u << key;
+		struct setting setting = {.name = catalog_group_key_name((enum catalog_group_key)key)};
+		setting.text = group_rows[key].text;
+		setting.node_name = group_rows[key].node_name;
+		setting.type = KAFKA_TYPE_INT;
+		setting.source = is_set ? SOURCE_GROUP : SOURCE_DEFAULT;
+		setting.fallback = format_number(request, node_ms(request, key));
+		setting.value = is_set ? format_number(request, group->values[key]) : setting.fallback;
+		add(telling, &setting);
+	}
+}
+
 /* ---- this node ---- */
 
 static void add_option(struct telling *telling, const char *name, int8_t type, const char *text, const char *value)
@@ -173,6 +222,9 @@ static void add_options(struct telling *telling)
 	add_number(telling, "max.connections", "clients at once", options->connections_max);
 	add_number(telling, "connections.max.idle.ms", "no progress in the middle of a request or response",
 	           options->stall_us_max / 1000);
+	for (size_t key = 0; key < CATALOG_GROUP_KEYS; key++)
+		add_number(telling, group_rows[key].node_name, group_rows[key].text,
+		           (uint64_t)node_ms(telling->request, key));
 }
 
 /* What topics have that do not say. */
@@ -223,14 +275,24 @@ bool kafka_is_this_node(const struct kafka_server *server, struct base_bytes nam
 	return name.bytes == strlen(number) && memcmp(name.data, number, name.bytes) == 0;
 }
 
-/* Consumer groups (KIP-1043) and clients' metrics (KIP-714) have none of their own. */
-static void describe_other(struct telling *telling)
+static void describe_one(struct telling *telling)
 {
-	if (telling->resource->resource_type == KAFKA_RESOURCE_GROUP ||
-	    telling->resource->resource_type == KAFKA_RESOURCE_CLIENT_METRICS)
-		return;
-	telling->result->error_code = KAFKA_INVALID_REQUEST;
-	telling->result->error_message = kafka_text("only topics and brokers have settings here");
+	switch (telling->resource->resource_type) {
+	case KAFKA_RESOURCE_TOPIC:
+		describe_topic(telling);
+		break;
+	case KAFKA_RESOURCE_BROKER:
+		describe_node(telling);
+		break;
+	case KAFKA_RESOURCE_GROUP:
+		describe_group(telling);
+		break;
+	case KAFKA_RESOURCE_CLIENT_METRICS: /* KIP-714: there are none */
+		break;
+	default:
+		telling->result->error_code = KAFKA_INVALID_REQUEST;
+		telling->result->error_message = kafka_text("only topics, groups and brokers have settings here");
+	}
 }
 
 void kafka_describe_configs(struct kafka_request *request, const void *message)
@@ -245,12 +307,68 @@ void kafka_describe_configs(struct kafka_request *request, const void *message)
 		struct telling telling = {request, asked, &asked->resources[i], &response.results[i]};
 		telling.result->resource_type = telling.resource->resource_type;
 		telling.result->resource_name = telling.resource->resource_name;
-		if (telling.resource->resource_type == KAFKA_RESOURCE_TOPIC)
-			describe_topic(&telling);
-		else if (telling.resource->resource_type == KAFKA_RESOURCE_BROKER)
-			describe_node(&telling);
-		else
-			describe_other(&telling);
+		describe_one(&telling);
 	}
+	kafka_request_reply(request, &response);
+}
+
+/* ---- ListConfigResources ---- */
+
+/* Version 0 asks for clients' metrics, of which there are none; nothing named asks for everything. */
+static bool is_listed(const struct codec_kafka_list_config_resources_request *asked, int16_t version, int8_t type)
+{
+	for (size_t i = 0; i < asked->resource_types_count; i++)
+		if (asked->resource_types[i] == type)
+			return true;
+	return version > 0 && asked->resource_types_count == 0;
+}
+
+static bool are_known(const struct codec_kafka_list_config_resources_request *asked)
+{
+	static const int8_t known[] = {KAFKA_RESOURCE_TOPIC, KAFKA_RESOURCE_BROKER, KAFKA_RESOURCE_BROKER_LOGGER,
+	                               KAFKA_RESOURCE_CLIENT_METRICS, KAFKA_RESOURCE_GROUP};
+	for (size_t i = 0; i < asked->resource_types_count; i++)
+		if (!memchr(known, asked->resource_types[i], sizeof known))
+			return false;
+	return true;
+}
+
+static void list_one(struct codec_kafka_list_config_resources_response *response, int8_t type, struct base_bytes name)
+{
+	struct codec_kafka_list_config_resources_response_config_resource *resource =
+		&response->config_resources[response->config_resources_count++];
+	resource->resource_type = type;
+	resource->resource_name = name;
+}
+
+static void list_all(struct kafka_request *request, const struct codec_kafka_list_config_resources_request *asked,
+                     struct codec_kafka_list_config_resources_response *response)
+{
+	const struct catalog *catalog = request->server->catalog;
+	int16_t version = request->header.api_version;
+	const struct catalog_topic *topic = NULL;
+	while (is_listed(asked, version, KAFKA_RESOURCE_TOPIC) && (topic = catalog_topic_next(catalog, topic)))
+		list_one(response, KAFKA_RESOURCE_TOPIC, kafka_text_copy(request, topic->name));
+	if (is_listed(asked, version, KAFKA_RESOURCE_BROKER))
+		list_one(response, KAFKA_RESOURCE_BROKER, format_number(request, request->server->options.node_id));
+	for (size_t i = 0; is_listed(asked, version, KAFKA_RESOURCE_GROUP) && i < catalog_group_settings_count(catalog);
+	     i++)
+		list_one(response, KAFKA_RESOURCE_GROUP,
+		         kafka_text_copy(request, catalog_group_settings_at(catalog, i)->group));
+}
+
+void kafka_list_config_resources(struct kafka_request *request, const void *message)
+{
+	const struct codec_kafka_list_config_resources_request *asked = message;
+	struct codec_kafka_list_config_resources_response response = codec_kafka_list_config_resources_response_default;
+	const struct catalog *catalog = request->server->catalog;
+	size_t count = catalog_topic_count(catalog) + catalog_group_settings_count(catalog) + 1;
+	response.config_resources = kafka_request_alloc(request, count, sizeof *response.config_resources);
+	if (!response.config_resources)
+		return;
+	if (are_known(asked))
+		list_all(request, asked, &response);
+	else
+		response.error_code = KAFKA_UNSUPPORTED_VERSION;
 	kafka_request_reply(request, &response);
 }

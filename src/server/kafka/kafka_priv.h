@@ -53,6 +53,7 @@ enum kafka_error {
 enum {
 	KAFKA_RESOURCE_TOPIC = 2,
 	KAFKA_RESOURCE_BROKER = 4,
+	KAFKA_RESOURCE_BROKER_LOGGER = 8,
 	KAFKA_RESOURCE_CLIENT_METRICS = 16,
 	KAFKA_RESOURCE_GROUP = 32,
 };
@@ -319,6 +320,7 @@ void kafka_delete_records(struct kafka_request *request, const void *message);
 void kafka_init_producer_id(struct kafka_request *request, const void *message);
 void kafka_offset_for_leader_epoch(struct kafka_request *request, const void *message);
 void kafka_describe_configs(struct kafka_request *request, const void *message);
+void kafka_list_config_resources(struct kafka_request *request, const void *message);
 void kafka_alter_configs(struct kafka_request *request, const void *message);
 void kafka_incremental_alter_configs(struct kafka_request *request, const void *message);
 void kafka_describe_cluster(struct kafka_request *request, const void *message);

@@ -3,6 +3,7 @@
 #include "server/kafka/known_settings.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define KEPT(name, node_name, type)                                                                                    \
@@ -67,6 +68,10 @@ static const struct kafka_known_setting node_settings[] = {
 	ONLY("delete.topic.enable", NULL, BOOLEAN, "true", "topics can be deleted"),
 	ONLY("group.coordinator.rebalance.protocols", NULL, LIST, "classic,consumer",
              "which consumer groups are served"),
+	ONLY("group.consumer.max.heartbeat.interval.ms", NULL, INT, "60000", "what a group may set"),
+	ONLY("group.consumer.max.session.timeout.ms", NULL, INT, "3600000", "what a group may set"),
+	ONLY("group.consumer.min.heartbeat.interval.ms", NULL, INT, "100", "what a group may set"),
+	ONLY("group.consumer.min.session.timeout.ms", NULL, INT, "100", "what a group may set"),
 	ONLY("log.dirs", NULL, STRING, "data", "the data directory (its place is not told)"),
 	ONLY("log.flush.interval.messages", NULL, LONG, "9223372036854775807", "pyralog.durability says it"),
 	ONLY("log.index.interval.bytes", NULL, INT, "4096", "every block of a segment is indexed"),
@@ -111,6 +116,49 @@ pyr_result kafka_topic_setting_parse(struct catalog_topic_config *config, const 
 	}
 	return catalog_setting_parse(config, name, value, error);
 }
+
+/* ---- of groups ---- */
+
+static pyr_result fail_group(const char *name, struct pyr_error *error)
+{
+	static const char share[] = "share.", streams[] = "streams.";
+	if (strncmp(name, share, sizeof share - 1) == 0)
+		return pyr_fail(error, PYR_INVALID_CONFIG, "%s can't be set: there are no share groups here", name);
+	if (strncmp(name, streams, sizeof streams - 1) == 0)
+		return pyr_fail(error, PYR_INVALID_CONFIG,
+		                "%s can't be set: there are no groups of the streams protocol here (KIP-1071); Kafka "
+		                "Streams uses the classic one",
+		                name);
+	return pyr_fail(error, PYR_INVALID_CONFIG, "there is no group setting %s: there are %s and %s", name,
+	                catalog_group_key_name(CATALOG_GROUP_SESSION), catalog_group_key_name(CATALOG_GROUP_HEARTBEAT));
+}
+
+pyr_result kafka_group_setting_parse(struct catalog_group_settings *settings, const char *name, const char *value,
+                                     enum catalog_group_key *ret_key, struct pyr_error *error)
+{
+	static const struct {
+		int32_t min_ms, max_ms;
+	} bounds[CATALOG_GROUP_KEYS] = {
+		[CATALOG_GROUP_SESSION] = {KAFKA_GROUP_SESSION_MIN_MS, KAFKA_GROUP_SESSION_MAX_MS},
+		[CATALOG_GROUP_HEARTBEAT] = {KAFKA_GROUP_HEARTBEAT_MIN_MS, KAFKA_GROUP_HEARTBEAT_MAX_MS},
+	};
+	size_t key = 0;
+	char *end = NULL;
+	while (key < CATALOG_GROUP_KEYS && strcmp(catalog_group_key_name((enum catalog_group_key)key), name) != 0)
+		key += 1;
+	if (key == CATALOG_GROUP_KEYS)
+		return fail_group(name, error);
+	long long number = value ? strtoll(value, &end, 10) : 0;
+	if (value && (end == value || *end || number < bounds[key].min_ms || number > bounds[key].max_ms))
+		return pyr_fail(error, PYR_INVALID_CONFIG, "%s must be a whole number from %d to %d, not \"%s\"", name,
+		                bounds[key].min_ms, bounds[key].max_ms, value);
+	settings->values[key] = (int32_t)number;
+	settings->set = value ? settings->set | 1u << key : settings->set & ~(1u << key);
+	*ret_key = (enum catalog_group_key)key;
+	return pyr_ok();
+}
+
+/* ---- of the node ---- */
 
 size_t kafka_node_setting_count(void)
 {

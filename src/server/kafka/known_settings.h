@@ -1,5 +1,5 @@
-/* Kafka's settings as clients know them: of topics (those that the catalog keeps, and those that only have one value here)
- * and of this node. Pure; any thread. */
+/* Kafka's settings as clients know them: of topics (those that the catalog keeps, and those that only have one value here),
+ * of consumer groups and of this node. Pure; any thread. */
 #ifndef PYRALOG_SERVER_KAFKA_KNOWN_SETTINGS_H
 #define PYRALOG_SERVER_KAFKA_KNOWN_SETTINGS_H
 
@@ -19,6 +19,14 @@ enum kafka_setting_type {
 	KAFKA_TYPE_LIST = 7,
 };
 
+/* What a group's settings may be. Source: as "Group Configs", but for Kafka's bounds, which are its node's. */
+enum {
+	KAFKA_GROUP_HEARTBEAT_MIN_MS = 100,
+	KAFKA_GROUP_HEARTBEAT_MAX_MS = 60000,
+	KAFKA_GROUP_SESSION_MIN_MS = 100,
+	KAFKA_GROUP_SESSION_MAX_MS = 3600000,
+};
+
 struct kafka_known_setting {
 	const char *name;
 	const char *node_name; /* the node's setting that is a topic's default; NULL: there is none */
@@ -33,6 +41,11 @@ const struct kafka_known_setting *kafka_topic_setting_at(size_t i);
 /* Sets one of a topic: into the config, or nothing if its one value was given. PYR_INVALID_CONFIG with a sentence. */
 pyr_result kafka_topic_setting_parse(struct catalog_topic_config *config, const char *name, const char *value,
                                      struct pyr_error *error);
+
+/* Of consumer groups: sets one, or, with value NULL, goes back to the default; *ret_key: which. PYR_INVALID_CONFIG with a
+ * sentence. */
+pyr_result kafka_group_setting_parse(struct catalog_group_settings *settings, const char *name, const char *value,
+                                     enum catalog_group_key *ret_key, struct pyr_error *error);
 
 /* Of the node, whose values are the same on each. */
 size_t kafka_node_setting_count(void);

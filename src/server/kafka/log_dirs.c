@@ -2,11 +2,14 @@
  * directory, whose place is not told. Owner: the loop's thread. */
 #include "server/kafka/kafka_priv.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { PRODUCERS_MAX = 1000 }; /* told of one partition */
 
 /* ---- DescribeLogDirs ---- */
+
+enum { VERSION_TELLS_SPACE = 4 };
 
 static bool name_partitions(struct kafka_request *request, const struct catalog_topic *topic,
                             struct codec_kafka_describe_log_dirs_request_topic *asked)
@@ -58,6 +61,44 @@ static bool tell_sizes(struct kafka_request *request, const struct codec_kafka_d
 	return true;
 }
 
+/* An answer that waits for what the disk says. */
+struct log_dirs_work {
+	struct log_space space;
+	struct kafka_request *request;
+	struct codec_kafka_describe_log_dirs_response response;
+};
+
+static void on_space(struct log_space *space)
+{
+	struct log_dirs_work *work = BASE_CONTAINER(space, struct log_dirs_work, space);
+	if (space->result.code == PYR_OK) {
+		work->response.results->total_bytes = (int64_t)space->total_bytes;
+		work->response.results->usable_bytes = (int64_t)space->usable_bytes;
+	}
+	kafka_request_reply(work->request, &work->response);
+}
+
+/* All shards' folders are on one disk: where the request arrived it is asked. */
+static void reply_with_space(struct kafka_request *request,
+                             const struct codec_kafka_describe_log_dirs_response *response)
+{
+	bool is_part = request->spread && request->spread->origin != request;
+	if (is_part || request->header.api_version < VERSION_TELLS_SPACE) {
+		kafka_request_reply(request, response);
+		return;
+	}
+	struct log_dirs_work *work = calloc(1, sizeof *work);
+	request->work = work;
+	if (!work) {
+		kafka_request_fail(request, "out of memory");
+		return;
+	}
+	work->request = request;
+	work->response = *response;
+	work->space.done = on_space;
+	log_space_find(request->server->log, &work->space);
+}
+
 void kafka_describe_log_dirs(struct kafka_request *request, const void *message)
 {
 	const struct codec_kafka_describe_log_dirs_request *asked = message;
@@ -79,7 +120,7 @@ void kafka_describe_log_dirs(struct kafka_request *request, const void *message)
 	}
 	response.results = result;
 	response.results_count = 1;
-	kafka_request_reply(request, &response);
+	reply_with_space(request, &response);
 }
 
 /* ---- DescribeProducers ---- */

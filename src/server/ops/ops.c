@@ -29,6 +29,7 @@ struct reading {
 	struct ops *ops;
 	struct http_request *request;
 	size_t shard;
+	struct node_lags lags;
 	int64_t values[];
 };
 
@@ -37,7 +38,8 @@ struct reading {
 static void answer_page(void *context, struct http_request *request)
 {
 	struct reading *reading = context;
-	struct base_slice page = ops_page(reading->ops->node, reading->values);
+	struct base_slice page = ops_page(reading->ops->node, reading->values, &reading->lags);
+	node_lags_deinit(&reading->lags);
 	free(reading);
 	if (page.owner)
 		http_answer(request, 200, "text/plain; version=0.0.4; charset=utf-8", page);
@@ -68,6 +70,7 @@ static void on_shard(struct os_task *task)
 	struct reading *reading = BASE_CONTAINER(task, struct reading, task);
 	const struct node *node = reading->ops->node;
 	node_metrics_read_shard(node, reading->shard, reading->values);
+	node_lags_read_shard(node, reading->shard, &reading->lags);
 	reading->shard += 1;
 	bool more = reading->shard < node_shard_count(node);
 	if (!more)
@@ -84,6 +87,7 @@ static void on_first_shard(struct os_task *task)
 		return;
 	}
 	reading->ops->readings += 1;
+	node_lags_begin(reading->ops->node, &reading->lags);
 	task->run = on_shard;
 	on_shard(task);
 }

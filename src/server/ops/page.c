@@ -1,4 +1,5 @@
-/* Prometheus's text format, version 0.0.4: a HELP and a TYPE line a metric, then a line for each shard. Pure. */
+/* Prometheus's text format, version 0.0.4: a HELP and a TYPE line a metric, then a line for each shard, or for each offset that
+ * a consumer group has committed. Pure. */
 #include "server/ops/ops_priv.h"
 
 #include "base/cursor.h"
@@ -55,12 +56,52 @@ static void write_line(void *context, const struct node_metric *metric, int64_t 
 	write_value(page, value, metric->parts);
 }
 
-struct base_slice ops_page(const struct node *node, const int64_t *values)
+/* ---- lags ---- */
+
+static void write_label(struct page *page, const char *name, const char *value)
+{
+	write_text(page, name);
+	write_text(page, "=\"");
+	for (; *value; value++) {
+		if (*value == '"' || *value == '\\')
+			write_text(page, "\\");
+		if (*value == '\n')
+			write_text(page, "\\n");
+		else
+			base_write_u8(&page->writer, (uint8_t)*value);
+	}
+	write_text(page, "\"");
+}
+
+static void write_lag(struct page *page, const char *name, const struct node_lag *lag)
+{
+	char text[64];
+	write_text(page, name);
+	write_label(page, "{group", lag->group);
+	write_label(page, ",topic", lag->topic);
+	snprintf(text, sizeof text, ",partition=\"%" PRId32 "\"} %" PRId64 "\n", lag->index, lag->lag);
+	write_text(page, text);
+}
+
+static void write_lags(struct page *page, const struct node_lags *lags)
+{
+	const struct node_metric *lag = &node_lag_metrics.metrics[0], *omitted = &node_lag_metrics.metrics[1];
+	write_head(page, lag);
+	for (size_t i = 0; i < lags->count; i++)
+		if (lags->rows[i].lag >= 0)
+			write_lag(page, lag->name, &lags->rows[i]);
+	write_head(page, omitted);
+	write_text(page, omitted->name);
+	write_value(page, (int64_t)lags->omitted, omitted->parts);
+}
+
+struct base_slice ops_page(const struct node *node, const int64_t *values, const struct node_lags *lags)
 {
 	struct page page = {0};
 	struct base_slice text = {0};
 	base_writer_init(&page.writer, PAGE_BYTES_MAX);
 	node_metrics_each(node, values, write_line, &page);
+	write_lags(&page, lags);
 	pyr_ignore(base_writer_take(&page.writer, &text)); /* memory is out: there is none */
 	base_writer_deinit(&page.writer);
 	return text;

@@ -75,11 +75,13 @@ CLIENTS = {
     "@confluentinc/kafka-javascript": (node_js, "confluent"),
     "kafkajs": (node_js, "kafkajs"),
     "@platformatic/kafka": (node_js, "platformatic"),
+    "confluent-kafka": (python, "confluent_client"),
     "aiokafka": (python, "aiokafka_client"),
     "kafka-python-ng": (python, "kafka_python_client"),
     "rskafka": (rust, "client"),
 }
 GROUPS = [name for name in CLIENTS if name != "rskafka"]  # it has none
+BOTH = ["Apache Kafka Java client", "confluent-kafka"]  # have groups of the consumer protocol, too: told which to join
 
 
 @pytest.fixture(scope="session")
@@ -172,10 +174,10 @@ def lose_and_return(node, start, members, topic):
     wait(lambda: sum(member.got for member in members) >= RECORDS, "all records")
 
 
-@pytest.mark.parametrize("client, protocol", [(name, "classic") for name in GROUPS] + [(GROUPS[0], "consumer")])
+@pytest.mark.parametrize("client, protocol", [(name, "classic") for name in GROUPS] + [(name, "consumer") for name in BOTH])
 def test_a_group_of_three(node, command, shows, client, protocol):
     topic, members = f"group-{next(numbers)}", []
-    arguments = [protocol] if client == GROUPS[0] else []
+    arguments = [protocol] if client in BOTH else []
     admin = AdminClient({"bootstrap.servers": node.kafka})
     admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result(RUN_SECONDS)
     program = command(client)

@@ -74,12 +74,20 @@ def test_consumer_groups(tool, topic):
 def test_configs(tool, topic):
     entity = ["--entity-type", "topics", "--entity-name", topic]
     tool(CONFIGS, "--alter", *entity, "--add-config", "retention.ms=5000,max.message.bytes=2000000",
-         what="kafka-configs: topics, brokers, quotas of clients and users")
+         what="kafka-configs: topics, groups, brokers, quotas of clients and users")
     assert "retention.ms=5000 " in tool(CONFIGS, "--describe", *entity)
     tool(CONFIGS, "--alter", *entity, "--delete-config", "retention.ms")
     shown = tool(CONFIGS, "--describe", *entity, "--all")
     assert "retention.ms=604800000 sensitive=false synonyms={DEFAULT_CONFIG:log.retention.ms=604800000}" in shown
     assert "log.retention.ms=" in tool(CONFIGS, "--describe", "--entity-type", "brokers", "--entity-name", "1", "--all")
+    group = ["--group", "tools-configs"]
+    tool(CONFIGS, "--alter", *group, "--add-config", "consumer.session.timeout.ms=50000,consumer.heartbeat.interval.ms=1000")
+    assert "consumer.session.timeout.ms=50000 " in tool(CONFIGS, "--describe", *group)
+    assert "tools-configs" in tool(CONFIGS, "--describe", "--entity-type", "groups")
+    tool(CONFIGS, "--alter", *group, "--delete-config", "consumer.session.timeout.ms")
+    shown = tool(CONFIGS, "--describe", *group, "--all")
+    assert "consumer.session.timeout.ms=6000 sensitive=false synonyms={DEFAULT_CONFIG:group.consumer.session.timeout.ms" in shown
+    assert "consumer.heartbeat.interval.ms=1000 " in shown
     tool(CONFIGS, "--alter", "--entity-type", "clients", "--entity-name", "slow", "--add-config", "producer_byte_rate=100000")
     assert "producer_byte_rate=100000" in tool(CONFIGS, "--describe", "--entity-type", "clients")
     tool(CONFIGS, "--alter", "--entity-type", "users", "--entity-default", "--add-config", "request_percentage=2000")

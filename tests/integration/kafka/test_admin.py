@@ -1,8 +1,10 @@
 """What an administrator changes while the node runs: partitions, settings, quotas; and what of it survives a restart."""
+import os
 import struct
 import time
 
 import pytest
+from by_hand import ask, compact, varint
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions, NewTopic, ResourceType
 from raw import Connection, batch, fetch, produce, request, text
@@ -200,58 +202,6 @@ def test_every_setting_of_kafka_is_described(client):
 # ---- by hand: what confluent-kafka does not ask ----
 
 
-def varint(value):
-    out = b""
-    while value > 127:
-        out += bytes([value & 127 | 128])
-        value >>= 7
-    return out + bytes([value])
-
-
-def compact(value):
-    return varint(len(value) + 1) + value.encode()
-
-
-class Reader:
-    def __init__(self, data):
-        self.data, self.at = data, 0
-
-    def take(self, format):
-        found = struct.unpack_from(">" + format, self.data, self.at)
-        self.at += struct.calcsize(">" + format)
-        return found if len(found) > 1 else found[0]
-
-    def text(self):
-        length = self.take("h")
-        self.at += max(length, 0)
-        return self.data[self.at - length:self.at].decode() if length >= 0 else None
-
-    def varint(self):
-        value = shift = 0
-        while True:
-            byte = self.take("B")
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                return value
-
-    def compact(self):
-        length = self.varint() - 1
-        self.at += max(length, 0)
-        return self.data[self.at - length:self.at].decode() if length >= 0 else None
-
-
-def ask(node, key, version, body, flexible=False):
-    """The response behind its header and throttle time."""
-    with Connection(node) as connection:
-        answer = Reader(connection.ask(request(key, version, body, flexible=flexible)))
-    answer.take("ii")
-    if flexible:
-        assert answer.take("B") == 0
-    answer.take("i")
-    return answer
-
-
 def test_topics_are_described_in_pages(client, node):
     first, second = sorted([client.topic(partitions=3), client.topic(partitions=4)])
     DESCRIBE_TOPIC_PARTITIONS, pages, cursor = 75, [], b"\xff"
@@ -298,6 +248,20 @@ def test_log_directories(client, node):
                 index, size, _, _ = answer.take("iqqb")
                 sizes[name, index] = size
         assert sizes[topic, 1] > 10000 and sizes[topic, 0] == sizes[topic, 2] == 0
+
+
+def test_the_disk_is_told(client, node):
+    """On whatever shard the request arrives."""
+    topic, DESCRIBE_LOG_DIRS = client.topic(partitions=4), 35
+    partitions = varint(5) + b"".join(struct.pack(">i", i) for i in range(4))
+    disk = os.statvfs(node.folder / "data")
+    for _ in range(4):
+        answer = ask(node, DESCRIBE_LOG_DIRS, 4, varint(2) + compact(topic) + partitions + b"\0\0", flexible=True)
+        assert (answer.take("h"), answer.varint(), answer.take("h"), answer.compact()) == (0, 2, 0, "data")
+        assert answer.varint() == 2 and answer.compact() == topic and answer.varint() == 5
+        assert [answer.take("iqqbb")[0] for _ in range(4)] == [0, 1, 2, 3] and answer.take("b") == 0
+        total, usable = answer.take("qq")
+        assert total == disk.f_blocks * disk.f_frsize and 0 < usable < total
 
 
 def test_producers_are_described(client, node):

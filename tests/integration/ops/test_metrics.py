@@ -5,9 +5,12 @@ import subprocess
 import threading
 import time
 
-from asking import families, get, produce, sql, totals
+from asking import SECONDS, families, get, produce, sql, totals
+from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
+LAG = re.compile("pyralog_group_lag")  # not in pyralog.metrics: SQL has pyralog.consumer_groups
 
 
 def test_what_happens_is_counted(node):
@@ -38,7 +41,7 @@ def test_sql_says_the_same(node):
     produce(node, "same", 10)
     in_sql = {(name, shard): value for name, shard, value in sql(node, "SELECT name, shard, value FROM pyralog.metrics")}
     on_page = {(sample.name, int(sample.labels["shard"]) if sample.labels else None): sample.value
-               for family in families(node).values() for sample in family.samples}
+               for family in families(node).values() for sample in family.samples if not LAG.match(sample.name)}
     assert in_sql.keys() == on_page.keys()
     for name in "pyralog_log_batches_total", "pyralog_log_appended_bytes_total", "pyralog_log_partitions":
         for shard in {shard for _, shard in in_sql} - {None}:
@@ -62,8 +65,58 @@ def test_names_follow_prometheus(node):
         assert family.type in ("counter", "gauge") and family.documentation, family.name
         assert re.fullmatch(r"(pyralog|process)_[a-z_]+", family.name)
         for sample in family.samples:
-            assert sample.labels.keys() <= {"shard"}
+            labels = {"group", "topic", "partition"} if sample.name == "pyralog_group_lag_records" else {"shard"}
+            assert sample.labels.keys() <= labels
             assert sample.name == family.name + ("_total" if family.type == "counter" else "")
+
+
+def lags(node):
+    """{(group, topic, partition): lag}"""
+    return {(one.labels["group"], one.labels["topic"], int(one.labels["partition"])): one.value
+            for one in families(node)["pyralog_group_lag_records"].samples}
+
+
+def commit(node, group, topic, **offsets):
+    consumer = Consumer({"bootstrap.servers": node.kafka, "group.id": group, "enable.auto.commit": False})
+    try:
+        consumer.commit(offsets=[TopicPartition(topic, int(index[1:]), offset) for index, offset in offsets.items()],
+                        asynchronous=False)
+    finally:
+        consumer.close()
+
+
+def test_the_lag_of_groups(node):
+    """On whatever shard a partition is, and as in SQL; a group's name may be any text."""
+    admin = AdminClient({"bootstrap.servers": node.kafka})
+    admin.create_topics([NewTopic("lagging", 4, 1)])["lagging"].result(SECONDS)
+    producer = Producer({"bootstrap.servers": node.kafka})
+    for number in range(40):
+        producer.produce("lagging", value=b"x", partition=number % 4)
+    assert producer.flush(SECONDS) == 0
+    name = "quoted \"\\\n é"
+    commit(node, "behind", "lagging", p0=10, p1=7, p3=0)
+    commit(node, name, "lagging", p2=1)
+    expected = {("behind", "lagging", 0): 0, ("behind", "lagging", 1): 3, ("behind", "lagging", 3): 10, (name, "lagging", 2): 9}
+    assert {key: lag for key, lag in lags(node).items() if key[1] == "lagging"} == expected
+    in_sql = sql(node, "SELECT group_id, topic, partition, lag FROM pyralog.consumer_groups WHERE topic = 'lagging'")
+    assert {row[:3]: row[3] for row in in_sql} == expected
+    admin.delete_topics(["lagging"])["lagging"].result(SECONDS)
+    assert all(key[1] != "lagging" for key in lags(node))
+
+
+def test_the_lags_are_bounded(node):
+    admin = AdminClient({"bootstrap.servers": node.kafka})
+    admin.create_topics([NewTopic("wide", 1000, 1)])["wide"].result(SECONDS)
+    every = {f"p{index}": 0 for index in range(1000)}
+    for group in "one", "two", "three":
+        commit(node, group, "wide", **every)
+    commit(node, "x" * 250, "wide", p0=0)
+    assert len(lags(node)) == 2000
+    assert totals(node)["pyralog_group_lags_omitted"] >= 1001
+    for group in "one", "two", "three", "x" * 250:
+        admin.delete_consumer_groups([group])[group].result(SECONDS)
+    admin.delete_topics(["wide"])["wide"].result(SECONDS)
+    assert totals(node)["pyralog_group_lags_omitted"] == 0
 
 
 def test_the_page_under_load(node):

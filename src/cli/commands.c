@@ -10,6 +10,7 @@ const struct cli_command_row cli_commands[] = {
 	{"consume", cli_consume, "records of a topic: lines, CSV, JSON lines", "", cli_consume_options},
 	{"group", cli_group, "consumer groups: list, describe with lag, reset offsets, delete",
          "list describe reset delete", cli_group_options},
+	{"id", cli_id, "unique ids that sort by time; what is in one", "decode", cli_id_options},
 	{"inspect", cli_inspect, "what lies in a data directory that no server has open", "", cli_inspect_options},
 	{"backup", cli_backup, "copy a data directory while its server runs; check a copy", "make verify",
          cli_backup_options},

@@ -5,6 +5,7 @@
  */
 #include "cli/cli.h"
 #include "cli/server_priv.h"
+#include "coord/scarab_issuer.h"
 #include "os/environment.h"
 #include "os/notify.h"
 
@@ -41,6 +42,8 @@ static const struct cli_option server_options[] = {
 	{"sql-large-mib", "N", "64", "a SQL statement that reads more of topics is large, and waits for its turn"},
 	{"sql-large", "N", "0", "large SQL statements at once; 0: as many as threads and memory are enough for"},
 	{"sql-tails", "N", "500", "queries over TAIL at once"},
+	{"id-node", "N", "-1",
+         "the node's number in the ids of scarab(), 0 to 2047, kept in the data directory; -1: as it was, at first 0"},
 	{"drain-s", "N", "5", "how long requests under way may take when the server stops"},
 	{"log-level", "LEVEL", "info", "what is told on standard error: debug, info, warning or error"},
 	{"log-format", "FORMAT", "text", "as text or as json: a line an event"},
@@ -186,13 +189,15 @@ pyr_result server_node_options(const struct cli_option *options, struct node_opt
 static pyr_result open_host(struct server *server, const struct cli_option *options, struct pyr_error *error)
 {
 	struct node_host_options host = node_host_options_default();
-	long long shards;
+	long long shards, id_node;
 	PYR_TRY(cli_option_number(options, "shards", 0, NODE_SHARDS_MAX, &shards, error));
+	PYR_TRY(cli_option_number(options, "id-node", SCARAB_NODE_KEPT, SCARAB_NODES - 1, &id_node, error));
 	PYR_TRY(server_node_options(options, &host.node, error));
 	host.node.group.reporter = server->reporter;
 	PYR_TRY(engine_options(options, &host.engine, error));
 	host.data = cli_option_get(options, "data");
 	host.shards = (size_t)shards;
+	host.id_node = (int)id_node;
 	PYR_TRY(node_host_open(&host, &server->host, error));
 	server->shard_count = node_shard_count(node_host_node(server->host));
 	for (size_t i = 0; i < server->shard_count; i++) {
@@ -284,6 +289,7 @@ pyr_result cli_server_check(const struct cli_option *options, struct pyr_error *
 	if (!is_off(options, "http-port"))
 		PYR_TRY(port_option(options, "http-port", &port, error));
 	PYR_TRY(cli_option_number(options, "shards", 0, NODE_SHARDS_MAX, &number, error));
+	PYR_TRY(cli_option_number(options, "id-node", SCARAB_NODE_KEPT, SCARAB_NODES - 1, &number, error));
 	PYR_TRY(cli_option_number(options, "partitions", 1, CATALOG_PARTITIONS_MAX, &number, error));
 	PYR_TRY(cli_option_number(options, "group-heartbeat-ms", 100, 60000, &number, error));
 	PYR_TRY(durability_option(options, &durability, error));

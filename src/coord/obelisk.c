@@ -94,7 +94,7 @@ static pyr_result lengthen(struct os_file *file, uint64_t bytes)
 static pyr_result raise_epoch(struct obelisk *obelisk, struct pyr_error *error)
 {
 	struct os_file *fence;
-	uint64_t epoch = 0;
+	uint64_t epoch = 0, grant = obelisk->options.epoch_grant;
 	PYR_TRY(open_durable(obelisk->disk, fence_path, &fence));
 	pyr_result result = os_file_size(fence, &epoch);
 	if (result.code == PYR_OK && epoch < obelisk->options.epoch_min)
@@ -104,9 +104,9 @@ static pyr_result raise_epoch(struct obelisk *obelisk, struct pyr_error *error)
 			"older copy, and would give values twice",
 			(unsigned long long)epoch, (unsigned long long)obelisk->options.epoch_min);
 	if (result.code == PYR_OK)
-		result = lengthen(fence, epoch + 1);
+		result = lengthen(fence, grant > epoch ? grant : epoch + 1);
 	os_file_close(fence);
-	obelisk->epoch = epoch + 1;
+	obelisk->epoch = grant > epoch ? grant : epoch + 1;
 	return result;
 }
 

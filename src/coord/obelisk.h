@@ -27,6 +27,9 @@ struct obelisk_options {
 	/* The epoch that the owner remembers from elsewhere; 0: none. A directory of an older epoch was restored from a copy, and
 	 * would give values a second time: it is refused. */
 	uint64_t epoch_min;
+	/* The epoch that the owner gives to this opening, above all that it ever gave; 0: one more than the last. Epochs that a
+	 * directory counts by itself are those of its copies, too, once an opening fails before it is told. */
+	uint64_t epoch_grant;
 };
 
 struct obelisk_options obelisk_options_default(void); /* 2^20, 2^43, 0 */

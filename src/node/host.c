@@ -5,6 +5,8 @@
 #include "node/host.h"
 
 #include "base/table.h"
+#include "coord/scarab_issuer.h"
+#include "node/ids.h"
 #include "node/layout.h"
 #include "node/source.h"
 #include "os/environment.h"
@@ -29,13 +31,18 @@ struct node_host {
 	size_t shard_count;
 	struct node *node;
 	struct query_engine *engine;
+	struct node_ids *ids;
 	struct query_source *source;
 	char spill_folder[PATH_BYTES_MAX];
 };
 
 struct node_host_options node_host_options_default(void)
 {
-	return (struct node_host_options){.node = node_options_default(), .engine = query_engine_options_default()};
+	return (struct node_host_options){
+		.id_node = SCARAB_NODE_KEPT,
+		.node = node_options_default(),
+		.engine = query_engine_options_default(),
+	};
 }
 
 /* ---- opening ---- */
@@ -84,7 +91,8 @@ static pyr_result open_queries(struct node_host *host, const struct node_host_op
 	snprintf(host->spill_folder, sizeof host->spill_folder, "%s/" SPILL_FOLDER, options->data);
 	engine.spill_folder = engine.spill_bytes > 0 ? host->spill_folder : NULL;
 	PYR_TRY(query_engine_new(&engine, &host->engine, error));
-	host->source = node_source_new(host->node);
+	host->ids = node_ids_new(host->root, options->data, options->id_node);
+	host->source = host->ids ? node_source_new(host->node, host->ids) : NULL;
 	return host->source ? pyr_ok() : pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
 }
 
@@ -168,6 +176,7 @@ void node_host_free(struct node_host *host)
 	if (host->node)
 		node_abandon(host->node);
 	node_source_free(host->source);
+	node_ids_free(host->ids);
 	query_engine_free(host->engine);
 	for (size_t i = 0; i < host->shard_count; i++) {
 		if (host->shards[i].disk)

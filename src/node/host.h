@@ -13,6 +13,7 @@
 struct node_host_options {
 	const char *data; /* the directory, made if it is not there */
 	size_t shards; /* 0: half the processors; kept from when the directory was made */
+	int id_node; /* the number in its Scarab IDs; -1: the one that the directory has, or 0 */
 	struct node_options node;
 	struct query_engine_options engine; /* its spill folder is the host's to choose; spill_bytes 0: none */
 };

@@ -21,6 +21,7 @@
 struct node_source {
 	struct query_source base;
 	const struct node *node;
+	struct node_ids *ids;
 	atomic_uint turn; /* of records without a key */
 };
 
@@ -348,6 +349,13 @@ static pyr_result metric_list(struct query_source *base, const struct catalog_pr
 	return node_metrics_list(((struct node_source *)base)->node, principal, ret_metrics, ret_count, error);
 }
 
+static pyr_result id_take(struct query_source *base, const struct catalog_principal *principal, uint64_t *ret_ids,
+                          size_t count, struct pyr_error *error)
+{
+	(void)principal; /* whoever may run a statement may have ids */
+	return node_ids_take(((struct node_source *)base)->ids, count, ret_ids, error);
+}
+
 static const struct query_source_ops source_ops = {
 	.topic_list = topic_list,
 	.topic_find = topic_find,
@@ -360,14 +368,15 @@ static const struct query_source_ops source_ops = {
 	.append = append,
 	.group_list = group_list,
 	.metric_list = metric_list,
+	.id_take = id_take,
 };
 
-struct query_source *node_source_new(const struct node *node)
+struct query_source *node_source_new(const struct node *node, struct node_ids *ids)
 {
 	struct node_source *source = calloc(1, sizeof *source);
 	if (!source)
 		return NULL;
-	*source = (struct node_source){{&source_ops}, node, 0};
+	*source = (struct node_source){{&source_ops}, node, ids, 0};
 	return &source->base;
 }
 

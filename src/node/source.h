@@ -2,12 +2,13 @@
 #ifndef PYRALOG_NODE_SOURCE_H
 #define PYRALOG_NODE_SOURCE_H
 
+#include "node/ids.h"
 #include "node/node.h"
 #include "query/source.h"
 
 /* Answers calls from query threads by messages to the shards' loops, which must run as long as queries do. NULL: memory is
- * out. */
-struct query_source *node_source_new(const struct node *node);
+ * out. `ids` must live longer. */
+struct query_source *node_source_new(const struct node *node, struct node_ids *ids);
 void node_source_free(struct query_source *source); /* NULL is fine */
 
 #endif

@@ -23,6 +23,10 @@ void os_real_thread_urgency(enum os_urgency urgency);
 struct os_net *os_real_net_new(struct os_loop *loop);
 void os_real_net_free(struct os_net *net);
 
+/* The system's clocks, on any thread. */
+uint64_t os_real_wall_ms(void); /* since 1970-01-01 UTC; may jump */
+uint64_t os_real_steady_ms(void); /* since some moment before; never goes back */
+
 /* The files below `root`, which is made if it is not there. PYR_IO with a sentence. */
 pyr_result os_real_disk_new(const char *root, struct os_disk **ret_disk, struct pyr_error *error);
 void os_real_disk_free(struct os_disk *disk);

@@ -17,6 +17,7 @@ static const struct call_row {
 	{"current_setting", "pyralog_setting", true},
 	{"set_config", "pyralog_set_setting", true},
 	{"pg_backend_pid", "pyralog_pid", true},
+	{"scarab", "pyralog_scarab", true},
 	{"to_regclass", "pyralog_to_regclass", true},
 	{"has_table_privilege", "pyralog_privilege", false},
 	{"has_schema_privilege", "pyralog_privilege", false},

@@ -51,6 +51,9 @@ bool query_engine_register_avg(duckdb_connection connection);
 /* engine_to_char.c: pyralog_time_text, pyralog_number_text, pyralog_time_value. */
 bool query_engine_register_to_char(duckdb_connection connection);
 
+/* engine_scarab.c: pyralog_scarab, scarab_time, scarab_node, scarab_text, scarab_id. */
+bool query_engine_register_scarab(struct query_engine *engine, duckdb_connection connection);
+
 /* Ends a table function's statement. */
 void query_set_function_error(duckdb_function_info info, enum pyr_code code, const char *text);
 

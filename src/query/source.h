@@ -52,6 +52,8 @@ struct query_group {
 	const char *state, *protocol; /* literals */
 };
 
+enum { QUERY_IDS_MAX = 4096 }; /* at once */
+
 /* A counter or a gauge of one shard. The texts are static. */
 struct query_metric {
 	const char *name;
@@ -96,6 +98,9 @@ struct query_source_ops {
 	/* What the node counts, for the caller to free(). NULL: nothing. */
 	pyr_result (*metric_list)(struct query_source *source, const struct catalog_principal *principal,
 	                          struct query_metric **ret_metrics, size_t *ret_count, struct pyr_error *error);
+	/* Scarab IDs, up to QUERY_IDS_MAX, that nobody else gets. NULL: there are none. */
+	pyr_result (*id_take)(struct query_source *source, const struct catalog_principal *principal, uint64_t *ret_ids,
+	                      size_t count, struct pyr_error *error);
 };
 
 struct query_source {

@@ -1,7 +1,7 @@
 /* Simulation of consumer groups: members that join, assign, commit, fall silent, lose their connections, while the node
  * dies and comes back.
  *
- *   sim_group --seconds N | --first S --count N | --seed S | --failures N    as sim_log
+ *   sim_group [OPTIONS]    seeds.h
  *
  * Members are actors on a loop of their own and speak to the coordinator of a real node on a simulated disk. One group is
  * classic: the leader deals the partitions out. What must hold: in one generation a partition has one owner, whatever was
@@ -10,15 +10,12 @@
  * smaller one. The topic grows meanwhile, and never has fewer partitions than it was told to have; settings of a group that
  * were acknowledged hold.
  */
+#include "seeds.h"
+
 #include "codec/kafka/messages.h"
 #include "group/errors.h"
 #include "node/node.h"
 #include "os/sim/sim.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 enum {
 	GROUPS = 2,
@@ -673,8 +670,9 @@ static void end(struct run *run)
 	free(run);
 }
 
-static bool simulate(uint64_t seed, uint64_t totals[3])
+static bool simulate(uint64_t seed, void *context)
 {
+	uint64_t *totals = context;
 	struct run *run = malloc(sizeof *run);
 	begin(run, seed);
 	for (unsigned i = 0; i < LIVES && !run->failed && open_node(run); i++) {
@@ -686,45 +684,16 @@ static bool simulate(uint64_t seed, uint64_t totals[3])
 	totals[1] += run->generations;
 	totals[2] += run->snapshots;
 	end(run);
-	if (!passed)
-		fprintf(stderr, "seed %llu failed: sim_group --seed %llu replays it\n", (unsigned long long)seed,
-		        (unsigned long long)seed);
 	return passed;
-}
-
-static double seconds_now(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 int main(int argc, char **argv)
 {
-	uint64_t first = (uint64_t)time(NULL) * 1000, count = 100, failures = 5, passed = 0, failed = 0,
-		 totals[3] = {0};
-	double seconds = 0;
-	for (int i = 1; i + 1 < argc; i += 2) {
-		if (strcmp(argv[i], "--seed") == 0 || strcmp(argv[i], "--first") == 0)
-			first = strtoull(argv[i + 1], NULL, 10);
-		if (strcmp(argv[i], "--seed") == 0)
-			count = 1;
-		if (strcmp(argv[i], "--count") == 0)
-			count = strtoull(argv[i + 1], NULL, 10);
-		if (strcmp(argv[i], "--failures") == 0)
-			failures = strtoull(argv[i + 1], NULL, 10);
-		if (strcmp(argv[i], "--seconds") == 0)
-			seconds = strtod(argv[i + 1], NULL);
-	}
-	double until = seconds_now() + seconds;
-	for (uint64_t i = 0; failed < failures && (seconds > 0 ? seconds_now() < until : i < count); i++) {
-		bool right = simulate(first + i, totals);
-		passed += right;
-		failed += !right;
-	}
-	printf("seeds from %llu: %llu commits acknowledged, %llu assignments, %llu snapshots\n%llu passed, %llu "
-	       "failed\n",
-	       (unsigned long long)first, (unsigned long long)totals[0], (unsigned long long)totals[1],
-	       (unsigned long long)totals[2], (unsigned long long)passed, (unsigned long long)failed);
-	return failed > 0;
+	struct sim_seeds seeds = sim_seeds_parse(argc, argv, 100);
+	uint64_t totals[3] = {0};
+	sim_seeds_run(&seeds, "sim_group", simulate, totals);
+	printf("seeds from %llu: %llu commits acknowledged, %llu assignments, %llu snapshots\n",
+	       (unsigned long long)seeds.first, (unsigned long long)totals[0], (unsigned long long)totals[1],
+	       (unsigned long long)totals[2]);
+	return sim_seeds_end(&seeds);
 }

@@ -1,25 +1,18 @@
 /* Simulation of log, catalog and idempotent producers under power cuts, failing disks and flipped bits.
  *
- *   sim_log --seconds N        as many seeds as N seconds allow, from a random first one
- *   sim_log --first S --count N    seeds S to S + N - 1
- *   sim_log --seed S           one seed, to replay a failure
- *   --failures N               stop at the Nth (5)
+ *   sim_log [OPTIONS]    seeds.h
  *
  * One run: a node of one to three shards, each on a simulated disk, a handful of partitions, producers with batches in flight, readers, snapshots held
  * for long, deletions of records; then a crash, a recovery, a check of everything, and again. The seed decides all of it,
  * the sizes and faults included. What must hold: model.h.
  */
 #include "model.h"
+#include "seeds.h"
 
 #include "codec/batch.h"
 #include "log/snapshot.h"
 #include "node/node.h"
 #include "os/sim/sim.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 enum { SHARDS_MAX = 3, PARTITIONS = 5, PRODUCERS = 6, IN_FLIGHT = 4, HELD = 3, LIVES = 6 };
 
@@ -777,8 +770,9 @@ static bool revive(struct run *run)
 	return false;
 }
 
-static bool simulate(uint64_t seed, struct coverage *coverage)
+static bool simulate(uint64_t seed, void *context)
 {
+	struct coverage *coverage = context;
 	struct run run;
 	begin(&run, seed);
 	for (unsigned i = 0; i < LIVES && !run.failed; i++) {
@@ -799,47 +793,18 @@ static bool simulate(uint64_t seed, struct coverage *coverage)
 	coverage->compactions += run.coverage.compactions;
 	coverage->spares += run.coverage.spares;
 	end(&run);
-	if (!passed)
-		fprintf(stderr, "seed %llu failed: sim_log --seed %llu replays it\n", (unsigned long long)seed,
-		        (unsigned long long)seed);
 	return passed;
-}
-
-static double seconds_now(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 int main(int argc, char **argv)
 {
+	struct sim_seeds seeds = sim_seeds_parse(argc, argv, 100);
 	struct coverage coverage = {0};
-	uint64_t first = (uint64_t)time(NULL) * 1000, count = 100, failures = 5, passed = 0, failed = 0;
-	double seconds = 0;
-	for (int i = 1; i + 1 < argc; i += 2) {
-		if (strcmp(argv[i], "--seed") == 0 || strcmp(argv[i], "--first") == 0)
-			first = strtoull(argv[i + 1], NULL, 10);
-		if (strcmp(argv[i], "--seed") == 0)
-			count = 1;
-		if (strcmp(argv[i], "--count") == 0)
-			count = strtoull(argv[i + 1], NULL, 10);
-		if (strcmp(argv[i], "--failures") == 0)
-			failures = strtoull(argv[i + 1], NULL, 10);
-		if (strcmp(argv[i], "--seconds") == 0)
-			seconds = strtod(argv[i + 1], NULL);
-	}
-	double until = seconds_now() + seconds;
-	for (uint64_t i = 0; failed < failures && (seconds > 0 ? seconds_now() < until : i < count); i++) {
-		bool right = simulate(first + i, &coverage);
-		passed += right;
-		failed += !right;
-	}
+	sim_seeds_run(&seeds, "sim_log", simulate, &coverage);
 	printf("seeds from %llu: %llu batches acknowledged, %llu checkpoints, %llu compactions, %llu files written "
-	       "again\n"
-	       "%llu passed, %llu failed\n",
-	       (unsigned long long)first, (unsigned long long)coverage.acknowledged,
+	       "again\n",
+	       (unsigned long long)seeds.first, (unsigned long long)coverage.acknowledged,
 	       (unsigned long long)coverage.checkpoints, (unsigned long long)coverage.compactions,
-	       (unsigned long long)coverage.spares, (unsigned long long)passed, (unsigned long long)failed);
-	return failed > 0;
+	       (unsigned long long)coverage.spares);
+	return sim_seeds_end(&seeds);
 }

@@ -1,15 +1,12 @@
 /* Simulation of the Obelisk sequencer: crashes at every call, before syncs, of the process or the machine; failed syncs; files that
  * end after a few values. What must hold: no value twice, values rise, and what a crash wastes is at most a lease.
  *
- *   sim_obelisk --seconds N | --first S --count N | --seed S, --failures N
+ *   sim_obelisk [OPTIONS]    seeds.h
  */
+#include "seeds.h"
+
 #include "coord/obelisk.h"
 #include "os/sim/sim.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
 enum { LIVES = 12, TAKES = 60 };
 
@@ -94,8 +91,9 @@ static void live(struct run *run)
 	obelisk_close(obelisk);
 }
 
-static bool simulate(uint64_t seed)
+static bool simulate(uint64_t seed, void *context)
 {
+	(void)context;
 	struct run run = {.sim = os_sim_new(seed)};
 	run.disk = os_sim_disk_new(run.sim);
 	run.durable = below(&run, 2) == 0;
@@ -113,42 +111,13 @@ static bool simulate(uint64_t seed)
 	}
 	os_sim_disk_free(run.disk);
 	os_sim_free(run.sim);
-	if (run.failed)
-		fprintf(stderr, "seed %llu failed: sim_obelisk --seed %llu replays it\n", (unsigned long long)seed,
-		        (unsigned long long)seed);
 	return !run.failed;
-}
-
-static double seconds_now(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
 }
 
 int main(int argc, char **argv)
 {
-	uint64_t first = (uint64_t)time(NULL) * 1000, count = 1000, failures = 5, passed = 0, failed = 0;
-	double seconds = 0;
-	for (int i = 1; i + 1 < argc; i += 2) {
-		if (strcmp(argv[i], "--seed") == 0 || strcmp(argv[i], "--first") == 0)
-			first = strtoull(argv[i + 1], NULL, 10);
-		if (strcmp(argv[i], "--seed") == 0)
-			count = 1;
-		if (strcmp(argv[i], "--count") == 0)
-			count = strtoull(argv[i + 1], NULL, 10);
-		if (strcmp(argv[i], "--failures") == 0)
-			failures = strtoull(argv[i + 1], NULL, 10);
-		if (strcmp(argv[i], "--seconds") == 0)
-			seconds = strtod(argv[i + 1], NULL);
-	}
-	double until = seconds_now() + seconds;
-	for (uint64_t i = 0; failed < failures && (seconds > 0 ? seconds_now() < until : i < count); i++) {
-		bool right = simulate(first + i);
-		passed += right;
-		failed += !right;
-	}
-	printf("seeds from %llu\n%llu passed, %llu failed\n", (unsigned long long)first, (unsigned long long)passed,
-	       (unsigned long long)failed);
-	return failed > 0;
+	struct sim_seeds seeds = sim_seeds_parse(argc, argv, 1000);
+	sim_seeds_run(&seeds, "sim_obelisk", simulate, NULL);
+	printf("seeds from %llu\n", (unsigned long long)seeds.first);
+	return sim_seeds_end(&seeds);
 }

@@ -304,6 +304,7 @@ static inline void fake_source_init(struct fake_source *source)
 	                                            NULL,
 	                                            fake_append,
 	                                            NULL,
+	                                            NULL,
 	                                            NULL};
 	memset(source, 0, sizeof *source);
 	source->base.ops = &ops;

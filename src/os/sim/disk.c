@@ -17,7 +17,7 @@ struct sim_inode {
 	struct sim_inode *next; /* in the disk's list */
 	uint8_t *cached, *durable;
 	uint8_t *dirty; /* a byte for each sector */
-	uint64_t capacity; /* bytes allocated in both images */
+	uint64_t capacity; /* bytes allocated in both images; a file that is longer has a hole behind them */
 	uint64_t cached_bytes, durable_bytes;
 	unsigned open_count;
 	bool removed; /* a name of it was removed or replaced */
@@ -260,8 +260,12 @@ static pyr_result disk_read(struct os_file *file, uint64_t position, void *ret_b
 	PYR_TRY(enter(disk_of(file->disk)));
 	uint64_t left = position < inode->cached_bytes ? inode->cached_bytes - position : 0;
 	*ret_read = bytes < left ? bytes : left;
-	if (*ret_read > 0)
-		memcpy(ret_bytes, inode->cached + position, *ret_read);
+	uint64_t held = position < inode->capacity ? inode->capacity - position : 0;
+	held = held < *ret_read ? held : *ret_read;
+	if (held > 0)
+		memcpy(ret_bytes, inode->cached + position, held);
+	if (*ret_read > held)
+		memset((uint8_t *)ret_bytes + held, 0, *ret_read - held);
 	return pyr_ok();
 }
 
@@ -340,14 +344,13 @@ static pyr_result disk_truncate(struct os_file *file, uint64_t bytes)
 	struct sim_inode *inode = inode_of(file);
 	PYR_TRY(enter(disk));
 	PYR_TRY(check_room(disk, inode, bytes));
-	if (bytes < inode->cached_bytes) {
+	uint64_t old = inode->cached_bytes < inode->capacity ? inode->cached_bytes : inode->capacity;
+	if (bytes < old) {
 		/* Bytes behind the new end read as zeros if the file grows again. */
-		uint64_t old = inode->cached_bytes;
 		memset(inode->cached + bytes, 0, old - bytes);
 		for (uint64_t sector = bytes / SECTOR_BYTES; sector <= (old - 1) / SECTOR_BYTES; sector++)
 			inode->dirty[sector] = 1;
 	}
-	ensure_capacity(inode, bytes);
 	inode->cached_bytes = bytes;
 	return pyr_ok();
 }
@@ -541,7 +544,8 @@ static void tear(struct sim_disk *disk, struct sim_inode *inode)
 	}
 	inode->durable_bytes = inode->cached_bytes = end;
 	if (inode->capacity > 0) {
-		memset(inode->durable + end, 0, inode->capacity - end);
+		if (end < inode->capacity)
+			memset(inode->durable + end, 0, inode->capacity - end);
 		memcpy(inode->cached, inode->durable, inode->capacity);
 	}
 }
@@ -609,6 +613,7 @@ bool os_sim_disk_flip(struct os_disk *disk, const char *path, uint64_t position,
 	struct sim_name *name = find_name(disk_of(disk), path);
 	if (!name || !name->cached || position >= name->cached->cached_bytes)
 		return false;
+	ensure_capacity(name->cached, position + 1);
 	name->cached->cached[position] ^= (uint8_t)(1u << bit);
 	name->cached->durable[position] ^= (uint8_t)(1u << bit);
 	return true;

@@ -1,6 +1,7 @@
 """The C library: the same program on a node of its own and on a server; the examples."""
 import os
 import pathlib
+import shutil
 import subprocess
 
 import pytest
@@ -48,6 +49,31 @@ def test_getting_started(build, place):
     assert told == "wrote user-123 at partition 0, offset 0\nread login\nuser-123: 2\nuser-456: 1\n"
 
 
+def test_order_numbers_come_once(build, tmp_path):
+    """Each start goes on where the last one ended, and is told from it by its epoch."""
+    for start in (1, 2, 3):
+        first = (start - 1) * 103
+        told = run(build, "examples/order_numbers", tmp_path / "numbers", 3)
+        orders = "".join(f"order {first + i}\n" for i in range(3))
+        assert told == f"epoch {start}\n{orders}a hundred from {first + 3} on\n"
+
+
+def test_order_numbers_of_an_older_copy_are_refused(build, tmp_path):
+    run(build, "examples/order_numbers", tmp_path / "numbers", 3)
+    shutil.copytree(tmp_path / "numbers", tmp_path / "copy")
+    run(build, "examples/order_numbers", tmp_path / "numbers", 3, 1)
+    done = subprocess.run([build / "examples/order_numbers", tmp_path / "copy", "3", "2"], capture_output=True, text=True,
+                          timeout=SECONDS)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith("PYR_STATUS_CORRUPT: ") and "older copy" in done.stderr
+
+
+def test_order_numbers_without_a_place_are_refused(build, tmp_path):
+    done = subprocess.run([build / "examples/order_numbers", tmp_path / "no/such", "1"], capture_output=True, text=True,
+                          timeout=SECONDS)
+    assert done.returncode == 1 and done.stderr.startswith("PYR_STATUS_IO: can't make")
+
+
 def test_a_directory_that_a_server_has_is_busy(build, new_node):
     node = new_node()
     program = build / "examples/getting_started"
@@ -55,12 +81,12 @@ def test_a_directory_that_a_server_has_is_busy(build, new_node):
     assert done.returncode == 1 and done.stderr.startswith("PYR_STATUS_BUSY")
 
 
-def test_only_what_the_header_declares_is_exported(build):
+def test_only_what_the_headers_declare_is_exported(build):
     library = build / "src/api/libpyralog.so"
     listed = subprocess.run(["nm", "-D", "--defined-only", library], capture_output=True, text=True, check=True)
     names = {line.split()[-1].split("@")[0] for line in listed.stdout.splitlines() if " T " in line}
-    header = (ROOT / "include/pyralog/pyralog.h").read_text()
-    assert names and all(name.startswith("pyr_") and f"{name}(" in header for name in names)
+    headers = "".join((ROOT / f"include/pyralog/{name}.h").read_text() for name in ("pyralog", "obelisk"))
+    assert names and all(name.startswith("pyr_") and f"{name}(" in headers for name in names)
 
 
 def sanitizers(library):

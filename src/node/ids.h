@@ -1,0 +1,25 @@
+/* The node's Scarab IDs: an issuer (coord/scarab_issuer.h) in the folder "scarab" of the data directory, opened when the first
+ * id is asked for, so that a node that nobody asks writes nothing.
+ *
+ * Failure modes: those of the issuer; an opening that failed is tried again at the next call. Threads: node_ids_take() on any,
+ * it blocks; the others before and after. */
+#ifndef PYRALOG_NODE_IDS_H
+#define PYRALOG_NODE_IDS_H
+
+#include "base/error.h"
+#include "os/disk.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct node_ids;
+
+/* `root` and `data`: the data directory, whose lock is held, and its path. `number`: the node's, or SCARAB_NODE_KEPT. NULL: out
+ * of memory. */
+struct node_ids *node_ids_new(struct os_disk *root, const char *data, int number);
+void node_ids_free(struct node_ids *ids); /* NULL is fine */
+
+/* `count` ids, 1 to SCARAB_BATCH_MAX, rising; a sentence on failure. */
+pyr_result node_ids_take(struct node_ids *ids, size_t count, uint64_t *ret_ids, struct pyr_error *error);
+
+#endif

@@ -21,7 +21,8 @@ class Load(threading.Thread):
     def __init__(self, node, topic, bytes_each):
         super().__init__(daemon=True)
         self.producer = Producer({"log_level": 0, "bootstrap.servers": node.kafka, "linger.ms": 2, "batch.size": 1 << 20,
-                                  "queue.buffering.max.messages": 20000, "message.timeout.ms": 5000})
+                                  "queue.buffering.max.messages": 20000, "queue.buffering.max.kbytes": 65536,
+                                  "message.timeout.ms": 60000})  # none is left out
         self.node, self.topic, self.padding = node, topic, os.urandom(bytes_each // 2).hex().encode()
         self.acknowledged, self.stopped = [-1] * PARTITIONS, threading.Event()
 

@@ -3,20 +3,24 @@ import os
 import shutil
 import subprocess
 import threading
+import time
 
 import psycopg
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+from waiting import wait_until
 
 SECONDS = 60
 PARTITIONS = 4
+BYTES_A_SECOND = 24 << 20
 # Small files, so that checkpoints, merges and files used again happen all the time.
 SMALL = ("--ring-file-mib", "4", "--checkpoint-mib", "8", "--spare-mib", "64", "--tail-cache-mib", "8")
 
 
 class Load(threading.Thread):
-    """Produces numbered records to every partition until it is told to stop; `acknowledged` has each partition's last."""
+    """Produces numbered records to every partition until it is told to stop; `acknowledged` has each partition's last. It keeps
+    to BYTES_A_SECOND: under ASan a copy takes long, and what was written meanwhile must fit on the disk."""
 
     def __init__(self, node, topic, bytes_each):
         super().__init__(daemon=True)
@@ -32,8 +36,11 @@ class Load(threading.Thread):
             self.acknowledged[at] = max(self.acknowledged[at], message.offset())
 
     def run(self):
-        number = 0
+        number, began = 0, time.monotonic()
         while not self.stopped.is_set():
+            ahead = number * len(self.padding) / BYTES_A_SECOND - (time.monotonic() - began)
+            if ahead > 0.01:
+                self.producer.poll(ahead)
             try:
                 self.producer.produce(self.topic, key=str(number), value=b"%d " % number + self.padding,
                                       partition=number % PARTITIONS, on_delivery=self.on_delivery)
@@ -42,6 +49,10 @@ class Load(threading.Thread):
                 self.producer.poll(0.01)
             self.producer.poll(0)
         self.producer.flush(6)
+
+    def reach(self, offset):
+        """Returns when a partition's record at `offset` is acknowledged."""
+        wait_until(lambda: max(self.acknowledged) >= offset, SECONDS, f"offset {offset} acknowledged")
 
     def end(self):
         self.stopped.set()
@@ -95,6 +106,7 @@ def test_what_was_acknowledged_before_it_began_is_restored(new_node, binary, tmp
     make_topic(node, "numbers")
     load = Load(node, "numbers", bytes_each)
     load.start()
+    load.reach(0)
     known = []
     for number in range(3):
         before = list(load.acknowledged)
@@ -167,8 +179,8 @@ def copy(new_node, binary, tmp_path):
     make_topic(node, "numbers")
     load = Load(node, "numbers", 1000)
     load.start()
-    while max(load.acknowledged) < 20000 or not any((node.folder / "data").glob("*/manifest/*")):
-        load.join(0.01)
+    load.reach(20000)
+    wait_until(lambda: any((node.folder / "data").glob("*/manifest/*")), SECONDS, "a checkpoint")
     load.end()
     run(binary, "backup", "make", "--data", node.folder / "data", "--to", tmp_path / "copy")
     return tmp_path / "copy"
@@ -209,8 +221,7 @@ def test_damage_in_the_original_is_told(new_node, binary, tmp_path):
     make_topic(node, "numbers")
     load = Load(node, "numbers", 1000)
     load.start()
-    while max(load.acknowledged) < 20000:
-        load.join(0.01)
+    load.reach(20000)
     load.end()
     node.stop()
     folder = node.folder / "data" / "shard-0"
@@ -227,8 +238,7 @@ def test_a_ring_that_is_damaged_is_told(new_node, binary, tmp_path):
     make_topic(node, "numbers")
     load = Load(node, "numbers", 1000)
     load.start()
-    while max(load.acknowledged) < 2000:
-        load.join(0.01)
+    load.reach(2000)
     load.end()
     node.stop()
     damaged = 0

@@ -1,4 +1,5 @@
-/* One shard's folder, while its server goes on.
+/* One shard's folder, while its server goes on. It is held meanwhile: files of segments do not go, unless the disk is full or
+ * the server is starting.
  *
  *   1  the names of the segments, and the identity
  *   2  the newest manifest
@@ -7,8 +8,9 @@
  *   5  the names and the identity again
  *
  * What 2 and 3 refer to was there at some time between 1 and 5. A file goes only after what it held was written elsewhere, or
- * deleted, so: if no name of 1 and 4 has gone by 5, everything is there. Else the round is done again; what was verified
- * stays, so the next is shorter. Ring files that are used again, and a manifest that is replaced too soon, are found as such.
+ * deleted, so: if no name of 1 and 4 has gone by 5, everything is there. Else (it was too late to hold it, or could not be
+ * held) the round is done again; what was verified and is still there stays, so the next is shorter. Ring files that are used
+ * again, and a manifest that is replaced too soon, are found as such.
  */
 #include "backup/backup_priv.h"
 
@@ -153,9 +155,26 @@ static pyr_result copy_segment(struct shard *shard, const char *name)
 	return sealed ? remember(&shard->sealed, name) : pyr_ok();
 }
 
+/* Segments that an earlier round copied, and that are gone. */
+static pyr_result drop_old_segments(struct shard *shard)
+{
+	struct backup_names names = {0};
+	char path[BACKUP_PATH_MAX];
+	pyr_result result = list(shard, shard->copy->to, "segments", &names);
+	for (size_t i = 0; i < names.count && result.code == PYR_OK; i++) {
+		if (backup_names_have(&shard->during, names.names[i]))
+			continue;
+		path_of(shard, "segments", names.names[i], path);
+		result = os_file_remove(shard->copy->to, path);
+	}
+	backup_names_deinit(&names);
+	return result;
+}
+
 static pyr_result copy_segments(struct shard *shard)
 {
 	PYR_TRY(list(shard, shard->copy->from, "segments", &shard->during));
+	PYR_TRY(drop_old_segments(shard));
 	for (size_t i = 0; i < shard->during.count; i++)
 		PYR_TRY(copy_segment(shard, shard->during.names[i]));
 	return pyr_ok();
@@ -185,22 +204,6 @@ static bool all_are_in(const struct backup_names *names, const struct backup_nam
 	return true;
 }
 
-/* Segments that an earlier round copied, and that are gone. */
-static pyr_result drop_old_segments(struct shard *shard)
-{
-	struct backup_names names = {0};
-	char path[BACKUP_PATH_MAX];
-	pyr_result result = list(shard, shard->copy->to, "segments", &names);
-	for (size_t i = 0; i < names.count && result.code == PYR_OK; i++) {
-		if (backup_names_have(&shard->during, names.names[i]))
-			continue;
-		path_of(shard, "segments", names.names[i], path);
-		result = os_file_remove(shard->copy->to, path);
-	}
-	backup_names_deinit(&names);
-	return result;
-}
-
 static pyr_result do_round(struct shard *shard)
 {
 	uint8_t identity[LOG_IDENTITY_BYTES];
@@ -217,7 +220,6 @@ static pyr_result do_round(struct shard *shard)
 	if (!all_are_in(&shard->before, &shard->after) || !all_are_in(&shard->during, &shard->after) ||
 	    memcmp(identity, shard->identity, sizeof identity) != 0)
 		return pyr_result_of(PYR_BUSY);
-	PYR_TRY(drop_old_segments(shard));
 	PYR_TRY(copy_leaves(shard));
 	path_of(shard, "PYRALOG", NULL, path);
 	return backup_fail(shard->copy, backup_file_copy(shard->copy, path), path);
@@ -250,6 +252,9 @@ pyr_result backup_shard_copy(struct backup_copy *copy, const char *folder)
 {
 	struct shard shard = {.copy = copy, .folder = folder};
 	pyr_result result = make_folders(&shard);
+	char path[BACKUP_PATH_MAX];
+	path_of(&shard, LOG_HOLD_PATH, NULL, path);
+	pyr_ignore(os_disk_hold(copy->from, path)); /* of a directory that can't be written: rounds tell what goes */
 	for (unsigned round = 0; result.code == PYR_OK; round++) {
 		copy->counts.rounds += 1;
 		result = do_round(&shard);
@@ -263,6 +268,7 @@ pyr_result backup_shard_copy(struct backup_copy *copy, const char *folder)
 			"files of %s go faster than they can be copied: write to a faster disk, or when less is "
 			"written",
 			folder);
+	os_disk_release(copy->from);
 	if (result.code == PYR_OK)
 		result = sync_folders(&shard);
 	backup_names_deinit(&shard.sealed);

@@ -177,9 +177,10 @@ static pyr_result create_file(struct log *log, struct log_group_extent *place)
 	_Alignas(OS_DIRECT_BYTES) uint8_t header[LOG_SEGMENT_HEADER_BYTES];
 	struct base_bytes piece = {header, sizeof header};
 	struct log_extent *extent = place->extent;
-	if (place->spare)
+	bool take = place->spare && !os_disk_is_held(log->disk, LOG_HOLD_PATH);
+	if (take)
 		PYR_TRY(os_file_rename(log->disk, place->spare->file.path, extent->segment->file.path));
-	place->spare_taken = place->spare != NULL;
+	place->spare_taken = take;
 	PYR_TRY(os_file_open(log->disk, extent->segment->file.path, OS_OPEN_WRITE | OS_OPEN_CREATE | OS_OPEN_DIRECT,
 	                     &extent->write));
 	log_segment_header_encode(extent->segment->id, header);

@@ -35,6 +35,11 @@ static inline uint64_t log_align(uint64_t bytes, uint64_t to)
 	return (bytes + to - 1) / to * to;
 }
 
+/* ---- the folder of a shard ---- */
+
+/* Whoever holds it (os_disk_hold()) is reading the folder from outside: no file of a segment goes meanwhile. */
+#define LOG_HOLD_PATH "hold"
+
 /* ---- identity of a data directory: the file PYRALOG ---- */
 
 struct log_identity {

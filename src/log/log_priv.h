@@ -303,7 +303,8 @@ struct log {
 		struct log_segment *current;
 		struct os_job job;
 		struct os_timer timer;
-		bool more; /* the job's answer */
+		bool anyway; /* for the job: the disk is full, so that no hold counts */
+		bool more, held; /* the job's answer */
 	} removal;
 	struct log_digests digests;
 	struct log_checkpoint *checkpoint; /* under way */

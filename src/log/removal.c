@@ -5,12 +5,13 @@
  * to rename it: after a crash it has the old name, which nothing refers to, or the new one.
  * To unlink gigabytes at once keeps file system and disk busy (the journal, and discards where they are on) for tens of
  * milliseconds, and the next sync of the ring behind it. So a large file is cut from its end, with rests that keep to the
- * background's rate. Failure, or a crash in between, leaves a file that recovery sweeps away.
+ * background's rate. While another process holds the folder (a backup copies it) no file goes and none is taken over, unless
+ * the disk is full; a hold that comes between the look and the deed is too late, which its taker finds. Failure, or a crash in between, leaves a file that recovery sweeps away.
  * Owner: the log's thread; the job touches removal.current only.
  */
 #include "log/log_priv.h"
 
-enum { PIECE_BYTES = 64 << 20, SPARE_IDLE_US = 60000000 };
+enum { PIECE_BYTES = 64 << 20, SPARE_IDLE_US = 60000000, HELD_US = 500000 };
 
 /* True in *ret_more: a piece went, and there is more of it. */
 static pyr_result cut(struct os_disk *disk, const char *path, bool *ret_more)
@@ -31,6 +32,9 @@ static void run_removal(struct os_job *job)
 	struct log *log = BASE_CONTAINER(job, struct log, removal.job);
 	const char *path = log->removal.current->file.path;
 	log->removal.more = false;
+	log->removal.held = !log->removal.anyway && os_disk_is_held(log->disk, LOG_HOLD_PATH);
+	if (log->removal.held)
+		return;
 	if (cut(log->disk, path, &log->removal.more).code != PYR_OK)
 		log->removal.more = false;
 	if (!log->removal.more)
@@ -43,6 +47,7 @@ static void submit(struct log *log)
 {
 	log->removal.job.run = run_removal;
 	log->removal.job.done = removal_done;
+	log->removal.anyway = log->disk_full;
 	log_job_begin(log);
 	os_submit(log->background_thread, &log->removal.job);
 }
@@ -64,10 +69,10 @@ static void begin_next(struct log *log)
 static void removal_done(struct os_job *job)
 {
 	struct log *log = BASE_CONTAINER(job, struct log, removal.job);
-	if (log->removal.more && !log->closing) {
+	if ((log->removal.more || log->removal.held) && !log->closing) {
+		uint64_t piece_us = (uint64_t)PIECE_BYTES * 1000000 / log->options.background_bytes_per_s;
 		log->removal.timer.fire = go_on;
-		os_timer_start(log->loop, &log->removal.timer,
-		               (uint64_t)PIECE_BYTES * 1000000 / log->options.background_bytes_per_s);
+		os_timer_start(log->loop, &log->removal.timer, log->removal.held ? HELD_US : piece_us);
 	} else {
 		log_segment_free(log->removal.current);
 		log->removal.current = NULL;

@@ -47,6 +47,9 @@ struct os_disk_ops {
 	pyr_result (*list)(struct os_disk *disk, const char *path, void (*found)(void *context, const char *name),
 	                   void *context);
 	pyr_result (*lock)(struct os_disk *disk, const char *path);
+	pyr_result (*hold)(struct os_disk *disk, const char *path);
+	void (*release)(struct os_disk *disk);
+	bool (*is_held)(struct os_disk *disk, const char *path);
 	pyr_result (*space)(struct os_disk *disk, uint64_t *ret_total_bytes, uint64_t *ret_usable_bytes);
 };
 
@@ -152,6 +155,24 @@ static inline pyr_result os_directory_list(struct os_disk *disk, const char *pat
 static inline pyr_result os_disk_lock(struct os_disk *disk, const char *path)
 {
 	return disk->ops->lock(disk, path);
+}
+
+/* Asks whoever else works with the folder to let its files be, until os_disk_release() or the process dies. Any number of
+ * processes may hold at once; one disk holds once at a time. The file at `path` is made, stays, and is of no other use. */
+static inline pyr_result os_disk_hold(struct os_disk *disk, const char *path)
+{
+	return disk->ops->hold(disk, path);
+}
+
+static inline void os_disk_release(struct os_disk *disk)
+{
+	disk->ops->release(disk);
+}
+
+/* Does any process hold? */
+static inline bool os_disk_is_held(struct os_disk *disk, const char *path)
+{
+	return disk->ops->is_held(disk, path);
 }
 
 /* Of the file system: how large it is, and how much of that we could still write. */

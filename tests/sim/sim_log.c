@@ -10,6 +10,7 @@
 #include "seeds.h"
 
 #include "codec/batch.h"
+#include "log/format.h"
 #include "log/snapshot.h"
 #include "node/node.h"
 #include "os/sim/sim.h"
@@ -669,6 +670,15 @@ static void arm_faults(struct run *run)
 	}
 }
 
+/* As a backup does. */
+static void hold_or_release(struct os_disk *disk)
+{
+	if (os_disk_is_held(disk, LOG_HOLD_PATH))
+		os_disk_release(disk);
+	else
+		pyr_ignore(os_disk_hold(disk, LOG_HOLD_PATH));
+}
+
 static void act(struct run *run)
 {
 	switch (below(run, 40)) {
@@ -685,6 +695,9 @@ static void act(struct run *run)
 		break;
 	case 5:
 		repeat(run, &run->producers[below(run, PRODUCERS)]);
+		break;
+	case 6:
+		hold_or_release(any_disk(run));
 		break;
 	default:
 		produce(run, &run->producers[below(run, PRODUCERS)]);

@@ -22,6 +22,7 @@ struct real_disk {
 	struct os_disk base;
 	int root; /* directory */
 	int lock; /* -1: not taken */
+	int hold; /* as lock */
 };
 
 struct real_file {
@@ -258,6 +259,40 @@ static pyr_result disk_lock(struct os_disk *disk, const char *path)
 	return failed;
 }
 
+static void disk_release(struct os_disk *disk)
+{
+	struct real_disk *real = (struct real_disk *)disk;
+	if (real->hold >= 0)
+		close(real->hold);
+	real->hold = -1;
+}
+
+static pyr_result disk_hold(struct os_disk *disk, const char *path)
+{
+	struct real_disk *real = (struct real_disk *)disk;
+	assert(real->hold < 0);
+	real->hold = openat(real->root, path, O_RDONLY | O_CREAT | O_CLOEXEC, 0644);
+	if (real->hold < 0)
+		return from_errno(errno);
+	while (flock(real->hold, LOCK_SH) != 0) /* waits for whoever just looks */
+		if (errno != EINTR) {
+			pyr_result failed = from_errno(errno);
+			disk_release(disk);
+			return failed;
+		}
+	return pyr_ok();
+}
+
+static bool disk_is_held(struct os_disk *disk, const char *path)
+{
+	int descriptor = openat(root_of(disk), path, O_RDONLY | O_CLOEXEC);
+	if (descriptor < 0)
+		return false;
+	bool held = flock(descriptor, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+	close(descriptor);
+	return held;
+}
+
 static pyr_result disk_space(struct os_disk *disk, uint64_t *ret_total_bytes, uint64_t *ret_usable_bytes)
 {
 	struct statvfs status;
@@ -284,6 +319,9 @@ static const struct os_disk_ops real_disk_ops = {
 	.sync_directory = disk_sync_directory,
 	.list = disk_list,
 	.lock = disk_lock,
+	.hold = disk_hold,
+	.release = disk_release,
+	.is_held = disk_is_held,
 	.space = disk_space,
 };
 
@@ -293,7 +331,7 @@ pyr_result os_real_disk_new(const char *root, struct os_disk **ret_disk, struct 
 	if (!disk)
 		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
 	disk->base.ops = &real_disk_ops;
-	disk->lock = -1;
+	disk->lock = disk->hold = -1;
 	if (mkdir(root, 0755) != 0 && errno != EEXIST) {
 		free(disk);
 		return pyr_fail(error, PYR_IO, "can't make the data directory %s: %s", root, strerror(errno));
@@ -314,6 +352,7 @@ void os_real_disk_free(struct os_disk *disk)
 		return;
 	if (real->lock >= 0)
 		close(real->lock);
+	disk_release(disk);
 	close(real->root);
 	free(real);
 }

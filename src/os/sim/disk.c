@@ -53,6 +53,7 @@ struct sim_disk {
 	uint64_t directory_syncs;
 	uint64_t written_bytes;
 	bool dead;
+	bool held; /* os_disk_hold() */
 };
 
 struct sim_file {
@@ -474,6 +475,24 @@ static pyr_result disk_lock(struct os_disk *disk, const char *path)
 	return enter(disk_of(disk));
 }
 
+static pyr_result disk_hold(struct os_disk *disk, const char *path)
+{
+	(void)path;
+	disk_of(disk)->held = true;
+	return pyr_ok();
+}
+
+static void disk_release(struct os_disk *disk)
+{
+	disk_of(disk)->held = false;
+}
+
+static bool disk_is_held(struct os_disk *disk, const char *path)
+{
+	(void)path;
+	return disk_of(disk)->held;
+}
+
 enum { UNLIMITED_BYTES = 1 << 30 };
 
 static pyr_result disk_space(struct os_disk *base, uint64_t *ret_total_bytes, uint64_t *ret_usable_bytes)
@@ -504,6 +523,9 @@ static const struct os_disk_ops sim_disk_ops = {
 	.sync_directory = disk_sync_directory,
 	.list = disk_list,
 	.lock = disk_lock,
+	.hold = disk_hold,
+	.release = disk_release,
+	.is_held = disk_is_held,
 	.space = disk_space,
 };
 

@@ -13,7 +13,7 @@ from waiting import wait_until
 
 SECONDS = 60
 PARTITIONS = 4
-BYTES_A_SECOND = 24 << 20
+BYTES_A_SECOND = 64 << 20
 # Small files, so that checkpoints, merges and files used again happen all the time.
 SMALL = ("--ring-file-mib", "4", "--checkpoint-mib", "8", "--spare-mib", "64", "--tail-cache-mib", "8")
 

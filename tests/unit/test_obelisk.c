@@ -9,7 +9,7 @@
 // clang-format on
 
 #include "coord/obelisk.h"
-#include "os/real.h"
+#include "folder.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -18,32 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { THREADS = 4, TAKES = 2000, FOLDER_BYTES = 64 };
-
-static char folder[FOLDER_BYTES];
-
-static int set_up(void **state)
-{
-	(void)state;
-	strcpy(folder, "/tmp/pyralog-obelisk-XXXXXX");
-	return mkdtemp(folder) ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-	char command[FOLDER_BYTES + 16];
-	(void)state;
-	snprintf(command, sizeof command, "rm -rf %s", folder);
-	return system(command);
-}
-
-static struct os_disk *open_disk(void)
-{
-	struct os_disk *disk;
-	struct pyr_error error;
-	assert_int_equal(os_real_disk_new(folder, &disk, &error).code, PYR_OK);
-	return disk;
-}
+enum { THREADS = 4, TAKES = 2000 };
 
 static struct obelisk *open_obelisk(struct os_disk *disk, uint64_t lease)
 {
@@ -105,12 +80,12 @@ static uint64_t take_with_threads(struct obelisk *obelisk, bool durable)
 static void every_thread_gets_values_of_its_own(void **state)
 {
 	(void)state;
-	struct os_disk *disk = open_disk();
+	struct os_disk *disk = folder_disk();
 	struct obelisk *obelisk = open_obelisk(disk, 1000);
 	uint64_t last = take_with_threads(obelisk, false), next;
 	obelisk_close(obelisk);
 	os_real_disk_free(disk);
-	disk = open_disk();
+	disk = folder_disk();
 	obelisk = open_obelisk(disk, 1000);
 	assert_int_equal(obelisk_take(obelisk, 1, &next).code, PYR_OK);
 	assert_in_range(next, last + 1, last + 1 + 1000 + THREADS);
@@ -121,12 +96,12 @@ static void every_thread_gets_values_of_its_own(void **state)
 static void nothing_is_wasted_when_each_value_is_durable(void **state)
 {
 	(void)state;
-	struct os_disk *disk = open_disk();
+	struct os_disk *disk = folder_disk();
 	struct obelisk *obelisk = open_obelisk(disk, 1000);
 	assert_int_equal(take_with_threads(obelisk, true), THREADS * TAKES - 1);
 	obelisk_close(obelisk);
 	os_real_disk_free(disk);
-	disk = open_disk();
+	disk = folder_disk();
 	obelisk = open_obelisk(disk, 1000);
 	assert_int_equal(obelisk_promised(obelisk), THREADS * TAKES);
 	obelisk_close(obelisk);
@@ -136,13 +111,13 @@ static void nothing_is_wasted_when_each_value_is_durable(void **state)
 static void the_file_takes_no_space(void **state)
 {
 	(void)state;
-	struct os_disk *disk = open_disk();
+	struct os_disk *disk = folder_disk();
 	struct obelisk *obelisk = open_obelisk(disk, UINT64_C(1) << 30);
 	char path[FOLDER_BYTES + 32];
 	struct stat facts;
 	uint64_t first;
 	assert_int_equal(obelisk_take(obelisk, 1, &first).code, PYR_OK);
-	snprintf(path, sizeof path, "%s/value-0000000000000000", folder);
+	snprintf(path, sizeof path, "%s/value-0000000000000000", folder_path);
 	assert_int_equal(stat(path, &facts), 0);
 	assert_int_equal(facts.st_size, (1 << 30) + 1);
 	assert_int_equal(facts.st_blocks, 0);
@@ -153,7 +128,7 @@ static void the_file_takes_no_space(void **state)
 static void a_second_owner_is_refused(void **state)
 {
 	(void)state;
-	struct os_disk *disk = open_disk(), *other = open_disk();
+	struct os_disk *disk = folder_disk(), *other = folder_disk();
 	struct obelisk *obelisk = open_obelisk(disk, 1000), *second;
 	struct obelisk_options options = obelisk_options_default();
 	struct pyr_error error;
@@ -167,14 +142,14 @@ static void a_second_owner_is_refused(void **state)
 static void a_copy_from_before_is_refused(void **state)
 {
 	(void)state;
-	struct os_disk *disk = open_disk();
+	struct os_disk *disk = folder_disk();
 	struct obelisk *obelisk = open_obelisk(disk, 1000), *copy;
 	struct obelisk_options options = obelisk_options_default();
 	struct pyr_error error;
 	options.epoch_min = obelisk_epoch(obelisk) + 1; /* what the owner remembers of the original */
 	obelisk_close(obelisk);
 	os_real_disk_free(disk);
-	disk = open_disk();
+	disk = folder_disk();
 	assert_int_equal(obelisk_open(disk, &options, &copy, &error).code, PYR_CORRUPT);
 	assert_non_null(strstr(error.text, "restored from an older copy"));
 	os_real_disk_free(disk);
@@ -183,7 +158,7 @@ static void a_copy_from_before_is_refused(void **state)
 static void files_follow_each_other(void **state)
 {
 	(void)state;
-	struct os_disk *disk = open_disk();
+	struct os_disk *disk = folder_disk();
 	struct obelisk_options options = {.lease = 10, .file_values = 25};
 	struct obelisk *obelisk;
 	struct pyr_error error;
@@ -195,7 +170,7 @@ static void files_follow_each_other(void **state)
 	}
 	obelisk_close(obelisk);
 	os_real_disk_free(disk);
-	disk = open_disk();
+	disk = folder_disk();
 	assert_int_equal(obelisk_open(disk, &options, &obelisk, &error).code, PYR_OK);
 	assert_int_equal(obelisk_take(obelisk, 1, &first).code, PYR_OK);
 	assert_in_range(first, expected, expected + 17);
@@ -205,7 +180,7 @@ static void files_follow_each_other(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, folder_make, folder_remove)
 	const struct CMUnitTest tests[] = {
 		TEST(every_thread_gets_values_of_its_own),
 		TEST(nothing_is_wasted_when_each_value_is_durable),

@@ -8,6 +8,7 @@
 // clang-format on
 
 #include "base/table.h"
+#include "folder.h"
 #include "os/environment.h"
 #include "os/real.h"
 #include "os/sim/sim.h"
@@ -132,23 +133,30 @@ static void try_files(struct os_disk *disk)
 static void real_files(void **state)
 {
 	(void)state;
-	char root[] = "/tmp/pyralog-test-XXXXXX";
-	char command[64];
-	struct os_disk *disk, *second;
-	struct pyr_error error;
-	assert_non_null(mkdtemp(root));
-	assert_int_equal(os_real_disk_new(root, &disk, &error).code, PYR_OK);
+	struct os_disk *disk = folder_disk(), *second = folder_disk();
 	try_files(disk);
 	assert_int_equal(os_disk_lock(disk, "lock").code, PYR_OK);
-	assert_int_equal(os_real_disk_new(root, &second, &error).code, PYR_OK);
 	assert_int_equal(os_disk_lock(second, "lock").code, PYR_BUSY);
 	os_real_disk_free(disk);
 	assert_int_equal(os_disk_lock(second, "lock").code, PYR_OK);
-	assert_int_equal(os_file_remove(second, "lock").code, PYR_OK);
 	os_real_disk_free(second);
-	snprintf(command, sizeof command, "%s/d", root);
-	assert_int_equal(remove(command), 0);
-	assert_int_equal(remove(root), 0);
+}
+
+static void a_folder_is_held_until_all_have_released_it(void **state)
+{
+	(void)state;
+	struct os_disk *server = folder_disk(), *one = folder_disk(), *other = folder_disk();
+	assert_false(os_disk_is_held(server, "hold"));
+	assert_int_equal(os_disk_hold(one, "hold").code, PYR_OK);
+	assert_int_equal(os_disk_hold(other, "hold").code, PYR_OK);
+	os_disk_release(one);
+	assert_true(os_disk_is_held(server, "hold"));
+	os_real_disk_free(other);
+	assert_false(os_disk_is_held(server, "hold"));
+	assert_int_equal(os_disk_hold(one, "nowhere/hold").code, PYR_NOT_FOUND);
+	os_disk_release(one);
+	os_real_disk_free(one);
+	os_real_disk_free(server);
 }
 
 /* ---- the simulated disk ---- */
@@ -513,7 +521,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(timers_fire_in_order_whatever_was_stopped),
-		cmocka_unit_test(real_files),
+		cmocka_unit_test_setup_teardown(real_files, folder_make, folder_remove),
+		cmocka_unit_test_setup_teardown(a_folder_is_held_until_all_have_released_it, folder_make,
+	                                        folder_remove),
 		cmocka_unit_test_setup_teardown(simulated_files, make_world, free_world),
 		cmocka_unit_test_setup_teardown(what_was_synced_stays_and_what_was_not_may_go, make_world, free_world),
 		cmocka_unit_test_setup_teardown(a_name_needs_a_sync_of_its_directory, make_world, free_world),

@@ -9,7 +9,7 @@
 // clang-format on
 
 #include "coord/scarab_issuer.h"
-#include "os/real.h"
+#include "folder.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FOLDER_BYTES = 64, THREADS = 4, BATCHES = 200, BATCH = 100 };
+enum { THREADS = 4, BATCHES = 200, BATCH = 100 };
 
 /* ---- the clock's rules ---- */
 
@@ -171,31 +171,6 @@ static void what_is_no_id_is_refused_with_a_sentence(void **state)
 
 /* ---- an issuer on real files ---- */
 
-static char folder[FOLDER_BYTES];
-
-static int set_up(void **state)
-{
-	(void)state;
-	strcpy(folder, "/tmp/pyralog-scarab-XXXXXX");
-	return mkdtemp(folder) ? 0 : -1;
-}
-
-static int tear_down(void **state)
-{
-	char command[FOLDER_BYTES + 16];
-	(void)state;
-	snprintf(command, sizeof command, "rm -rf %s", folder);
-	return system(command);
-}
-
-static struct os_disk *open_disk(void)
-{
-	struct os_disk *disk;
-	struct pyr_error error;
-	assert_int_equal(os_real_disk_new(folder, &disk, &error).code, PYR_OK);
-	return disk;
-}
-
 /* A clock that a test sets. */
 struct set_clock {
 	pthread_mutex_t lock;
@@ -262,7 +237,7 @@ static void every_thread_gets_ids_of_its_own(void **state)
 {
 	static struct taker takers[THREADS];
 	static uint64_t all[THREADS * BATCHES * BATCH];
-	struct os_disk *disk = open_disk();
+	struct os_disk *disk = folder_disk();
 	struct scarab_issuer *issuer = open_issuer(disk, 5);
 	(void)state;
 	for (size_t i = 0; i < THREADS; i++) {
@@ -292,7 +267,7 @@ static void a_number_is_kept_until_another_is_claimed(void **state)
 	uint64_t last = 0, id;
 	(void)state;
 	for (size_t i = 0; i < sizeof lives / sizeof *lives; i++) {
-		struct os_disk *disk = open_disk();
+		struct os_disk *disk = folder_disk();
 		struct scarab_issuer *issuer = open_issuer(disk, lives[i].asked);
 		assert_int_equal(scarab_issuer_node(issuer), lives[i].expected);
 		assert_int_equal(scarab_issuer_epoch(issuer), i + 1);
@@ -309,7 +284,7 @@ static void a_number_is_kept_until_another_is_claimed(void **state)
 static void an_older_copy_is_refused(void **state)
 {
 	struct scarab_issuer_options options = options_with(SCARAB_NODE_KEPT);
-	struct os_disk *disk = open_disk();
+	struct os_disk *disk = folder_disk();
 	struct scarab_issuer *issuer;
 	struct pyr_error error;
 	(void)state;
@@ -318,7 +293,7 @@ static void an_older_copy_is_refused(void **state)
 	assert_int_equal(scarab_issuer_epoch(issuer), 40);
 	scarab_issuer_close(issuer);
 	os_real_disk_free(disk);
-	disk = open_disk();
+	disk = folder_disk();
 	options.epoch_min = 41; /* what the original was granted since */
 	assert_int_equal(scarab_issuer_open(disk, &options, &issuer, &error).code, PYR_CORRUPT);
 	assert_non_null(strstr(error.text, "older copy"));
@@ -328,16 +303,16 @@ static void an_older_copy_is_refused(void **state)
 static void a_damaged_lease_is_refused(void **state)
 {
 	struct scarab_issuer_options options = options_with(SCARAB_NODE_KEPT);
-	struct os_disk *disk = open_disk();
+	struct os_disk *disk = folder_disk();
 	struct scarab_issuer *issuer;
 	struct pyr_error error;
 	char path[FOLDER_BYTES + 16];
 	(void)state;
 	scarab_issuer_close(open_issuer(disk, 3));
 	os_real_disk_free(disk);
-	snprintf(path, sizeof path, "%s/node-0003", folder);
+	snprintf(path, sizeof path, "%s/node-0003", folder_path);
 	assert_int_equal(truncate(path, 1000), 0);
-	disk = open_disk();
+	disk = folder_disk();
 	assert_int_equal(scarab_issuer_open(disk, &options, &issuer, &error).code, PYR_CORRUPT);
 	assert_non_null(strstr(error.text, "node number 3"));
 	os_real_disk_free(disk);
@@ -345,7 +320,7 @@ static void a_damaged_lease_is_refused(void **state)
 
 static void a_clock_beyond_the_last_id_is_told(void **state)
 {
-	struct os_disk *disk = open_disk();
+	struct os_disk *disk = folder_disk();
 	struct scarab_issuer *issuer = open_issuer(disk, 0);
 	struct pyr_error error;
 	uint64_t id, wall_ms = the_clock.wall_ms;
@@ -360,7 +335,7 @@ static void a_clock_beyond_the_last_id_is_told(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, folder_make, folder_remove)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(timestamps_follow_the_wall_clock),
 		cmocka_unit_test(a_clock_that_is_set_back_is_caught_up_with),

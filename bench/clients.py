@@ -10,6 +10,9 @@ from peers import Kafka
 
 RECORDS = 2_000_000
 CLIENT_SECONDS = 300
+# By default this client fetches nothing from a partition for a second when 100,000 records wait in its queue, so that the
+# faster a broker answers, the longer its consumer rests; and it asks for half a second whether the end is the end (-e).
+NEVER_RESTS = ("-X", f"queued.min.messages={RECORDS}", "-X", "queued.max.messages.kbytes=1000000")
 RATE = re.compile(r"([\d.]+) records/sec")
 
 
@@ -56,8 +59,8 @@ def lines_file(folder):
 def kcat(peer, topic, folder):
     with open(lines_file(folder), "rb") as lines:
         produced, cpu_in, _ = timed(peer, ["kcat", "-q", "-P", "-b", peer.broker, "-t", topic, "-X", "acks=all"], lines)
-    consumed, cpu_out, output = timed(peer, ["kcat", "-q", "-C", "-b", peer.broker, "-t", topic, "-o", "beginning", "-e",
-                                             "-f", "%p\n"])
+    consumed, cpu_out, output = timed(peer, ["kcat", "-q", "-C", "-b", peer.broker, "-t", topic, "-o", "beginning",
+                                             "-c", str(RECORDS), "-f", "%p\n", *NEVER_RESTS])
     if output.count("\n") != RECORDS:
         raise SystemExit(f"kcat produced {RECORDS} records on {peer.name} and consumed {output.count(chr(10))}")
     return (RECORDS / produced, cpu_in), (RECORDS / consumed, cpu_out)

@@ -153,7 +153,11 @@ def replaced(full, part):
     """The full table with the cases of a part of it, which was measured later, and says so."""
     for mode, cases in part["modes"].items():
         later = {case["key"]: case | {"again": True} for case in cases}
-        full["modes"][mode] = [later.get(case["key"], case) for case in full["modes"][mode]]
+        known = [case["key"] for case in full["modes"][mode]]
+        full["modes"][mode] = [later.get(key, case) for key, case in zip(known, full["modes"][mode])]
+        full["modes"][mode] += [case for key, case in later.items() if key not in known]
+    for name, measured in part["clients"].items():
+        full["clients"][name] = [[f"{title} †", *figures] for title, *figures in measured]
     return full
 
 

@@ -120,6 +120,9 @@ class Suite:
             return any(word in case.key for word in words)
         return self.options.long or not case.long_only
 
+    def wants_clients(self):
+        return not self.options.cases or "clients" in self.options.cases.split(",")
+
     def rounds(self, case):
         return 1 if case.seconds or case.once else self.options.rounds
 
@@ -194,7 +197,7 @@ class Suite:
             self.warm_up(both, WARM_UP_SHORT if settings else WARM_UP)
             for case in cases:
                 medians[case.key] = self.one_case(both, case, durability, medians)
-            if durability == "fsync" and not settings and not self.options.cases:
+            if durability == "fsync" and not settings and self.wants_clients():
                 return {peer.name: self.real_clients(peer) for peer in both}
         finally:
             for peer in both:
@@ -205,7 +208,8 @@ class Suite:
         """[(case, medians of both)] with that durability, and what real clients did."""
         cases = [case for case in self.cases if durability in case.durability]
         medians, real = {}, {}
-        for settings in dict.fromkeys(case.settings for case in cases):
+        of_cases = [case.settings for case in cases]
+        for settings in dict.fromkeys(["", *of_cases] if durability == "fsync" and self.wants_clients() else of_cases):
             real |= self.one_pair(durability, settings, [case for case in cases if case.settings == settings], medians)
         return [(case, medians[case.key]) for case in cases], real
 
@@ -273,7 +277,7 @@ def parse():
     parser = argparse.ArgumentParser(description="Pyralog and Apache Kafka side by side", prog="make bench")
     parser.add_argument("build")
     parser.add_argument("--long", action="store_true", help="every case, five rounds of ten seconds")
-    parser.add_argument("--cases", default="", help="only cases whose key contains one of these words; writes no document")
+    parser.add_argument("--cases", default="", help="only cases whose key contains one of these words, clients: real ones; writes no document")
     parser.add_argument("--again", action="store_true", help="with --cases: what is measured takes its place in the last full table")
     parser.add_argument("--rounds", type=int, help="runs of each case against each broker (3; long: 5)")
     parser.add_argument("--seconds", type=float, help="measured in each run (2; long: 10)")

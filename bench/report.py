@@ -70,7 +70,13 @@ def limits_text(found):
             f"{limits['page_cache_mb_per_s']:,.0f} MB/s, loopback {limits['loopback_mb_per_s']:,.0f} MB/s "
             f"(64 MiB from memory {limits['memory_mb_per_s']:,.0f}, by sendfile {limits['sendfile_mb_per_s']:,.0f}), CRC-32C "
             f"{limits['crc32c_mb_per_s']:,.0f} MB/s; the load generator against a broker that keeps nothing "
-            f"{limits['generator_mb_per_s']:,.0f} MB/s")
+            f"{limits['generator_mb_per_s']:,.0f} MB/s{bounds_text(limits)}")
+
+
+def bounds_text(limits):
+    bounds = [f"{title} {number(used)} and {number(fresh)}" for title, (used, fresh) in limits.get("bounds", {}).items()]
+    return ("; a durable broker that only checks, writes and syncs (`bench_sink`), records/s into space that was written before "
+            f"and into fresh space: {', '.join(bounds)}" if bounds else "")
 
 
 def bystanders_text(found):

@@ -29,6 +29,7 @@ from waiting import wait_until  # noqa: E402
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 RUN_SECONDS_MAX = 240  # beyond what it is to measure
 FREE_BYTES = 20 << 30
+BOUNDED = ("100x5000", "100x100", "1000x500")
 SETTLE_SECONDS = 20  # for what the last run left behind
 SETTLE_WINDOW = 0.25
 IDLE_CPU = 0.1  # of a core, of a broker that has nothing to do: a JVM is never quite still
@@ -252,18 +253,33 @@ def limits(suite):
     return json.loads(done.stdout)
 
 
-def generator_limit(suite):
-    """The load generator against a broker that keeps nothing."""
+def against_sink(suite, sink_arguments, load):
+    """What the load generator has produced against a broker that keeps nothing, or nothing that can be read."""
     program = suite.binary.parents[2] / "bench" / "micro" / "bench_sink"
-    sink = subprocess.Popen([str(program)], stdout=subprocess.PIPE, text=True)
+    sink = subprocess.Popen([str(program), *sink_arguments], stdout=subprocess.PIPE, text=True)
     try:
         broker = f"127.0.0.1:{int(sink.stdout.readline())}"
-        done = subprocess.run([str(suite.binary), "bench", "--broker", broker, "--topic", "sink", "--json", "--quiet",
-                               "--seconds", "2", "--batch-records", "1000"], capture_output=True, text=True, check=True)
-        return json.loads(done.stdout)["produced"]["mb_per_s"]
+        done = subprocess.run([str(suite.binary), "bench", *load, "--broker", broker, "--topic", "sink", "--json", "--quiet",
+                               "--seconds", "2"], capture_output=True, text=True, check=True)
+        return json.loads(done.stdout)["produced"]
     finally:
         sink.kill()
         sink.wait()
+
+
+def generator_limit(suite):
+    return against_sink(suite, [], ["--batch-records", "1000"])["mb_per_s"]
+
+
+def bounds(suite):
+    """For cases of throughput, records/s of a broker that only checks, writes and syncs: on used space, and on fresh space."""
+    say("  a durable broker that does nothing else")
+    found = {}
+    for case in CASES:
+        if case.key in BOUNDED:
+            file = str(suite.data / "sink")
+            found[case.title] = [against_sink(suite, [file, *how], case.arguments)["records_per_s"] for how in ([], ["fresh"])]
+    return found
 
 
 def machine():
@@ -303,7 +319,7 @@ def main():
              "seconds": options.seconds, "long": options.long, "modes": {}, "clients": {},
              "versions": {"Pyralog": peers.Pyralog(suite.binary, suite.data, "fsync").version(),
                           "Kafka": peers.Kafka(suite.data, "fsync").version()}}
-    found["limits"] = limits(suite) | {"generator_mb_per_s": generator_limit(suite)}
+    found["limits"] = limits(suite) | {"generator_mb_per_s": generator_limit(suite), "bounds": bounds(suite)}
     for durability in BOTH:
         rows, real = suite.one_mode(durability)
         found["modes"][durability] = [{"key": case.key, "title": case.title, "unit": case.unit(),

@@ -2,8 +2,13 @@
  * It tells how fast the load generator itself is: `pyralog bench` against it must be far ahead of any broker.
  *
  *   bench_sink         prints its port, serves one topic of any name with 4 partitions until it is ended
+ *   bench_sink FILE [fresh]   checks each batch's CRC and answers when it is in FILE, synced: what a durable broker that does
+ *                      nothing else would reach, on space that was written before or (fresh) was not
  *
  * One thread a connection, blocking. A Produce request must carry one partition. */
+#include "sink_disk.h"
+
+#include "base/crc32c.h"
 #include "codec/kafka/api.h"
 #include "codec/kafka/messages.h"
 
@@ -18,7 +23,18 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PARTITIONS = 4, HEAD_MAX = 1024, IN_BYTES = 1 << 20, ARENA_BYTES = 1 << 20, COUNT_AT = 57, APIS_MAX = 64 };
+enum {
+	PARTITIONS = 4,
+	HEAD_MAX = 1024,
+	IN_BYTES = 8 << 20,
+	ARENA_BYTES = 1 << 20,
+	CRC_AT = 17,
+	CHECKED_AT = 21,
+	COUNT_AT = 57,
+	APIS_MAX = 64
+};
+
+static bool is_durable;
 
 static _Atomic int64_t ends[PARTITIONS];
 
@@ -59,7 +75,9 @@ static struct base_bytes text(const char *name)
 	return (struct base_bytes){(const uint8_t *)name, strlen(name)};
 }
 
-static void answer(struct peer *peer, const struct codec_kafka_request_header *header, const void *message)
+/* Once `batch`, when there is one, is on the disk. */
+static void answer_after(struct peer *peer, const struct codec_kafka_request_header *header, const void *message,
+                         struct base_bytes batch)
 {
 	const struct codec_kafka_api *api = codec_kafka_api_find(header->api_key);
 	struct base_writer writer;
@@ -68,12 +86,30 @@ static void answer(struct peer *peer, const struct codec_kafka_request_header *h
 	codec_kafka_response_header_encode(&writer, header->api_key, header->api_version, header->correlation_id);
 	api->response.encode(&writer, header->api_version, message);
 	base_patch_u32be(&writer, 0, (uint32_t)writer.bytes - 4);
-	if (!writer.failed && write(peer->socket, writer.buffer->data, writer.bytes) != (ssize_t)writer.bytes)
+	assert(!writer.failed);
+	if (batch.bytes > 0)
+		sink_disk_add(batch, peer->socket, (struct base_bytes){writer.buffer->data, writer.bytes});
+	else if (write(peer->socket, writer.buffer->data, writer.bytes) != (ssize_t)writer.bytes)
 		fprintf(stderr, "bench_sink: an answer was not taken\n");
 	base_writer_deinit(&writer);
 }
 
-/* Topic, partition and record count of a Produce request of version 9, of which only the beginning is there. */
+static void answer(struct peer *peer, const struct codec_kafka_request_header *header, const void *message)
+{
+	answer_after(peer, header, message, (struct base_bytes){0});
+}
+
+/* A durable sink has all of the batch, another only its beginning. */
+static struct base_bytes checked(struct base_bytes batch)
+{
+	if (!is_durable)
+		return (struct base_bytes){0};
+	if (base_crc32c(0, batch.data + CHECKED_AT, batch.bytes - CHECKED_AT) != base_load_u32be(batch.data + CRC_AT))
+		fprintf(stderr, "bench_sink: a batch is damaged\n");
+	return batch;
+}
+
+/* A Produce request of version 9: topic, partition and record count. */
 static void produced(struct peer *peer, struct base_reader *reader, const struct codec_kafka_request_header *header)
 {
 	struct codec_kafka_decoder decoder = {.reader = reader, .flexible = true};
@@ -86,7 +122,8 @@ static void produced(struct peer *peer, struct base_reader *reader, const struct
 	topic.name = codec_kafka_read_string(&decoder, false);
 	uint32_t partitions = base_read_uvarint32(reader) - 1;
 	partition.index = codec_kafka_read_int32(&decoder) % PARTITIONS;
-	(void)base_read_uvarint32(reader); /* the length of the batch */
+	uint32_t bytes = base_read_uvarint32(reader) - 1;
+	struct base_bytes batch = {reader->at, bytes};
 	base_read_skip(reader, COUNT_AT);
 	int32_t records = codec_kafka_read_int32(&decoder);
 	assert(!reader->failed && partitions == 1);
@@ -96,7 +133,7 @@ static void produced(struct peer *peer, struct base_reader *reader, const struct
 	response.topics = &topic;
 	response.topics_count = 1;
 	if (acks != 0)
-		answer(peer, header, &response);
+		answer_after(peer, header, &response, checked(batch));
 }
 
 static void versions(struct peer *peer, const struct codec_kafka_request_header *header)
@@ -181,7 +218,9 @@ static bool serve(struct peer *peer)
 	while (peer->used - peer->from < 4)
 		if (!more(peer))
 			return false;
-	size_t bytes = base_load_u32be(peer->in + peer->from), head = bytes < HEAD_MAX ? bytes : HEAD_MAX;
+	size_t bytes = base_load_u32be(peer->in + peer->from);
+	size_t head = is_durable || bytes < HEAD_MAX ? bytes : HEAD_MAX;
+	assert(4 + head <= IN_BYTES);
 	while (peer->used - peer->from < 4 + head)
 		if (!more(peer))
 			return false;
@@ -205,7 +244,7 @@ static void *serve_peer(void *context)
 	return NULL;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t bytes = sizeof address;
@@ -215,6 +254,9 @@ int main(void)
 		fprintf(stderr, "bench_sink: can't listen\n");
 		return 1;
 	}
+	is_durable = argc > 1;
+	if (is_durable)
+		sink_disk_open(argv[1], argc > 2);
 	printf("%u\n", ntohs(address.sin_port));
 	fflush(stdout);
 	for (int peer; (peer = accept(listener, NULL, NULL)) >= 0;) {

@@ -16,14 +16,16 @@ enum {
 static const char identity_path[] = "PYRALOG";
 static const char identity_new_path[] = "PYRALOG.new";
 
+/* The tail cache holds what two checkpoints write: while one part of the ring is sealed, from memory, the next fills. With less,
+ * sealing reads the ring back from the disk, and each of these reads delays a group by milliseconds. */
 struct log_options log_options_default(void)
 {
 	return (struct log_options){
 		.ring_file_bytes = 64 << 20,
-		.checkpoint_bytes = 128 << 20,
-		.backlog_bytes = 1 << 30,
+		.checkpoint_bytes = 80 << 20,
+		.backlog_bytes = 768 << 20,
 		.spare_bytes = UINT64_C(4) << 30,
-		.tail_cache_bytes = 128 << 20,
+		.tail_cache_bytes = 160 << 20,
 		.read_cache_bytes = 64 << 20,
 		.extent_min_bytes = 1 << 20,
 		.compaction_bytes = 128 << 20,

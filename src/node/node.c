@@ -19,6 +19,7 @@ struct node_options node_options_default(void)
 static struct log_options share(const struct log_options *whole, size_t count)
 {
 	struct log_options part = *whole;
+	part.checkpoint_bytes /= count;
 	part.tail_cache_bytes /= count;
 	part.read_cache_bytes /= count;
 	part.backlog_bytes /= count;

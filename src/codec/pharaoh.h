@@ -75,7 +75,8 @@ enum codec_pharaoh_op { CODEC_PHARAOH_OPS(X) CODEC_PHARAOH_OP_END };
 	X(CLOCK, 10, PYR_BAD_TIMESTAMP)                                                                                \
 	X(MEMORY, 11, PYR_OUT_OF_MEMORY)                                                                               \
 	X(TIMED_OUT, 12, PYR_TIMED_OUT)                                                                                \
-	X(INTERNAL, 13, PYR_INTERNAL)
+	X(UNSUPPORTED, 13, PYR_NOT_SUPPORTED)                                                                          \
+	X(INTERNAL, 14, PYR_INTERNAL)
 
 /* A request or a reply: fields that its operation does not have are zero. */
 struct codec_pharaoh {

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEY_BYTES = 32, NOBODY = AUTHORITY_NODES_MAX };
+enum { KEY_BYTES = 32, NOBODY = AUTHORITY_NODES_MAX, ANSWER_BITS = 32 };
 
 struct node {
 	uint64_t directory; /* 0: nobody has the number */
@@ -23,6 +23,7 @@ struct slot {
 	uint64_t epoch;
 	uint64_t
 		left_answer; /* it was taken from the owner with this answer, who has not told yet that it saw it; 0: it was not */
+	uint64_t given_answer; /* with which it was given, or its claim confirmed */
 	unsigned owner;
 };
 
@@ -107,11 +108,6 @@ static pyr_result give_number(struct authority *authority, const struct authorit
 		*ret_number = number;
 		return pyr_ok();
 	}
-	if (opening->told_epoch > 0)
-		return pyr_fail(
-			error, PYR_CORRUPT,
-			"the lease authority does not know this directory, which has had leases: was the authority "
-			"restored from an older copy?");
 	number = opening->number_wanted >= 0 ? (unsigned)opening->number_wanted : number_of(authority, 0);
 	if (number >= AUTHORITY_NODES_MAX)
 		return pyr_fail(error, PYR_BUSY, "all %d node numbers are taken", AUTHORITY_NODES_MAX);
@@ -144,17 +140,12 @@ pyr_result authority_open(struct authority *authority, uint64_t now_ms, const st
 		                authority->settled_ms - now_ms);
 	PYR_TRY(give_number(authority, opening, &number, error));
 	struct node *node = &authority->nodes[number];
-	if (opening->told_epoch < node->told)
-		return pyr_fail(error, PYR_CORRUPT,
-		                "the directory is of epoch %" PRIu64 ", but %" PRIu64
-		                " was told of it: it is an older copy of a directory that has gone on",
-		                opening->told_epoch, node->told);
 	if (is_live(node, now_ms))
 		return pyr_fail(error, PYR_BUSY, "the lease of the directory's last opening ends in %" PRIu64 " ms",
 		                node->until_ms - now_ms);
 	PYR_TRY(new_epoch(authority, &epoch, error));
 	node->granted = epoch;
-	*ret_grant = (struct authority_grant){number, epoch};
+	*ret_grant = (struct authority_grant){number, epoch, node->told};
 	return pyr_ok();
 }
 
@@ -165,10 +156,12 @@ static void take_away(struct authority *authority, struct slot *slot)
 	*slot = (struct slot){.owner = NOBODY};
 }
 
-pyr_result authority_told(struct authority *authority, uint64_t directory, uint64_t epoch, struct pyr_error *error)
+pyr_result authority_told(struct authority *authority, uint64_t now_ms, uint64_t directory, uint64_t epoch,
+                          struct pyr_error *error)
 {
 	unsigned number = number_of(authority, directory);
-	if (number >= AUTHORITY_NODES_MAX || authority->nodes[number].granted != epoch)
+	if (number >= AUTHORITY_NODES_MAX || authority->nodes[number].granted != epoch ||
+	    is_live(&authority->nodes[number], now_ms))
 		return pyr_fail(error, PYR_PRODUCER_FENCED, "epoch %" PRIu64 " is not the last that was granted",
 		                epoch);
 	PYR_TRY(keep(authority, 't', directory, epoch, error));
@@ -189,10 +182,10 @@ size_t authority_live(const struct authority *authority, uint64_t now_ms)
 	return live;
 }
 
-static void give(struct authority *authority, struct slot *slot, unsigned number, uint64_t epoch)
+static void give(struct authority *authority, struct slot *slot, unsigned number, uint64_t epoch, uint64_t answer)
 {
 	take_away(authority, slot);
-	*slot = (struct slot){.epoch = epoch, .owner = number};
+	*slot = (struct slot){.epoch = epoch, .given_answer = answer, .owner = number};
 	authority->nodes[number].slots += 1;
 }
 
@@ -205,21 +198,21 @@ static void take_claims(struct authority *authority, uint64_t now_ms, const stru
 		struct slot *slot = &authority->slots[i];
 		uint64_t claimed = renewal->epochs[i];
 		if (claimed > slot->epoch && (slot->owner == NOBODY || slot->owner != renewal->number))
-			give(authority, slot, renewal->number, claimed);
+			give(authority, slot, renewal->number, claimed, authority->nodes[renewal->number].answer + 1);
 	}
 }
 
-/* Of an opening before this one, or left, and this has seen it. */
+/* What was left, and it has seen that; what it does not have, though it has seen that it was given: its lease had run out. */
 static void settle_own(struct authority *authority, const struct authority_renewal *renewal)
 {
 	for (size_t i = 0; i < SLOTS; i++) {
 		struct slot *slot = &authority->slots[i];
-		bool ours = slot->owner == renewal->number;
-		if (ours && slot->left_answer > 0 && slot->left_answer <= renewal->seen)
+		if (slot->owner != renewal->number)
+			continue;
+		bool left = slot->left_answer > 0 && slot->left_answer <= renewal->seen;
+		bool lost = renewal->epochs[i] != slot->epoch && slot->given_answer <= renewal->seen;
+		if (left || lost)
 			take_away(authority, slot);
-		else if (ours && slot->left_answer == 0 && renewal->epochs[i] != slot->epoch &&
-		         authority->nodes[renewal->number].answer == renewal->seen)
-			take_away(authority, slot); /* it says itself that it has it no more: a new opening */
 	}
 }
 
@@ -237,7 +230,7 @@ static pyr_result balance(struct authority *authority, uint64_t now_ms, unsigned
 		if (slot->owner == NOBODY && node->slots < most && now_ms >= authority->settled_ms) {
 			if (epoch == 0)
 				PYR_TRY(new_epoch(authority, &epoch, error));
-			give(authority, slot, number, epoch);
+			give(authority, slot, number, epoch, node->answer);
 		}
 	}
 	size_t kept = 0;
@@ -256,8 +249,7 @@ static pyr_result check_renewal(const struct authority *authority, const struct 
                                 struct pyr_error *error)
 {
 	const struct node *node = renewal->number < AUTHORITY_NODES_MAX ? &authority->nodes[renewal->number] : NULL;
-	if (!node || node->directory == 0 || renewal->epoch == 0 || renewal->epoch != node->told ||
-	    node->granted > node->told)
+	if (!node || node->directory == 0 || renewal->epoch == 0 || renewal->epoch != node->told)
 		return pyr_fail(
 			error, PYR_PRODUCER_FENCED,
 			"the lease of node number %u went to a newer opening of its directory, or to a copy of it",
@@ -297,21 +289,30 @@ struct authority_owner authority_owner(const struct authority *authority, uint64
 
 /* ---- life ---- */
 
-struct authority *authority_new(const struct authority_options *options)
+pyr_result authority_new(const struct authority_options *options, struct authority **ret_authority,
+                         struct pyr_error *error)
 {
+	uint64_t life;
+	bool first = obelisk_promised(options->epochs) == 0; /* then nobody has anything to claim */
 	struct authority *authority = calloc(1, sizeof *authority);
 	if (!authority)
-		return NULL;
+		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
 	authority->options = *options;
+	pyr_result result = new_epoch(authority, &life, error);
+	if (result.code != PYR_OK) {
+		free(authority);
+		return result;
+	}
 	for (size_t i = 0; i < SLOTS; i++)
 		authority->slots[i].owner = NOBODY;
+	for (size_t i = 0; i < AUTHORITY_NODES_MAX; i++)
+		authority->nodes[i].answer = life << ANSWER_BITS;
 	names_each(options->names, note_name, authority);
 	read_told(authority);
-	/* In its first life nobody has anything to claim. */
-	bool first = obelisk_promised(options->epochs) == 0;
 	authority->settled_ms =
 		first || options->alone ? 0 : options->now_ms + options->lease_ms + options->lease_ms / 10;
-	return authority;
+	*ret_authority = authority;
+	return pyr_ok();
 }
 
 void authority_free(struct authority *authority)

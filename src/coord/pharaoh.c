@@ -149,7 +149,7 @@ bool pharaoh_keep_begin(struct pharaoh *pharaoh)
 {
 	if (pharaoh->keeping)
 		return false;
-	pharaoh->keeps_names = names_keep_begin(pharaoh->options.sequences);
+	pharaoh->keeps_names = pharaoh->options.sequences && names_keep_begin(pharaoh->options.sequences);
 	pharaoh->keeps_clock = pharaoh->wants_clock;
 	pharaoh->keeps_ids = pharaoh->wants_ids;
 	pharaoh->wants_clock = pharaoh->wants_ids = false;
@@ -189,29 +189,46 @@ bool pharaoh_is_kept(const struct pharaoh_hold *hold)
 
 /* ---- slots and time ---- */
 
-static void note_settling(struct pharaoh *pharaoh, uint16_t slot, bool grace)
+static void note_settling(struct pharaoh *pharaoh, uint64_t now_ms, uint16_t slot, bool grace)
 {
-	uint64_t time_ms = sessions_time_ms(pharaoh->sessions);
-	pharaoh->settled_ms[slot] = grace ? time_ms + pharaoh->options.grace_ms : 0;
+	pharaoh->settled_ms[slot] = grace ? sessions_time_at(pharaoh->sessions, now_ms) + pharaoh->options.grace_ms : 0;
 	if (grace && pharaoh->settled_ms[slot] < pharaoh->settle_next_ms)
 		pharaoh->settle_next_ms = pharaoh->settled_ms[slot];
 }
 
-void pharaoh_lease(struct pharaoh *pharaoh, uint64_t sent_ms, const struct authority_lease *lease)
+static void give_up_slot(struct pharaoh *pharaoh, uint16_t slot)
 {
+	uint64_t had = pharaoh->slots.epochs[slot];
+	locks_drop(pharaoh->locks, slot);
+	pharaoh->slots.epochs[slot] = 0;
+	pharaoh->slots.left[slot] = had > 0 ? had : pharaoh->slots.left[slot];
+}
+
+const uint64_t *pharaoh_claims(struct pharaoh *pharaoh, uint64_t now_ms)
+{
+	if (now_ms >= pharaoh->slots.until_ms)
+		for (uint16_t slot = 0; slot < SLOTS; slot++)
+			if (pharaoh->slots.epochs[slot] > 0)
+				give_up_slot(pharaoh, slot);
+	return pharaoh->slots.epochs;
+}
+
+void pharaoh_lease(struct pharaoh *pharaoh, uint64_t now_ms, uint64_t sent_ms, const struct authority_lease *lease)
+{
+	assert(now_ms >= pharaoh->now_ms && now_ms >= sent_ms);
+	pharaoh->now_ms = now_ms;
 	if (lease->answer <= pharaoh->seen)
 		return; /* overtaken by a newer one */
 	for (uint16_t slot = 0; slot < SLOTS; slot++) {
-		uint64_t epoch = lease->epochs[slot];
+		uint64_t epoch = lease->epochs[slot] > pharaoh->slots.left[slot] ? lease->epochs[slot] : 0;
 		if (epoch == pharaoh->slots.epochs[slot])
 			continue;
-		locks_drop(pharaoh->locks, slot);
+		give_up_slot(pharaoh, slot);
 		pharaoh->slots.epochs[slot] = epoch;
-		pharaoh->slots.since_ms[slot] = sent_ms;
 		pharaoh->session_counts[slot] = pharaoh->token_counts[slot] = 0;
-		note_settling(pharaoh, slot, epoch > 0 && (pharaoh->leased || !pharaoh->options.is_first));
+		note_settling(pharaoh, now_ms, slot, epoch > 0 && (pharaoh->leased || !pharaoh->options.is_first));
 	}
-	if (pharaoh->now_ms >= pharaoh->slots.until_ms)
+	if (now_ms >= pharaoh->slots.until_ms)
 		pharaoh->settle_next_ms = 0; /* lines stood still */
 	pharaoh->leased = true;
 	pharaoh->seen = lease->answer;

@@ -39,7 +39,7 @@ struct pharaoh_options {
 	/* Its own, and must live longer. */
 	struct scarab_issuer *ids;
 	struct timekeeper *clock;
-	struct names *sequences;
+	struct names *sequences; /* NULL: of a network of several nodes, whose slots move, none are served */
 	uint64_t now_ms; /* steady */
 	uint32_t ttl_max_ms; /* of a session, to SESSIONS_TTL_MAX_MS */
 	uint32_t grace_ms;
@@ -61,7 +61,9 @@ void pharaoh_advance(struct pharaoh *pharaoh, uint64_t now_ms);
 /* ---- slots ---- */
 
 /* The authority's answer to a renewal that was sent at `sent_ms`. */
-void pharaoh_lease(struct pharaoh *pharaoh, uint64_t sent_ms, const struct authority_lease *lease);
+void pharaoh_lease(struct pharaoh *pharaoh, uint64_t now_ms, uint64_t sent_ms, const struct authority_lease *lease);
+/* What the next renewal claims. Once the lease has run out, all slots are given up, so that no late answer brings them back. */
+const uint64_t *pharaoh_claims(struct pharaoh *pharaoh, uint64_t now_ms);
 const struct slots *pharaoh_slots(const struct pharaoh *pharaoh);
 uint64_t pharaoh_seen(const struct pharaoh *pharaoh); /* for the next renewal */
 

@@ -103,6 +103,8 @@ enum pharaoh_verdict pharaoh_sequence(struct pharaoh_call *call)
 		return PHARAOH_DONE;
 	if (lease > PHARAOH_TIMESTAMPS_MAX)
 		return pharaoh_fail(call, PYR_INVALID_REQUEST, "the lease may be 1 to %d", PHARAOH_TIMESTAMPS_MAX);
+	if (!pharaoh->options.sequences)
+		return pharaoh_fail(call, PYR_NOT_SUPPORTED, "sequences are served by a node that stands alone");
 	if (names_stopped(pharaoh->options.sequences))
 		return pharaoh_fail(call, PYR_STOPPED, "the file of sequences could not be synced: restart the server");
 	pyr_result made = names_make(pharaoh->options.sequences, request->name, &entry);

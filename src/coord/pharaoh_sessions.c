@@ -57,7 +57,8 @@ static bool check_ttl(struct pharaoh_call *call)
 static enum pharaoh_verdict open_as(struct pharaoh_call *call, uint64_t id)
 {
 	struct session *session;
-	pyr_result opened = sessions_open(call->pharaoh->sessions, id, call->request->ttl_ms, &session);
+	pyr_result opened =
+		sessions_open(call->pharaoh->sessions, call->pharaoh->now_ms, id, call->request->ttl_ms, &session);
 	if (opened.code == PYR_BUSY)
 		return pharaoh_fail(call, PYR_TOO_LARGE, "there are as many sessions as there may be");
 	if (opened.code != PYR_OK)
@@ -92,7 +93,7 @@ enum pharaoh_verdict pharaoh_keep_alive(struct pharaoh_call *call)
 		uint64_t id = codec_pharaoh_number(request, i);
 		struct session *session = sessions_find(pharaoh->sessions, id);
 		if (session && slots_own(&pharaoh->slots, pharaoh_session_slot(id), pharaoh->now_ms))
-			sessions_touch(pharaoh->sessions, session);
+			sessions_touch(pharaoh->sessions, pharaoh->now_ms, session);
 		else
 			base_store_u64le(&pharaoh->numbers[gone++], id);
 	}
@@ -130,7 +131,7 @@ enum pharaoh_verdict pharaoh_resume(struct pharaoh_call *call)
 	uint16_t slot = pharaoh_session_slot(id);
 	struct session *session = sessions_find(pharaoh->sessions, id);
 	if (session) {
-		sessions_touch(pharaoh->sessions, session);
+		sessions_touch(pharaoh->sessions, pharaoh->now_ms, session);
 		call->reply->session = id;
 		call->reply->ttl_ms = session->ttl_ms;
 		return PHARAOH_DONE;

@@ -58,7 +58,7 @@ struct pharaoh_metrics pharaoh_metrics_get(const struct pharaoh *pharaoh, uint64
 	metrics.session_bytes = sessions_bytes(pharaoh->sessions);
 	metrics.locks = locks_count(pharaoh->locks);
 	metrics.waiters = locks_waiting(pharaoh->locks);
-	metrics.sequences = names_count(pharaoh->options.sequences);
+	metrics.sequences = pharaoh->options.sequences ? names_count(pharaoh->options.sequences) : 0;
 	for (uint16_t slot = 0; slot < SLOTS; slot++)
 		metrics.slots += slots_own(&pharaoh->slots, slot, now_ms);
 	return metrics;

@@ -137,7 +137,8 @@ static uint32_t place_of(const struct sessions *sessions, const struct session *
 	return place;
 }
 
-pyr_result sessions_open(struct sessions *sessions, uint64_t id, uint32_t ttl_ms, struct session **ret_session)
+pyr_result sessions_open(struct sessions *sessions, uint64_t now_ms, uint64_t id, uint32_t ttl_ms,
+                         struct session **ret_session)
 {
 	assert(id > 0 && ttl_ms >= SESSIONS_TTL_MIN_MS && ttl_ms <= SESSIONS_TTL_MAX_MS);
 	if (sessions_find(sessions, id))
@@ -149,7 +150,7 @@ pyr_result sessions_open(struct sessions *sessions, uint64_t id, uint32_t ttl_ms
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	struct session *session = at(sessions, place);
 	*session = (struct session){.id = id, .ttl_ms = (uint16_t)ttl_ms};
-	sessions_touch(sessions, session);
+	sessions_touch(sessions, now_ms, session);
 	link_hash(sessions, place);
 	link_wheel(sessions, place);
 	sessions->count += 1;
@@ -159,9 +160,16 @@ pyr_result sessions_open(struct sessions *sessions, uint64_t id, uint32_t ttl_ms
 	return pyr_ok();
 }
 
-void sessions_touch(const struct sessions *sessions, struct session *session)
+uint64_t sessions_time_at(const struct sessions *sessions, uint64_t now_ms)
 {
-	session->until_ms = sessions->time_ms + session->ttl_ms;
+	assert(now_ms >= sessions->heard_ms);
+	uint64_t passed_ms = now_ms - sessions->heard_ms;
+	return sessions->time_ms + (passed_ms < SESSIONS_STEP_MS ? passed_ms : SESSIONS_STEP_MS);
+}
+
+void sessions_touch(const struct sessions *sessions, uint64_t now_ms, struct session *session)
+{
+	session->until_ms = sessions_time_at(sessions, now_ms) + session->ttl_ms;
 }
 
 static void free_place(struct sessions *sessions, uint32_t place)
@@ -202,10 +210,8 @@ static void visit_tick(struct sessions *sessions, void (*end)(void *context, str
 void sessions_advance(struct sessions *sessions, uint64_t now_ms, void (*end)(void *context, struct session *session),
                       void *context)
 {
-	assert(now_ms >= sessions->heard_ms);
-	uint64_t passed_ms = now_ms - sessions->heard_ms;
+	sessions->time_ms = sessions_time_at(sessions, now_ms);
 	sessions->heard_ms = now_ms;
-	sessions->time_ms += passed_ms < SESSIONS_STEP_MS ? passed_ms : SESSIONS_STEP_MS;
 	while (sessions->tick < sessions->time_ms / SESSIONS_TICK_MS) {
 		sessions->tick += 1;
 		visit_tick(sessions, end, context);

@@ -40,13 +40,17 @@ struct sessions *sessions_new(size_t sessions_max, uint64_t now_ms);
 void sessions_free(struct sessions *sessions); /* NULL is fine */
 size_t sessions_count(const struct sessions *sessions);
 size_t sessions_bytes(const struct sessions *sessions); /* of memory */
+/* The sessions' own time when the owner's is `now_ms`: what a promise counts from. With the owner's at the last advance it is
+ * earlier: good for asking whether a moment has come. */
+uint64_t sessions_time_at(const struct sessions *sessions, uint64_t now_ms);
 uint64_t sessions_time_ms(const struct sessions *sessions);
 
 /* A new one; nobody else has, or had, this id, which is not 0. The pointer is good as long as the session lives. PYR_BUSY;
  * PYR_EXISTS; PYR_OUT_OF_MEMORY. */
-pyr_result sessions_open(struct sessions *sessions, uint64_t id, uint32_t ttl_ms, struct session **ret_session);
+pyr_result sessions_open(struct sessions *sessions, uint64_t now_ms, uint64_t id, uint32_t ttl_ms,
+                         struct session **ret_session);
 struct session *sessions_find(const struct sessions *sessions, uint64_t id); /* NULL: it is not there */
-void sessions_touch(const struct sessions *sessions, struct session *session);
+void sessions_touch(const struct sessions *sessions, uint64_t now_ms, struct session *session);
 /* `held` and `waiting` are NULL. */
 void sessions_close(struct sessions *sessions, struct session *session);
 /* Time passes; `end` is called with each session that has run out, and closes it, or keeps it by a touch. */

@@ -22,7 +22,8 @@ static inline uint16_t slot_of(struct base_bytes key)
 
 struct slots {
 	uint64_t epochs[SLOTS]; /* 0: not ours */
-	uint64_t since_ms[SLOTS]; /* when it became ours, of the node's steady clock */
+	uint64_t left
+		[SLOTS]; /* the last epoch that we had, and have no more: an answer that was overtaken may give it again */
 	uint64_t until_ms; /* of the lease */
 };
 

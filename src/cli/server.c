@@ -20,6 +20,11 @@ static const struct cli_option server_options[] = {
 	{"kafka-port", "PORT", "9092", "Kafka protocol; 0 picks a free port"},
 	{"pg-port", "PORT", "5432", "PostgreSQL protocol; 0 picks a free port"},
 	{"http-port", "PORT", "8080", "HTTP: metrics, health; 0 picks a free port, off: none"},
+	{"pharaoh-port", "PORT", "off",
+         "ids, timestamps, sequences, sessions and locks: the Pharaoh network's protocol; 0 picks a free port"},
+	{"roles", "ROLES", "all", "what the node does: all, or obelisk: the Pharaoh port alone, without log and SQL"},
+	{"session-ttl-max-ms", "N", "20000",
+         "the longest time to live of a session; after a restart nobody gets a lock for so long but who held it"},
 	{"advertised-host", "NAME", "", "the name that Kafka clients are told to connect to; as --host if not given"},
 	{"shards", "N", "0",
          "event loops, each with a log; kept from when the directory was made; 0: half the processors"},
@@ -231,6 +236,8 @@ static void add_metrics(struct server *server)
 	struct node *node = node_host_node(server->host);
 	node_metrics_add(node, kafka_server_metric_source(server->kafka));
 	node_metrics_add(node, pg_server_metric_source(server->pg));
+	if (server->pharaoh)
+		node_metrics_add(node, pharaoh_server_metric_source(server->pharaoh));
 	if (server->http)
 		node_metrics_add(node, http_server_metric_source(server->http));
 }
@@ -241,6 +248,7 @@ static pyr_result start(struct server *server, const struct cli_option *options,
 	PYR_TRY(open_host(server, options, error));
 	PYR_TRY(open_kafka(server, options, error));
 	PYR_TRY(open_pg(server, options, error));
+	PYR_TRY(server_open_pharaoh(server, error));
 	add_metrics(server);
 	PYR_TRY(node_host_start(server->host, 1, error));
 	PYR_TRY(os_real_on_reload(server_loop(server), server_reload, server));
@@ -252,6 +260,8 @@ static void announce(const struct server *server, const struct cli_option *optio
 	const char *host = cli_option_get(options, "host");
 	printf("kafka %s:%u\n", host, kafka_server_port(server->kafka));
 	printf("postgres %s:%u\n", host, pg_server_port(server->pg));
+	if (server->pharaoh)
+		printf("pharaoh %s:%u\n", host, pharaoh_server_port(server->pharaoh));
 	if (server->http)
 		printf("http %s:%u\n", host, http_server_port(server->http));
 	printf("ready: data in %s; Ctrl-C stops\n", cli_option_get(options, "data"));
@@ -293,6 +303,7 @@ pyr_result cli_server_check(const struct cli_option *options, struct pyr_error *
 	PYR_TRY(cli_option_number(options, "partitions", 1, CATALOG_PARTITIONS_MAX, &number, error));
 	PYR_TRY(cli_option_number(options, "group-heartbeat-ms", 100, 60000, &number, error));
 	PYR_TRY(durability_option(options, &durability, error));
+	PYR_TRY(server_check_pharaoh(options, error));
 	PYR_TRY(cli_option_number(options, "drain-s", 0, 3600, &number, error));
 	PYR_TRY(server_level(options, &level, error));
 	const char *format = cli_option_get(options, "log-format");
@@ -359,7 +370,12 @@ static int serve(struct server *server, struct pyr_error *error)
 	pyr_result result = open_reporter(server, error);
 	if (result.code == PYR_OK) {
 		report_start(server);
-		result = start(server, server->options, error);
+		result = server_is_obelisk(server->options) ? server_open_alone(server, error)
+		                                            : start(server, server->options, error);
+	}
+	if (result.code == PYR_OK && server_is_obelisk(server->options)) {
+		server_run_alone(server);
+		return 0;
 	}
 	if (result.code == PYR_OK) {
 		run(server);

@@ -40,6 +40,8 @@ static void metrics_stopped(void *context)
 {
 	struct server *server = context;
 	if (server->pharaoh)
+		rpc_close(server->rpc);
+	if (server->pharaoh)
 		pharaoh_server_close(server->pharaoh, pharaoh_stopped, server);
 	else
 		pharaoh_stopped(server);

@@ -217,9 +217,11 @@ static pyr_result open_host(struct server *server, const struct cli_option *opti
 static pyr_result open_http(struct server *server, const struct cli_option *options, struct pyr_error *error)
 {
 	struct http_server_options http = http_server_options_default();
-	struct http_route routes[OPS_ROUTES];
+	struct http_route routes[OPS_ROUTES + 1];
+	struct http_socket_route sockets[1];
 	server->ops = ops_new();
-	if (!server->ops)
+	server->rpc = server_has_pharaoh(options) ? rpc_new() : NULL;
+	if (!server->ops || (server_has_pharaoh(options) && !server->rpc))
 		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
 	if (is_off(options, "http-port"))
 		return pyr_ok();
@@ -227,6 +229,11 @@ static pyr_result open_http(struct server *server, const struct cli_option *opti
 	http.host = cli_option_get(options, "host");
 	http.routes = routes;
 	http.route_count = OPS_ROUTES;
+	if (server->rpc) {
+		routes[http.route_count++] = rpc_route(server->rpc);
+		sockets[http.socket_route_count++] = rpc_socket_route(server->rpc);
+		http.socket_routes = sockets;
+	}
 	PYR_TRY(port_option(options, "http-port", &http.port, error));
 	return http_server_new(&http, &server->http, error);
 }
@@ -274,6 +281,7 @@ static void clean_up(struct server *server)
 		os_real_net_free(server->nets[i]);
 	node_host_free(server->host);
 	http_server_free(server->http);
+	rpc_free(server->rpc);
 	ops_free(server->ops);
 	os_report(server->reporter, OS_INFO, "server", NULL, "the server has stopped");
 	os_reporter_free(server->reporter);

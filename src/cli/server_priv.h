@@ -13,6 +13,7 @@
 #include "server/ops/ops.h"
 #include "server/pg/pg.h"
 #include "server/pharaoh/pharaoh.h"
+#include "server/rpc/rpc.h"
 
 /* Goes from loop to loop: see watch.c. */
 struct server_watch {
@@ -47,6 +48,7 @@ struct server_alone {
 	struct os_loop *loop;
 	struct os_net *net;
 	struct node_ids *ids;
+	struct os_task last;
 };
 
 struct server {
@@ -58,6 +60,7 @@ struct server {
 	struct pg_server *pg;
 	struct node_pharaoh *node_pharaoh; /* NULL: off */
 	struct pharaoh_server *pharaoh;
+	struct rpc *rpc; /* NULL: off */
 	struct http_server *http; /* NULL: off */
 	struct ops *ops;
 	struct os_reporter *reporter;
@@ -86,6 +89,7 @@ pyr_result server_node_options(const struct cli_option *options, struct node_opt
 /* coordination.c: the Pharaoh services, on shard 0's loop, if they are wanted; and by themselves, on a loop of their own. */
 pyr_result server_open_pharaoh(struct server *server, struct pyr_error *error);
 pyr_result server_check_pharaoh(const struct cli_option *options, struct pyr_error *error);
+bool server_has_pharaoh(const struct cli_option *options);
 bool server_is_obelisk(const struct cli_option *options);
 pyr_result server_open_alone(struct server *server, struct pyr_error *error);
 void server_run_alone(struct server *server);

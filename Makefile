@@ -10,7 +10,7 @@ SECONDS ?= 600
 PYTHON := .deps/venv/bin/python
 sources = $(shell git ls-files --cached --others --exclude-standard -- '*.c' '*.h')
 
-.PHONY: help deps build demo run test test-clients bench bench-sql fuzz soak format lint install package package-test clean
+.PHONY: help deps build demo run test test-clients bench bench-sql bench-coord fuzz soak format lint install package package-test clean
 
 help:
 	@echo "make deps      install what is missing (Debian packages, DuckDB, a Python environment, the demo's data)"
@@ -23,6 +23,8 @@ help:
 	@echo "make bench     measure beside Apache Kafka, as docs/PERFORMANCE.md tells: 15 minutes; LONG=1 all of it;"
 	@echo "               CASES=100x5000,fetch only those, no documents written; DATA=DIR the disk to measure on"
 	@echo "make bench-sql   SQL beside PostgreSQL 15, over 10 M rows: 5 minutes; TRIAL=1: few rows, no documents written"
+	@echo "make bench-coord   coordination: sequencer, Pharaoh services, a simulated network: 2 minutes; TRIAL=1: shorter, no"
+	@echo "               documents written"
 	@echo "make fuzz      the fuzz targets, SECONDS=$(SECONDS) each"
 	@echo "make soak      simulations, kill -9 rounds and TSan for SECONDS=$(SECONDS)"
 	@echo "make format    clang-format in place;  make lint  the rules of the repository and clang-tidy"
@@ -57,6 +59,9 @@ bench: build
 
 bench-sql: build
 	@$(PYTHON) bench/sql.py $(BUILD) $(if $(TRIAL),--trial) $(if $(ROWS),--rows $(ROWS))
+
+bench-coord: build
+	@$(PYTHON) bench/coord.py $(BUILD) $(if $(TRIAL),--trial)
 
 fuzz: deps
 	@$(PYTHON) tests/run --seconds $(SECONDS) fuzz

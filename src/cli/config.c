@@ -92,6 +92,30 @@ static pyr_result read_bare(struct place place, char *at, char **ret_value, char
 	return pyr_ok();
 }
 
+/* ["a", "b"] is the text a,b: written over itself, which is never longer. */
+static pyr_result read_list(struct place place, char *at, char **ret_value, char **ret_end, struct pyr_error *error)
+{
+	char *to = at, *item, *end = skip_blanks(at + 1);
+	*ret_value = at;
+	while (*end == '"' || *end == '\'') {
+		PYR_TRY(read_string(place, end, &item, &end, error));
+		size_t bytes = strlen(item);
+		if (to > at)
+			*to++ = ',';
+		memmove(to, item, bytes);
+		to += bytes;
+		end = skip_blanks(end);
+		if (*end != ',')
+			break;
+		end = skip_blanks(end + 1);
+	}
+	if (*end != ']')
+		return fail(place, error, "a list is of texts in quotes, with commas between, and ends with ]");
+	*ret_end = end + 1;
+	*to = 0;
+	return pyr_ok();
+}
+
 static pyr_result set(struct place place, struct cli_option *options, const char *key, char *value, bool bare,
                       struct pyr_error *error)
 {
@@ -127,8 +151,13 @@ static pyr_result read_line(struct place place, char *line, struct cli_option *o
 	for (char *c = key; *c; c++)
 		*c = *c == '_' ? '-' : *c;
 	value = skip_blanks(behind + 1);
-	bool quoted = *value == '"' || *value == '\'';
-	PYR_TRY(quoted ? read_string(place, value, &value, &end, error) : read_bare(place, value, &value, &end, error));
+	bool list = *value == '[', quoted = list || *value == '"' || *value == '\'';
+	if (list)
+		PYR_TRY(read_list(place, value, &value, &end, error));
+	else if (quoted)
+		PYR_TRY(read_string(place, value, &value, &end, error));
+	else
+		PYR_TRY(read_bare(place, value, &value, &end, error));
 	char *rest = skip_blanks(end);
 	if (!ends(rest))
 		return fail(place, error, "something stands behind the value: %.40s", rest);

@@ -1,7 +1,7 @@
 /* Stopping a server, from the top down, so that nothing is accepted that can't be finished.
  *
  *   drain: /ready refuses, ports listen no more, requests under way are answered  --all done, or the deadline-->
- *   metrics  -->  PostgreSQL port  -->  Kafka port  -->  HTTP port  -->  node: what is pending is committed, then synced
+ *   metrics  -->  Pharaoh port  -->  PostgreSQL port  -->  Kafka port  -->  HTTP port  -->  node: what is pending is committed, then synced
  *
  * Failure modes: who is not done by the deadline (--drain-s) is cut off; a second signal ends the process at once, which is a
  * crash that recovery stands. */
@@ -28,10 +28,23 @@ static void pg_stopped(void *context)
 	kafka_server_close(server->kafka, kafka_stopped, server);
 }
 
+static void pharaoh_stopped(void *context)
+{
+	struct server *server = context;
+	node_pharaoh_free(server->node_pharaoh);
+	server->node_pharaoh = NULL;
+	pg_server_close(server->pg, pg_stopped, server);
+}
+
 static void metrics_stopped(void *context)
 {
 	struct server *server = context;
-	pg_server_close(server->pg, pg_stopped, server);
+	if (server->pharaoh)
+		rpc_close(server->rpc);
+	if (server->pharaoh)
+		pharaoh_server_close(server->pharaoh, pharaoh_stopped, server);
+	else
+		pharaoh_stopped(server);
 }
 
 static void look(struct os_timer *timer)

@@ -6,6 +6,7 @@
 #include "server/kafka/kafka.h"
 #include "server/ops/ops.h"
 #include "server/pg/pg.h"
+#include "server/pharaoh/pharaoh.h"
 
 #include <ctype.h>
 #include <string.h>
@@ -185,7 +186,7 @@ static void write_metrics(void)
 {
 	static const struct node_metric_table *const tables[] = {
 		&node_log_metrics, &node_group_metrics, &node_process_metrics, &kafka_metrics,
-		&pg_metrics,       &http_metrics,       &node_lag_metrics,
+		&pg_metrics,       &pharaoh_metrics,    &http_metrics,         &node_lag_metrics,
 	};
 	printf("# Metrics\n\nWhat a server counts: at `/metrics` of its HTTP port, in Prometheus's text format, and in "
 	       "SQL "

@@ -20,6 +20,11 @@ static const struct cli_option server_options[] = {
 	{"kafka-port", "PORT", "9092", "Kafka protocol; 0 picks a free port"},
 	{"pg-port", "PORT", "5432", "PostgreSQL protocol; 0 picks a free port"},
 	{"http-port", "PORT", "8080", "HTTP: metrics, health; 0 picks a free port, off: none"},
+	{"pharaoh-port", "PORT", "off",
+         "ids, timestamps, sequences, sessions and locks: the Pharaoh network's protocol; 0 picks a free port"},
+	{"roles", "ROLES", "all", "what the node does: all, or obelisk: the Pharaoh port alone, without log and SQL"},
+	{"session-ttl-max-ms", "N", "20000",
+         "the longest time to live of a session; after a restart nobody gets a lock for so long but who held it"},
 	{"advertised-host", "NAME", "", "the name that Kafka clients are told to connect to; as --host if not given"},
 	{"shards", "N", "0",
          "event loops, each with a log; kept from when the directory was made; 0: half the processors"},
@@ -213,9 +218,11 @@ static pyr_result open_host(struct server *server, const struct cli_option *opti
 static pyr_result open_http(struct server *server, const struct cli_option *options, struct pyr_error *error)
 {
 	struct http_server_options http = http_server_options_default();
-	struct http_route routes[OPS_ROUTES];
+	struct http_route routes[OPS_ROUTES + 1];
+	struct http_socket_route sockets[1];
 	server->ops = ops_new();
-	if (!server->ops)
+	server->rpc = server_has_pharaoh(options) ? rpc_new() : NULL;
+	if (!server->ops || (server_has_pharaoh(options) && !server->rpc))
 		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
 	if (is_off(options, "http-port"))
 		return pyr_ok();
@@ -223,6 +230,11 @@ static pyr_result open_http(struct server *server, const struct cli_option *opti
 	http.host = cli_option_get(options, "host");
 	http.routes = routes;
 	http.route_count = OPS_ROUTES;
+	if (server->rpc) {
+		routes[http.route_count++] = rpc_route(server->rpc);
+		sockets[http.socket_route_count++] = rpc_socket_route(server->rpc);
+		http.socket_routes = sockets;
+	}
 	PYR_TRY(port_option(options, "http-port", &http.port, error));
 	return http_server_new(&http, &server->http, error);
 }
@@ -232,6 +244,8 @@ static void add_metrics(struct server *server)
 	struct node *node = node_host_node(server->host);
 	node_metrics_add(node, kafka_server_metric_source(server->kafka));
 	node_metrics_add(node, pg_server_metric_source(server->pg));
+	if (server->pharaoh)
+		node_metrics_add(node, pharaoh_server_metric_source(server->pharaoh));
 	if (server->http)
 		node_metrics_add(node, http_server_metric_source(server->http));
 }
@@ -242,6 +256,7 @@ static pyr_result start(struct server *server, const struct cli_option *options,
 	PYR_TRY(open_host(server, options, error));
 	PYR_TRY(open_kafka(server, options, error));
 	PYR_TRY(open_pg(server, options, error));
+	PYR_TRY(server_open_pharaoh(server, error));
 	add_metrics(server);
 	PYR_TRY(node_host_start(server->host, 1, error));
 	PYR_TRY(os_real_on_reload(server_loop(server), server_reload, server));
@@ -253,6 +268,8 @@ static void announce(const struct server *server, const struct cli_option *optio
 	const char *host = cli_option_get(options, "host");
 	printf("kafka %s:%u\n", host, kafka_server_port(server->kafka));
 	printf("postgres %s:%u\n", host, pg_server_port(server->pg));
+	if (server->pharaoh)
+		printf("pharaoh %s:%u\n", host, pharaoh_server_port(server->pharaoh));
 	if (server->http)
 		printf("http %s:%u\n", host, http_server_port(server->http));
 	printf("ready: data in %s; Ctrl-C stops\n", cli_option_get(options, "data"));
@@ -265,6 +282,7 @@ static void clean_up(struct server *server)
 		os_real_net_free(server->nets[i]);
 	node_host_free(server->host);
 	http_server_free(server->http);
+	rpc_free(server->rpc);
 	ops_free(server->ops);
 	os_report(server->reporter, OS_INFO, "server", NULL, "the server has stopped");
 	os_reporter_free(server->reporter);
@@ -294,6 +312,7 @@ pyr_result cli_server_check(const struct cli_option *options, struct pyr_error *
 	PYR_TRY(cli_option_number(options, "partitions", 1, CATALOG_PARTITIONS_MAX, &number, error));
 	PYR_TRY(cli_option_number(options, "group-heartbeat-ms", 100, 60000, &number, error));
 	PYR_TRY(durability_option(options, &durability, error));
+	PYR_TRY(server_check_pharaoh(options, error));
 	PYR_TRY(cli_option_number(options, "drain-s", 0, 3600, &number, error));
 	PYR_TRY(server_level(options, &level, error));
 	const char *format = cli_option_get(options, "log-format");
@@ -360,7 +379,12 @@ static int serve(struct server *server, struct pyr_error *error)
 	pyr_result result = open_reporter(server, error);
 	if (result.code == PYR_OK) {
 		report_start(server);
-		result = start(server, server->options, error);
+		result = server_is_obelisk(server->options) ? server_open_alone(server, error)
+		                                            : start(server, server->options, error);
+	}
+	if (result.code == PYR_OK && server_is_obelisk(server->options)) {
+		server_run_alone(server);
+		return 0;
 	}
 	if (result.code == PYR_OK) {
 		run(server);

@@ -5,12 +5,15 @@
 #include "cli/config.h"
 #include "cli/options.h"
 #include "node/host.h"
+#include "node/pharaoh.h"
 #include "os/real.h"
 #include "os/report.h"
 #include "server/http/http.h"
 #include "server/kafka/kafka.h"
 #include "server/ops/ops.h"
 #include "server/pg/pg.h"
+#include "server/pharaoh/pharaoh.h"
+#include "server/rpc/rpc.h"
 
 /* Goes from loop to loop: see watch.c. */
 struct server_watch {
@@ -39,12 +42,25 @@ void server_watch_retune(struct server_watch *watch, const struct node_options *
 /* On shard 0's loop; false: the task is still on its way, ask again. */
 bool server_watch_end(struct server_watch *watch);
 
+/* A node with the role obelisk. */
+struct server_alone {
+	struct os_disk *root;
+	struct os_loop *loop;
+	struct os_net *net;
+	struct node_ids *ids;
+	struct os_task last;
+};
+
 struct server {
+	struct server_alone alone;
 	struct node_host *host;
 	struct os_net *nets[NODE_SHARDS_MAX]; /* a shard each */
 	size_t shard_count;
 	struct kafka_server *kafka;
 	struct pg_server *pg;
+	struct node_pharaoh *node_pharaoh; /* NULL: off */
+	struct pharaoh_server *pharaoh;
+	struct rpc *rpc; /* NULL: off */
 	struct http_server *http; /* NULL: off */
 	struct ops *ops;
 	struct os_reporter *reporter;
@@ -69,6 +85,14 @@ static inline struct os_loop *server_loop(const struct server *server)
 
 /* server.c: what the node is made of. */
 pyr_result server_node_options(const struct cli_option *options, struct node_options *node, struct pyr_error *error);
+
+/* coordination.c: the Pharaoh services, on shard 0's loop, if they are wanted; and by themselves, on a loop of their own. */
+pyr_result server_open_pharaoh(struct server *server, struct pyr_error *error);
+pyr_result server_check_pharaoh(const struct cli_option *options, struct pyr_error *error);
+bool server_has_pharaoh(const struct cli_option *options);
+bool server_is_obelisk(const struct cli_option *options);
+pyr_result server_open_alone(struct server *server, struct pyr_error *error);
+void server_run_alone(struct server *server);
 
 /* drain.c: at SIGINT and SIGTERM. */
 void server_stop(void *context);

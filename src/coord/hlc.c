@@ -33,7 +33,7 @@ void hlc_init(struct hlc *hlc, const struct hlc_rules *rules, uint64_t promised_
 }
 
 /* Behind a wall clock that was set back, every second millisecond counts, so that it catches up. */
-static void read_clock(struct hlc *hlc, struct hlc_time now)
+void hlc_read(struct hlc *hlc, struct hlc_time now)
 {
 	assert(now.steady_ms >= hlc->steady_ms);
 	uint64_t half_ms = (now.steady_ms - hlc->steady_ms) / 2;
@@ -49,7 +49,7 @@ static void read_clock(struct hlc *hlc, struct hlc_time now)
 enum hlc_verdict hlc_take(struct hlc *hlc, struct hlc_time now, uint64_t count, uint64_t *ret_first)
 {
 	assert(count > 0 && count <= UINT64_C(1) << hlc->rules.counter_bits);
-	read_clock(hlc, now);
+	hlc_read(hlc, now);
 	uint64_t reading = hlc->reading_ms << hlc->rules.counter_bits;
 	uint64_t first = reading > hlc->next ? reading : hlc->next;
 	uint64_t last_ms = hlc_ms(hlc, first + count - 1);
@@ -64,7 +64,7 @@ enum hlc_verdict hlc_take(struct hlc *hlc, struct hlc_time now, uint64_t count, 
 
 enum hlc_verdict hlc_observe(struct hlc *hlc, struct hlc_time now, uint64_t received)
 {
-	read_clock(hlc, now);
+	hlc_read(hlc, now);
 	assert(hlc_ms(hlc, received) <= hlc->reading_ms + hlc->rules.drift_ms);
 	if (!hlc->kept || hlc_ms(hlc, received) >= hlc->promised_ms)
 		return HLC_PROMISE; /* or a life that begins with an earlier clock would fall behind it */
@@ -74,7 +74,7 @@ enum hlc_verdict hlc_observe(struct hlc *hlc, struct hlc_time now, uint64_t rece
 
 pyr_result hlc_check(struct hlc *hlc, struct hlc_time now, uint64_t received, struct pyr_error *error)
 {
-	read_clock(hlc, now);
+	hlc_read(hlc, now);
 	uint64_t ms = hlc_ms(hlc, received);
 	if (ms <= hlc->reading_ms + hlc->rules.drift_ms)
 		return pyr_ok();

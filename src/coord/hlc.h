@@ -64,6 +64,7 @@ enum hlc_verdict hlc_observe(struct hlc *hlc, struct hlc_time now, uint64_t rece
 /* PYR_BAD_TIMESTAMP: it is more than drift_ms ahead of the reading, and must not be observed. */
 pyr_result hlc_check(struct hlc *hlc, struct hlc_time now, uint64_t received, struct pyr_error *error);
 
+void hlc_read(struct hlc *hlc, struct hlc_time now); /* moves the reading alone */
 uint64_t hlc_wanted_ms(const struct hlc *hlc);
 void hlc_promised(struct hlc *hlc, uint64_t promised_ms);
 

@@ -4,6 +4,7 @@
 #include "os/thread.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,14 +27,11 @@ struct obelisk {
 	struct os_file *file;
 };
 
+_Static_assert(offsetof(struct obelisk, counter) == 0, "obelisk_counter() casts");
+
 struct obelisk_options obelisk_options_default(void)
 {
 	return (struct obelisk_options){.lease = UINT64_C(1) << 20, .file_values = UINT64_C(1) << 43};
-}
-
-struct obelisk_counter *obelisk_counter(struct obelisk *obelisk)
-{
-	return &obelisk->counter;
 }
 
 uint64_t obelisk_epoch(const struct obelisk *obelisk)

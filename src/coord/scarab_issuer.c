@@ -158,15 +158,36 @@ uint64_t scarab_issuer_epoch(const struct scarab_issuer *issuer)
 	return timekeeper_epoch(issuer->timekeeper);
 }
 
+static bool write_ids(const struct scarab_issuer *issuer, uint64_t first, size_t count, uint64_t *ret_ids)
+{
+	if ((first + count - 1) >> SCARAB_COUNT_BITS >> SCARAB_MS_BITS)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		ret_ids[i] = scarab_of(first + i, issuer->node);
+	return true;
+}
+
 pyr_result scarab_issuer_take(struct scarab_issuer *issuer, size_t count, uint64_t *ret_ids, struct pyr_error *error)
 {
 	uint64_t first;
 	assert(count > 0 && count <= SCARAB_BATCH_MAX);
 	PYR_TRY(timekeeper_take(issuer->timekeeper, count, &first, error));
-	if ((first + count - 1) >> SCARAB_COUNT_BITS >> SCARAB_MS_BITS)
+	if (!write_ids(issuer, first, count, ret_ids))
 		return pyr_fail(error, PYR_BAD_TIMESTAMP,
 		                "the clock is set beyond the year 2094, where ids end: set it right");
-	for (size_t i = 0; i < count; i++)
-		ret_ids[i] = scarab_of(first + i, issuer->node);
 	return pyr_ok();
+}
+
+enum hlc_verdict scarab_issuer_try(struct scarab_issuer *issuer, size_t count, uint64_t *ret_ids, bool *ret_over)
+{
+	uint64_t first;
+	assert(count > 0 && count <= SCARAB_BATCH_MAX);
+	enum hlc_verdict verdict = timekeeper_try(issuer->timekeeper, count, &first);
+	*ret_over = verdict == HLC_DONE && !write_ids(issuer, first, count, ret_ids);
+	return verdict;
+}
+
+pyr_result scarab_issuer_ahead(struct scarab_issuer *issuer, struct pyr_error *error)
+{
+	return timekeeper_ahead(issuer->timekeeper, error);
 }

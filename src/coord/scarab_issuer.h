@@ -35,5 +35,8 @@ uint64_t scarab_issuer_epoch(const struct scarab_issuer *issuer); /* rises with 
 /* `count` ids, 1 to SCARAB_BATCH_MAX, rising. PYR_STOPPED, PYR_DISK_FULL, PYR_IO; PYR_BAD_TIMESTAMP: the clock is set beyond
  * the year 2094. */
 pyr_result scarab_issuer_take(struct scarab_issuer *issuer, size_t count, uint64_t *ret_ids, struct pyr_error *error);
+/* The same for a thread that must not block: see timekeeper_try(). Ids beyond the year 2094 are no verdict's: *ret_over is set. */
+enum hlc_verdict scarab_issuer_try(struct scarab_issuer *issuer, size_t count, uint64_t *ret_ids, bool *ret_over);
+pyr_result scarab_issuer_ahead(struct scarab_issuer *issuer, struct pyr_error *error);
 
 #endif

@@ -1,5 +1,5 @@
-/* A hybrid logical clock whose promises are kept (see timekeeper.h). Its one lock is held while it promises: everybody else
- * would wait for the same. */
+/* A hybrid logical clock whose promises are kept (see timekeeper.h). Its one lock is free while it promises: who has what is
+ * promised already goes on. */
 #include "coord/timekeeper.h"
 
 #include "coord/obelisk.h"
@@ -71,13 +71,16 @@ static pyr_result explain(pyr_result result, struct pyr_error *error)
 	return result;
 }
 
-/* With the lock. */
+/* With the lock, which is free meanwhile: somebody else may have promised more. */
 static pyr_result promise(struct timekeeper *timekeeper, struct pyr_error *error)
 {
 	uint64_t wanted_ms = hlc_wanted_ms(&timekeeper->hlc);
-	PYR_TRY(explain(obelisk_promise(timekeeper->obelisk, wanted_ms), error));
-	hlc_promised(&timekeeper->hlc, wanted_ms);
-	return pyr_ok();
+	os_mutex_unlock(&timekeeper->lock);
+	pyr_result result = explain(obelisk_promise(timekeeper->obelisk, wanted_ms), error);
+	os_mutex_lock(&timekeeper->lock);
+	if (result.code == PYR_OK && wanted_ms > timekeeper->hlc.promised_ms)
+		hlc_promised(&timekeeper->hlc, wanted_ms);
+	return result;
 }
 
 /* With the lock, which is free while the clock catches up. */
@@ -100,6 +103,23 @@ pyr_result timekeeper_take(struct timekeeper *timekeeper, uint64_t count, uint64
 	while (result.code == PYR_OK &&
 	       (verdict = hlc_take(&timekeeper->hlc, now(timekeeper), count, ret_first)) != HLC_DONE)
 		result = obey(timekeeper, verdict, error);
+	os_mutex_unlock(&timekeeper->lock);
+	return result;
+}
+
+enum hlc_verdict timekeeper_try(struct timekeeper *timekeeper, uint64_t count, uint64_t *ret_first)
+{
+	os_mutex_lock(&timekeeper->lock);
+	enum hlc_verdict verdict = hlc_take(&timekeeper->hlc, now(timekeeper), count, ret_first);
+	os_mutex_unlock(&timekeeper->lock);
+	return verdict;
+}
+
+pyr_result timekeeper_ahead(struct timekeeper *timekeeper, struct pyr_error *error)
+{
+	os_mutex_lock(&timekeeper->lock);
+	hlc_read(&timekeeper->hlc, now(timekeeper));
+	pyr_result result = promise(timekeeper, error);
 	os_mutex_unlock(&timekeeper->lock);
 	return result;
 }

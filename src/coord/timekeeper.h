@@ -38,6 +38,11 @@ uint64_t timekeeper_epoch(const struct timekeeper *timekeeper); /* obelisk_epoch
 
 /* `count` consecutive timestamps, 1 to a millisecond's, the first in *ret_first. */
 pyr_result timekeeper_take(struct timekeeper *timekeeper, uint64_t count, uint64_t *ret_first, struct pyr_error *error);
+/* The same for a thread that must not block: HLC_PROMISE: timekeeper_ahead(), on any other thread, and then again; HLC_WAIT:
+ * again in a millisecond. */
+enum hlc_verdict timekeeper_try(struct timekeeper *timekeeper, uint64_t count, uint64_t *ret_first);
+/* Promises a lease from now on, for timekeeper_try(). */
+pyr_result timekeeper_ahead(struct timekeeper *timekeeper, struct pyr_error *error);
 /* All timestamps taken from here on are above `received`, that of a message. PYR_BAD_TIMESTAMP: too far ahead. */
 pyr_result timekeeper_observe(struct timekeeper *timekeeper, uint64_t received, struct pyr_error *error);
 

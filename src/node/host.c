@@ -125,6 +125,16 @@ pyr_result node_host_start(struct node_host *host, size_t first, struct pyr_erro
 	return pyr_ok();
 }
 
+struct node_ids *node_host_ids(struct node_host *host)
+{
+	return host->ids;
+}
+
+struct os_disk *node_host_root(struct node_host *host)
+{
+	return host->root;
+}
+
 struct node *node_host_node(struct node_host *host)
 {
 	return host->node;

@@ -103,3 +103,10 @@ pyr_result node_ids_take(struct node_ids *ids, size_t count, uint64_t *ret_ids, 
 	PYR_TRY(be_open(ids, error));
 	return scarab_issuer_take(ids->issuer, count, ret_ids, error);
 }
+
+pyr_result node_ids_issuer(struct node_ids *ids, struct scarab_issuer **ret_issuer, struct pyr_error *error)
+{
+	PYR_TRY(be_open(ids, error));
+	*ret_issuer = ids->issuer;
+	return pyr_ok();
+}

@@ -21,5 +21,8 @@ void node_ids_free(struct node_ids *ids); /* NULL is fine */
 
 /* `count` ids, 1 to SCARAB_BATCH_MAX, rising; a sentence on failure. */
 pyr_result node_ids_take(struct node_ids *ids, size_t count, uint64_t *ret_ids, struct pyr_error *error);
+/* The issuer itself, opened; it lives as long as `ids`. Any thread; it blocks. */
+struct scarab_issuer;
+pyr_result node_ids_issuer(struct node_ids *ids, struct scarab_issuer **ret_issuer, struct pyr_error *error);
 
 #endif

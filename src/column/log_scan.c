@@ -164,6 +164,10 @@ static pyr_result take_rows(struct log_reader *reader, struct column_rows *rows,
 			return result.code == PYR_OK ? result
 			                             : fail_batch(reader, batch->batch.base_offset, result, error);
 		}
+		if (record.offset > reader->scan->bounds.offset_max) { /* and so are all behind it */
+			reader->in_batch = false;
+			return pyr_ok();
+		}
 		if (is_wanted(reader, &record))
 			add_row(reader, &record, rows);
 	}

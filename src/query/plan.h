@@ -98,6 +98,8 @@ struct query_scan {
 	struct catalog_columns *columns; /* declared, when it was planned; NULL: none */
 };
 
+struct query_direct_plan;
+
 struct query_plan {
 	enum query_kind kind;
 	const char *tag; /* of the command: static */
@@ -121,6 +123,7 @@ struct query_plan {
 		bool earliest; /* from the beginning; else from now on */
 		uint64_t rows_max;
 	} tail;
+	struct query_direct_plan *direct; /* how to read it without the engine's planner; NULL: it needs it */
 	bool brief; /* over once it has its few rows, whatever it reads from */
 	size_t parameter_count;
 	uint32_t hints[QUERY_PARAMETERS_MAX]; /* types of parameters, where the text tells more than the engine; or 0 */

@@ -118,6 +118,7 @@ static pyr_result open_batch(struct log_reader *reader, bool *ret_any, struct py
 		result = codec_record_reader_init(&reader->readers[reader->reader_count], &batch, INFLATED_BYTES_MAX);
 		if (result.code != PYR_OK)
 			return fail_batch(reader, batch.base_offset, result, error);
+		codec_record_skip_to(&reader->readers[reader->reader_count], bounds->offset_min);
 		reader->reader_count += 1;
 		reader->in_batch = *ret_any = true;
 		break;

@@ -224,6 +224,14 @@ static void write_some(struct pyralog *log, const char *topic, int from, int cou
 
 enum { SEEN_MAX = 4096 };
 
+static int number_of(struct pyr_bytes bytes)
+{
+	char text[16] = "";
+	CHECK(bytes.bytes < sizeof text);
+	memcpy(text, bytes.data, bytes.bytes);
+	return atoi(text);
+}
+
 /* Reads until `count` records more were seen; each counts in seen[its number]. */
 static void read_some(struct pyr_subscription *subscription, int count, unsigned char *seen)
 {
@@ -236,7 +244,7 @@ static void read_some(struct pyr_subscription *subscription, int count, unsigned
 		CHECK(got > 0 && (int)got <= count);
 		for (size_t i = 0; i < got; i++) {
 			const struct pyr_record *record = &records[i].record;
-			int number = atoi((const char *)record->value.data);
+			int number = number_of(record->value);
 			CHECK(record->partition == records[0].record.partition && number < SEEN_MAX);
 			int64_t *before = &last[strcmp(records[i].topic, "s-two") == 0][record->partition];
 			CHECK(record->offset > *before);
@@ -315,7 +323,7 @@ static void share(struct pyr_subscription *one, struct pyr_subscription *two, si
 			size_t count = 0;
 			if (both[i] && pyr_subscription_next(both[i], 20, &records, &count, &failure) == PYR_STATUS_OK)
 				for (size_t k = 0; k < count; k++)
-					seen[atoi((const char *)records[k].record.value.data)] += 1;
+					seen[number_of(records[k].record.value)] += 1;
 		}
 		if (pyr_subscription_partitions(one) == ones && (!two || pyr_subscription_partitions(two) == twos))
 			return;

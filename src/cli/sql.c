@@ -21,7 +21,9 @@ static const struct cli_option sql_options[] = {
 	{"database", "NAME", "pyralog", "which database"},
 	{"command", "SQL", "", "run this and leave; -c for short; may come several times"},
 	{"file", "FILE", "", "run this file and leave; -f for short; - is standard input"},
-	{"format", "FORMAT", "", "aligned, plain, csv, json or markdown; aligned on a terminal, plain otherwise"},
+	{"format", "FORMAT", "",
+         "aligned, plain, csv, json, markdown or arrow; aligned on a terminal, plain otherwise"},
+	{"output", "FILE", "", "what is written goes there; -o for short"},
 	{"json", NULL, "", "as --format json"},
 	{"csv", NULL, "", "as --format csv"},
 	{"expanded", NULL, "", "a line a cell"},
@@ -45,6 +47,7 @@ static void print_help(void)
 	       "  pyralog sql \"SELECT count(*) FROM flights\"         one statement\n"
 	       "  pyralog sql --json -c \"SELECT * FROM flights LIMIT 3\"\n"
 	       "  pyralog sql -c \"SELECT key FROM TAIL(flights)\"     goes on until Ctrl-C\n"
+	       "  pyralog sql --format arrow -o flights.arrow -c \"SELECT * FROM flights\"\n"
 	       "  pyralog sql < script.sql\n");
 }
 
@@ -74,7 +77,10 @@ static pyr_result take_texts(int *argc, char **argv, struct texts *texts, struct
 		bool file = strcmp(argv[i], "-f") == 0 || strcmp(argv[i], "--file") == 0;
 		if ((command || file) && i + 1 == *argc)
 			return pyr_fail(error, PYR_USAGE, "the option %s needs a value", argv[i]);
-		if (command || file) {
+		if (strcmp(argv[i], "-o") == 0) {
+			static char output[] = "--output";
+			argv[kept++] = output;
+		} else if (command || file) {
 			PYR_TRY(add_text(texts, argv[++i], file, error));
 		} else if (argv[i][0] != '-' && (kept == 0 || !cli_option_takes_value(sql_options, argv[kept - 1]))) {
 			PYR_TRY(add_text(texts, argv[i], false, error));
@@ -107,7 +113,7 @@ static pyr_result parse_format(const struct cli_option *options, bool scripted, 
 	}
 	if (text[0])
 		return pyr_fail(error, PYR_USAGE,
-		                "--format %s is not valid: give aligned, plain, csv, json or markdown", text);
+		                "--format %s is not valid: give aligned, plain, csv, json, markdown or arrow", text);
 	return pyr_ok();
 }
 
@@ -123,6 +129,7 @@ static pyr_result parse(const struct cli_option *options, const struct texts *te
 		.keep_going = cli_option_get(options, "keep-going")[0],
 		.pager = !cli_option_get(options, "no-pager")[0],
 	};
+	shell->output = cli_option_get(options, "output")[0] ? cli_option_get(options, "output") : NULL;
 	shell->style.null_text = cli_option_get(options, "null");
 	os_terminal_size(&shell->style.columns, &lines);
 	if (strcmp(file, "-") != 0 && (file[0] || home)) {

@@ -144,8 +144,8 @@ def test_an_arrow_file_has_arrows_types(shell, tmp_path):
         2.5::float8 AS f, 12.25 AS g, '\\x00ff'::bytea AS h, date '2024-02-29' AS i, timestamp '1969-12-31 23:59:59.5' AS j,
         timestamptz '2024-02-29 01:02:03.000001+00' AS k, 'Grüße "' AS l, interval '1 day' AS m
         UNION ALL SELECT NULL, NULL::int2, NULL, NULL, NULL::float4, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
-        UNION ALL SELECT false, '-32768'::int2, '-2147483648'::int4, 9223372036854775807, '-Infinity'::float4, 'NaN'::float8, -0.5, '', '0001-01-01',
-        '9999-12-31 00:00:00', '1970-01-01 00:00:00+00', '', '0' ORDER BY c NULLS FIRST""")
+        UNION ALL SELECT false, '-32768'::int2, '-2147483648'::int4, 9223372036854775807, '-Infinity'::float4, 'NaN'::float8, -0.5, ''::bytea, date '0001-01-01',
+        timestamp '9999-12-31 00:00:00', timestamptz '1970-01-01 00:00:00+00', '', interval '0' ORDER BY c NULLS FIRST""")
     table = arrow(path)
     assert [str(field.type) for field in table.schema] == [
         "bool", "int16", "int32", "int64", "float", "double", "decimal128(38, 16)", "binary", "date32[day]", "timestamp[us]",

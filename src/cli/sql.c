@@ -4,6 +4,7 @@
  */
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "cli/place.h"
 #include "os/environment.h"
 #include "os/terminal.h"
 #include "shell/shell.h"
@@ -15,6 +16,7 @@
 enum { TEXTS_MAX = 64, PATH_BYTES_MAX = 4096 };
 
 static const struct cli_option sql_options[] = {
+	{"data", "DIR", "", "no server: open this data directory in this process, which no other may have"},
 	{"host", "ADDRESS", "127.0.0.1", "the server"},
 	{"pg-port", "PORT", "5432", "its port for PostgreSQL's protocol"},
 	{"user", "NAME", "pyralog", "who you are"},
@@ -48,6 +50,7 @@ static void print_help(void)
 	       "  pyralog sql --json -c \"SELECT * FROM flights LIMIT 3\"\n"
 	       "  pyralog sql -c \"SELECT key FROM TAIL(flights)\"     goes on until Ctrl-C\n"
 	       "  pyralog sql --format arrow -o flights.arrow -c \"SELECT * FROM flights\"\n"
+	       "  pyralog sql --data pyralog-data                    a directory, without a server\n"
 	       "  pyralog sql < script.sql\n");
 }
 
@@ -173,6 +176,24 @@ static int run(const struct shell_options *options, const struct texts *texts)
 	return exit_code;
 }
 
+/* On a directory: a node in this process, and its port. */
+static int run_on(const char *directory, struct shell_options *options, const struct texts *texts)
+{
+	struct cli_place *place;
+	struct pyr_error error = {0};
+	char port[16];
+	if (cli_place_open(directory, &place, &error).code != PYR_OK) {
+		fprintf(stderr, "pyralog sql: %s\n", error.text);
+		return 2;
+	}
+	snprintf(port, sizeof port, "%u", cli_place_port(place));
+	options->server.host = "127.0.0.1";
+	options->server.port = port;
+	int exit_code = run(options, texts);
+	cli_place_close(place);
+	return exit_code;
+}
+
 const struct cli_option *cli_sql_options(void)
 {
 	return sql_options;
@@ -185,6 +206,9 @@ int cli_sql(int argc, char **argv)
 	struct texts texts = {.count = 0};
 	struct pyr_error error = {0};
 	char history[PATH_BYTES_MAX];
+	bool names_data = false;
+	for (int i = 0; i < argc; i++)
+		names_data |= strcmp(argv[i], "--data") == 0 || strncmp(argv[i], "--data=", 7) == 0;
 	memcpy(options, sql_options, sizeof options);
 	pyr_result result = take_texts(&argc, argv, &texts, &error);
 	if (result.code == PYR_OK)
@@ -199,5 +223,7 @@ int cli_sql(int argc, char **argv)
 		fprintf(stderr, "pyralog sql: %s\n", error.text);
 		return 2;
 	}
-	return run(&shell, &texts);
+	/* Said here, not by PYRALOG_DATA, which a server's surroundings may hold. */
+	const char *directory = names_data ? cli_option_get(options, "data") : "";
+	return directory[0] ? run_on(directory, &shell, &texts) : run(&shell, &texts);
 }

@@ -308,3 +308,40 @@ def test_a_server_that_goes_away(new_node, new_sql, binary, tmp_path):
     terminal.type("SELECT 1;\n")
     wait_until(terminal._is_over, SECONDS, "the shell ends")
     assert terminal.ended == 2
+
+
+def test_a_directory_without_a_server(new_node, new_sql, binary, tmp_path):
+    """The same statements on the same records, by a server and by the shell alone; only one of them at a time."""
+    node = new_node()
+    sql = new_sql(node)
+    topic = sql.topic([{"n": n} for n in range(100)])
+    alone = Shell(binary, sql, tmp_path)
+    alone.command = [str(binary), "sql", "--data", str(node.folder / "data")]
+    done = alone.run("-c", "SELECT 1", code=2)
+    assert done.stderr.startswith("pyralog sql: ") and "another process" in done.stderr and done.stdout == ""
+    statements = ["-c", f'SELECT sum((value->>\'n\')::int) FROM "{topic}"', "-c", "\\d", "-c", f'SELECT * FROM "{topic}" ORDER BY "offset", partition']
+    told = Shell(binary, sql, tmp_path).run(*statements).stdout
+    node.stop()
+    assert alone.run(*statements).stdout == told and told.startswith("4950\n")
+    alone.run("-c", f"INSERT INTO \"{topic}\" (value) VALUES ('{{\"n\": 50}}')")
+    assert alone.run(text=f"SELECT sum((value->>'n')::int) FROM \"{topic}\";\n").stdout == "5000\n"
+    alone.environment["PYRALOG_DATA"] = "/nowhere"
+    alone.command = [str(binary), "sql", "--pg-port", "1"]
+    assert "connect" in alone.run("-c", "SELECT 1", code=2).stderr
+
+
+def test_ctrl_c_on_a_directory(binary, new_node, new_sql, tmp_path):
+    node = new_node()
+    sql = new_sql(node)
+    topic = sql.topic([{"n": 1}])
+    node.stop()
+    alone = Shell(binary, sql, tmp_path)
+    alone.command = [str(binary), "sql", "--data", str(node.folder / "data")]
+    terminal = Terminal(alone)
+    terminal.wait("pyralog=> ")
+    terminal.type(f"SELECT value FROM TAIL(\"{topic}\", from => 'earliest');\n")
+    terminal.wait('"n": 1')
+    terminal.type("\x03")
+    terminal.wait("canceling statement")
+    terminal.wait("pyralog=> ")
+    assert terminal.end() == 0

@@ -203,7 +203,7 @@ static bool is_readable(const struct query_statement *statement)
 
 static void write_part(struct base_writer *writer, const char *format, size_t i, const char *type)
 {
-	char part[96];
+	char part[160];
 	base_write_bytes(writer, part, (size_t)snprintf(part, sizeof part, format, i, type));
 }
 
@@ -212,12 +212,17 @@ static pyr_result make_readable(struct query_statement *statement, struct query_
 {
 	struct base_writer writer;
 	struct base_slice sql;
+	char room[QUERY_INSERT_TYPE_BYTES];
 	base_writer_init(&writer, QUERY_TEXT_MAX * 64);
 	base_write_bytes(&writer, "SELECT ", 7);
 	for (size_t i = 0; i < statement->column_count; i++) {
 		const char *type = cast_of(statement, i);
 		base_write_bytes(&writer, ",", i > 0);
-		write_part(&writer, type ? "CAST(c%zu AS %s)" : "c%zu", i, type);
+		bool declared = statement->plan->kind == QUERY_KIND_INSERT && query_insert_type(statement, i, room);
+		if (declared)
+			write_part(&writer, "CAST(CAST(c%zu AS %s) AS VARCHAR)", i, room);
+		else
+			write_part(&writer, type ? "CAST(c%zu AS %s)" : "c%zu", i, type);
 	}
 	base_write_bytes(&writer, " FROM (", 7);
 	base_write_bytes(&writer, statement->plan->sql, strlen(statement->plan->sql));

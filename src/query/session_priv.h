@@ -76,6 +76,9 @@ struct query_cell query_insert_cell(const struct query_statement *statement, siz
 pyr_result query_insert_describe(struct query_statement *statement, struct query_error *error);
 const char *query_insert_cast(const struct query_statement *statement, size_t column,
                               bool readable); /* NULL: none needed */
+/* A declared column's type, to which the engine casts first, as PostgreSQL would; false: it is another column. */
+enum { QUERY_INSERT_TYPE_BYTES = 64 };
+bool query_insert_type(const struct query_statement *statement, size_t column, char ret_type[QUERY_INSERT_TYPE_BYTES]);
 pyr_result query_writes_flush(struct query_session *session, struct query_error *error);
 
 /* explain.c: reads the engine's plan; then its lines. */

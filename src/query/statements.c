@@ -211,6 +211,8 @@ void query_plan_free(struct query_plan *plan)
 	free(plan->sql);
 	free(plan->value);
 	free(plan->direct);
+	catalog_columns_free(plan->insert.declared);
+	json_decref(plan->insert.shape);
 	base_slice_release(&plan->actions);
 	for (size_t i = 0; i < plan->scan_count; i++)
 		catalog_columns_free(plan->scans[i].columns);

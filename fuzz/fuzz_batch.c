@@ -8,13 +8,14 @@ enum { INFLATED_MAX = 1 << 20 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes);
 
-static void walk(const struct codec_batch *batch)
+static void walk(const struct codec_batch *batch, int64_t from)
 {
 	struct codec_record_reader reader;
 	struct codec_record record;
 	struct codec_header header;
 	if (codec_record_reader_init(&reader, batch, INFLATED_MAX).code != PYR_OK)
 		return;
+	codec_record_skip_to(&reader, from);
 	while (codec_record_next(&reader, &record)) {
 		struct base_reader headers = base_reader_init(record.headers.data, record.headers.bytes);
 		while (codec_header_next(&headers, &header))
@@ -43,7 +44,7 @@ static void compact(const struct codec_batch *batch)
 	    left.last_offset_delta != batch->last_offset_delta || left.record_count != filtered.kept ||
 	    filtered.kept > batch->record_count)
 		abort();
-	walk(&left);
+	walk(&left, 0);
 	base_slice_release(&filtered.batch);
 }
 
@@ -55,7 +56,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 		return 0;
 	if (batch.bytes > bytes)
 		abort();
-	walk(&batch);
+	walk(&batch, 0);
+	walk(&batch, batch.base_offset / 2 + 1);
+	walk(&batch, INT64_MAX);
 	compact(&batch);
 	int64_t min_timestamp_ms;
 	pyr_ignore(codec_batch_validate(&batch, INFLATED_MAX, &min_timestamp_ms, &error));

@@ -34,6 +34,17 @@ static void walk(const struct column_json *value, int depth)
 			walk(&member, depth - 1);
 }
 
+static void walk_path(const char *path)
+{
+	const char *at = path;
+	char name[COLUMN_JSON_NAME_MAX + 1];
+	bool any = true;
+	int steps = 0;
+	while (any && column_json_path_name(path, &at, name, &any))
+		steps += any;
+	assert(steps <= COLUMN_JSON_STEPS_MAX);
+}
+
 static void apply(const uint8_t *data, size_t bytes)
 {
 	struct catalog_columns *columns = NULL, *again = NULL;
@@ -62,6 +73,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	const char *names = path;
 	if (column_json_paths_new(&names, 1, &paths, NULL).code != PYR_OK)
 		return 0;
+	walk_path(path);
 	if (column_json_find(paths, (struct base_bytes){data + 1 + first, bytes - 1 - first}, &found))
 		walk(&found, 3);
 	column_json_paths_free(paths);

@@ -2,8 +2,8 @@
 # Makes a bare Debian 12 machine able to build, test and run the project. Called by every Makefile target.
 #
 # Two parts: Debian packages, machine-wide (root or sudo, only for what is missing), and .deps/ in this checkout:
-# DuckDB (tools/duckdb.pin), a Python environment (tools/requirements.txt) and the demo's data (tools/flights.pin),
-# each checked against its pin. Does nothing, in a few hundredths of a second, when .deps/stamp is current.
+# DuckDB (tools/duckdb.pin), nanoarrow's C sources (tools/nanoarrow.pin), a Python environment (tools/requirements.txt) and
+# the demo's data (tools/flights.pin), each checked against its pin. Does nothing, in a few hundredths of a second, when .deps/stamp is current.
 # `tools/deps.sh clients` also installs what only `make test-clients` needs.
 # `tools/deps.sh bench` also fetches what only `make bench` needs: Apache Kafka, by Maven (bench/kafka/pom.xml).
 # `tools/deps.sh package` also installs what only `make package-test` needs: debootstrap.
@@ -21,7 +21,7 @@ packages=(
 	python3 python3-venv python3-pip unzip ca-certificates
 	postgresql postgresql-client kcat
 )
-pins=(tools/deps.sh tools/duckdb.pin tools/flights.pin tools/requirements.txt)
+pins=(tools/deps.sh tools/duckdb.pin tools/flights.pin tools/nanoarrow.pin tools/requirements.txt)
 log=.deps/deps.log
 
 say() { printf 'deps: %s\n' "$*" >&2; }
@@ -144,6 +144,33 @@ fetch_flights() {
 	rm -rf "$work"
 }
 
+# The sources alone: pip looks at the package before it gives it away, in an environment of its own.
+fetch_nanoarrow() {
+	local work archive major minor patch
+	# shellcheck source=tools/nanoarrow.pin
+	. tools/nanoarrow.pin
+	[ "$(cat .deps/nanoarrow/pin 2>/dev/null)" != "$nanoarrow_sha256" ] || return 0
+	say "fetching nanoarrow ($nanoarrow_package)"
+	work=$(mktemp -d .deps/nanoarrow.XXXXXX)
+	quietly .deps/venv/bin/pip download --disable-pip-version-check --no-binary nanoarrow --no-deps -d "$work" \
+		"$nanoarrow_package" ||
+		{ rm -rf "$work"; fail "pip could not download $nanoarrow_package: check the network, then run make deps again"; }
+	archive=$(echo "$work"/*.tar.gz)
+	echo "$nanoarrow_sha256  $archive" | sha256sum --check --status ||
+		{ rm -rf "$work"; fail "$nanoarrow_package is not what tools/nanoarrow.pin pins (sha256 differs): do not build with it"; }
+	tar -xzf "$archive" -C "$work" --strip-components=2 --wildcards '*/subprojects/arrow-nanoarrow/src' \
+		'*/subprojects/flatcc-*/src/runtime' '*/subprojects/flatcc-*/include'
+	rm -rf .deps/nanoarrow
+	mkdir -p .deps/nanoarrow
+	mv "$work"/arrow-nanoarrow/src/nanoarrow "$work"/flatcc-*/src/runtime "$work"/flatcc-*/include .deps/nanoarrow/
+	rm -rf "$work"
+	IFS=. read -r major minor patch <<<"${nanoarrow_package##*==}"
+	sed -e "s/@NANOARROW_VERSION_MAJOR@/$major/; s/@NANOARROW_VERSION_MINOR@/$minor/; s/@NANOARROW_VERSION_PATCH@/$patch/" \
+		-e "s/@NANOARROW_VERSION@/$major.$minor.$patch/; s/@NANOARROW_NAMESPACE_DEFINE@//" \
+		.deps/nanoarrow/nanoarrow/nanoarrow_config.h.in >.deps/nanoarrow/nanoarrow/nanoarrow_config.h
+	echo "$nanoarrow_sha256" >.deps/nanoarrow/pin
+}
+
 fetch_kafka() {
 	local pin missing
 	pin=$(sha256sum <bench/kafka/pom.xml)
@@ -170,7 +197,7 @@ install_client_tools() {
 
 is_current() {
 	[ "$(cat .deps/stamp 2>/dev/null)" = "$stamp" ] && [ -z "$(missing_packages)" ] && [ -x .deps/venv/bin/python ] &&
-		[ -f .deps/duckdb/lib/libduckdb.so ] && [ -f .deps/data/flights.csv ]
+		[ -f .deps/duckdb/lib/libduckdb.so ] && [ -f .deps/nanoarrow/pin ] && [ -f .deps/data/flights.csv ]
 }
 
 main() {
@@ -189,6 +216,7 @@ main() {
 	[ "$(cat .deps/folder 2>/dev/null)" = "$PWD" ] || rm -rf .deps/venv
 	pwd >.deps/folder
 	make_venv
+	fetch_nanoarrow
 	fetch_flights
 	echo "$stamp" >.deps/stamp
 	say "everything is there"

@@ -183,6 +183,43 @@ PYR_CHECKED enum pyr_status pyr_reader_next(struct pyr_reader *reader, unsigned 
                                             struct pyr_record *ret_record, struct pyr_failure *failure);
 PYR_API void pyr_reader_close(struct pyr_reader *reader);
 
+/* All partitions of topics together, or those that a group gives us. */
+struct pyr_subscription;
+
+struct pyr_subscription_options {
+	size_t size; /* sizeof(struct pyr_subscription_options) */
+	const char *const *topics; /* of the node: PYR_STATUS_NOT_FOUND */
+	size_t topic_count;
+	/* A consumer group (KIP-848, with clients of Kafka that speak it): its members share the partitions, and each goes on
+	 * from what was committed. NULL: all partitions, those that are made later too, and nothing is committed. */
+	const char *group;
+	int64_t start; /* PYR_EARLIEST or PYR_LATEST: where nothing is committed */
+};
+
+struct pyr_consumed {
+	const char *topic; /* lives as long as the subscription */
+	struct pyr_record record;
+};
+
+PYR_CHECKED enum pyr_status pyr_subscribe(struct pyralog *log, const struct pyr_subscription_options *options,
+                                          struct pyr_subscription **ret_subscription, struct pyr_failure *failure);
+/* The next records, of one partition in its order, one or more; they live until the next call. Records that are gone are passed over.
+ * Keeps up with the group, too, and so is to be called at least every 30 s: else the node takes us for dead after its session
+ * timeout, and what was not committed goes to others. PYR_STATUS_TIMED_OUT: none came. PYR_STATUS_BUSY: the group's coordinator
+ * is not ready. After either the subscription goes on. */
+PYR_CHECKED enum pyr_status pyr_subscription_next(struct pyr_subscription *subscription, unsigned timeout_ms,
+                                                  const struct pyr_consumed **ret_records, size_t *ret_count,
+                                                  struct pyr_failure *failure);
+/* Of the group: all that was handed out is consumed. Returns when that is durable. PYR_STATUS_BUSY: the partitions are others'
+ * by now, who get again what was not committed; go on with pyr_subscription_next(). PYR_STATUS_USAGE: there is no group. */
+PYR_CHECKED enum pyr_status pyr_subscription_commit(struct pyr_subscription *subscription, struct pyr_failure *failure);
+/* Goes on there, in a partition that we have; PYR_EARLIEST, PYR_LATEST. PYR_STATUS_NOT_FOUND, PYR_STATUS_OUT_OF_RANGE. */
+PYR_CHECKED enum pyr_status pyr_subscription_seek(struct pyr_subscription *subscription, const char *topic,
+                                                  int32_t partition, int64_t offset, struct pyr_failure *failure);
+PYR_API size_t pyr_subscription_partitions(const struct pyr_subscription *subscription); /* that we have now */
+/* Leaves the group, whose other members get our partitions at once. Commits nothing. */
+PYR_API void pyr_subscription_close(struct pyr_subscription *subscription);
+
 /* ---- SQL: PostgreSQL's dialect, see docs/SQL.md ---- */
 
 struct pyr_rows;

@@ -11,8 +11,10 @@
 #include "pyralog/pyralog.h"
 
 struct api_topics;
+struct api_feed_ways;
 
 struct api_ways {
+	const struct api_feed_ways *feed; /* subscription.h */
 	void (*close)(struct pyralog *log);
 	pyr_result (*topic_create)(struct pyralog *log, const char *topic, unsigned partitions,
 	                           struct pyr_error *error);

@@ -3,6 +3,7 @@
  * Calls are made on the caller's thread, ask the shards' loops and wait for them. Invariant: one node a process, as the
  * engine has one. Lock: a change's own, which makes its caller wait. */
 #include "api/embedded.h"
+#include "api/subscription.h"
 
 #include "base/table.h"
 #include "os/real.h"
@@ -200,9 +201,11 @@ static void embedded_close(struct pyralog *base)
 }
 
 static const struct api_ways ways = {
-	embedded_close,       topic_create,          topic_delete,          topic_list,   produce,
-	embedded_reader_open, embedded_reader_next,  embedded_reader_close, embedded_sql, embedded_query_start,
-	embedded_query_next,  embedded_query_cancel, embedded_query_free,
+	&embedded_feed,        embedded_close,       topic_create,
+	topic_delete,          topic_list,           produce,
+	embedded_reader_open,  embedded_reader_next, embedded_reader_close,
+	embedded_sql,          embedded_query_start, embedded_query_next,
+	embedded_query_cancel, embedded_query_free,
 };
 
 static pyr_result start(struct embedded *log, const char *directory, const struct pyr_open_options *options,

@@ -2,6 +2,7 @@
  *
  * Lock: the connection's, held while a question is asked and its answer awaited; SQL has its own, taken alone. */
 #include "api/remote.h"
+#include "api/subscription.h"
 
 #include "codec/kafka/api.h"
 #include "codec/kafka/messages.h"
@@ -136,9 +137,9 @@ static void remote_close(struct pyralog *log)
 }
 
 static const struct api_ways ways = {
-	remote_close,       topic_create,        topic_delete,        topic_list, remote_produce,
-	remote_reader_open, remote_reader_next,  remote_reader_close, remote_sql, remote_query_start,
-	remote_query_next,  remote_query_cancel, remote_query_free,
+	&remote_feed,       remote_close,       topic_create,        topic_delete,        topic_list,
+	remote_produce,     remote_reader_open, remote_reader_next,  remote_reader_close, remote_sql,
+	remote_query_start, remote_query_next,  remote_query_cancel, remote_query_free,
 };
 
 enum pyr_status pyr_connect(const struct pyr_connect_options *options, struct pyralog **ret_log,

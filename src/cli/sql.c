@@ -4,6 +4,7 @@
  */
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "cli/place.h"
 #include "os/environment.h"
 #include "os/terminal.h"
 #include "shell/shell.h"
@@ -15,13 +16,16 @@
 enum { TEXTS_MAX = 64, PATH_BYTES_MAX = 4096 };
 
 static const struct cli_option sql_options[] = {
+	{"data", "DIR", "", "no server: open this data directory in this process, which no other may have"},
 	{"host", "ADDRESS", "127.0.0.1", "the server"},
 	{"pg-port", "PORT", "5432", "its port for PostgreSQL's protocol"},
 	{"user", "NAME", "pyralog", "who you are"},
 	{"database", "NAME", "pyralog", "which database"},
 	{"command", "SQL", "", "run this and leave; -c for short; may come several times"},
 	{"file", "FILE", "", "run this file and leave; -f for short; - is standard input"},
-	{"format", "FORMAT", "", "aligned, plain, csv, json or markdown; aligned on a terminal, plain otherwise"},
+	{"format", "FORMAT", "",
+         "aligned, plain, csv, json, markdown or arrow; aligned on a terminal, plain otherwise"},
+	{"output", "FILE", "", "what is written goes there; -o for short"},
 	{"json", NULL, "", "as --format json"},
 	{"csv", NULL, "", "as --format csv"},
 	{"expanded", NULL, "", "a line a cell"},
@@ -45,6 +49,8 @@ static void print_help(void)
 	       "  pyralog sql \"SELECT count(*) FROM flights\"         one statement\n"
 	       "  pyralog sql --json -c \"SELECT * FROM flights LIMIT 3\"\n"
 	       "  pyralog sql -c \"SELECT key FROM TAIL(flights)\"     goes on until Ctrl-C\n"
+	       "  pyralog sql --format arrow -o flights.arrow -c \"SELECT * FROM flights\"\n"
+	       "  pyralog sql --data pyralog-data                    a directory, without a server\n"
 	       "  pyralog sql < script.sql\n");
 }
 
@@ -74,7 +80,10 @@ static pyr_result take_texts(int *argc, char **argv, struct texts *texts, struct
 		bool file = strcmp(argv[i], "-f") == 0 || strcmp(argv[i], "--file") == 0;
 		if ((command || file) && i + 1 == *argc)
 			return pyr_fail(error, PYR_USAGE, "the option %s needs a value", argv[i]);
-		if (command || file) {
+		if (strcmp(argv[i], "-o") == 0) {
+			static char output[] = "--output";
+			argv[kept++] = output;
+		} else if (command || file) {
 			PYR_TRY(add_text(texts, argv[++i], file, error));
 		} else if (argv[i][0] != '-' && (kept == 0 || !cli_option_takes_value(sql_options, argv[kept - 1]))) {
 			PYR_TRY(add_text(texts, argv[i], false, error));
@@ -107,7 +116,7 @@ static pyr_result parse_format(const struct cli_option *options, bool scripted, 
 	}
 	if (text[0])
 		return pyr_fail(error, PYR_USAGE,
-		                "--format %s is not valid: give aligned, plain, csv, json or markdown", text);
+		                "--format %s is not valid: give aligned, plain, csv, json, markdown or arrow", text);
 	return pyr_ok();
 }
 
@@ -123,6 +132,7 @@ static pyr_result parse(const struct cli_option *options, const struct texts *te
 		.keep_going = cli_option_get(options, "keep-going")[0],
 		.pager = !cli_option_get(options, "no-pager")[0],
 	};
+	shell->output = cli_option_get(options, "output")[0] ? cli_option_get(options, "output") : NULL;
 	shell->style.null_text = cli_option_get(options, "null");
 	os_terminal_size(&shell->style.columns, &lines);
 	if (strcmp(file, "-") != 0 && (file[0] || home)) {
@@ -166,6 +176,24 @@ static int run(const struct shell_options *options, const struct texts *texts)
 	return exit_code;
 }
 
+/* On a directory: a node in this process, and its port. */
+static int run_on(const char *directory, struct shell_options *options, const struct texts *texts)
+{
+	struct cli_place *place;
+	struct pyr_error error = {0};
+	char port[16];
+	if (cli_place_open(directory, &place, &error).code != PYR_OK) {
+		fprintf(stderr, "pyralog sql: %s\n", error.text);
+		return 2;
+	}
+	snprintf(port, sizeof port, "%u", cli_place_port(place));
+	options->server.host = "127.0.0.1";
+	options->server.port = port;
+	int exit_code = run(options, texts);
+	cli_place_close(place);
+	return exit_code;
+}
+
 const struct cli_option *cli_sql_options(void)
 {
 	return sql_options;
@@ -178,6 +206,9 @@ int cli_sql(int argc, char **argv)
 	struct texts texts = {.count = 0};
 	struct pyr_error error = {0};
 	char history[PATH_BYTES_MAX];
+	bool names_data = false;
+	for (int i = 0; i < argc; i++)
+		names_data |= strcmp(argv[i], "--data") == 0 || strncmp(argv[i], "--data=", 7) == 0;
 	memcpy(options, sql_options, sizeof options);
 	pyr_result result = take_texts(&argc, argv, &texts, &error);
 	if (result.code == PYR_OK)
@@ -192,5 +223,7 @@ int cli_sql(int argc, char **argv)
 		fprintf(stderr, "pyralog sql: %s\n", error.text);
 		return 2;
 	}
-	return run(&shell, &texts);
+	/* Said here, not by PYRALOG_DATA, which a server's surroundings may hold. */
+	const char *directory = names_data ? cli_option_get(options, "data") : "";
+	return directory[0] ? run_on(directory, &shell, &texts) : run(&shell, &texts);
 }

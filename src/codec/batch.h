@@ -122,6 +122,9 @@ pyr_result codec_record_reader_init(struct codec_record_reader *reader, const st
 void codec_record_reader_deinit(struct codec_record_reader *reader);
 /* False: no more, or malformed: ask codec_record_reader_check(). Bytes live until deinit. */
 bool codec_record_next(struct codec_record_reader *reader, struct codec_record *ret_record);
+/* Passes over records before `offset`, without a look at them, if the batch has a record for each of its offsets; else over
+ * none. */
+void codec_record_skip_to(struct codec_record_reader *reader, int64_t offset);
 pyr_result codec_record_reader_check(const struct codec_record_reader *reader);
 /* Reads one header off `headers`; false at the end or when malformed (headers->failed tells). */
 bool codec_header_next(struct base_reader *headers, struct codec_header *ret_header);

@@ -74,6 +74,22 @@ bool codec_record_next(struct codec_record_reader *reader, struct codec_record *
 	return true;
 }
 
+void codec_record_skip_to(struct codec_record_reader *reader, int64_t offset)
+{
+	const struct codec_batch *batch = &reader->batch;
+	struct base_reader *records = &reader->reader;
+	if (offset <= batch->base_offset ||
+	    codec_batch_last_offset(batch) - batch->base_offset != batch->record_count - 1)
+		return;
+	int64_t wanted = offset - batch->base_offset;
+	while (reader->next < wanted && reader->next < batch->record_count && !records->failed) {
+		int32_t length = base_read_varint32(records);
+		records->failed |= length < 0;
+		base_read_skip(records, length < 0 ? 0 : (size_t)length);
+		reader->next += 1;
+	}
+}
+
 pyr_result codec_record_reader_check(const struct codec_record_reader *reader)
 {
 	return base_reader_check(&reader->reader, PYR_CORRUPT_MESSAGE);

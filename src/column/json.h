@@ -13,6 +13,7 @@
 enum {
 	COLUMN_JSON_DEPTH_MAX = 256,
 	COLUMN_JSON_STEPS_MAX = 32,
+	COLUMN_JSON_NAME_MAX = 255, /* bytes of a step */
 	COLUMN_JSON_PATHS_MAX = 256,
 	COLUMN_JSON_NODES_MAX = 2048
 };
@@ -38,6 +39,9 @@ struct column_json_paths;
 
 /* "a.b[0]": names and places; a name with other signs stands in double quotes. PYR_SYNTAX with a sentence. */
 pyr_result column_json_path_check(const char *path, struct pyr_error *error);
+/* The next step of a path that was checked, from *at on, which is its start at first. *ret_any false: it is at its end. False: the
+ * step is a place of an array. */
+bool column_json_path_name(const char *path, const char **at, char ret_name[COLUMN_JSON_NAME_MAX + 1], bool *ret_any);
 /* PYR_SYNTAX, PYR_OUT_OF_MEMORY. */
 pyr_result column_json_paths_new(const char *const *paths, size_t count, struct column_json_paths **ret_paths,
                                  struct pyr_error *error);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NONE = UINT16_MAX, NAME_BYTES_MAX = 255 };
+enum { NONE = UINT16_MAX, NAME_BYTES_MAX = COLUMN_JSON_NAME_MAX };
 
 struct column_json_node {
 	uint16_t first_child, next; /* numbers; NONE */
@@ -96,6 +96,16 @@ pyr_result column_json_path_check(const char *path, struct pyr_error *error)
 		if (!next_step(path, &at, &step, &any))
 			return fail_path(path, error);
 	return path[0] && !any ? pyr_ok() : fail_path(path, error);
+}
+
+bool column_json_path_name(const char *path, const char **at, char ret_name[COLUMN_JSON_NAME_MAX + 1], bool *ret_any)
+{
+	struct step step;
+	bool good = next_step(path, at, &step, ret_any);
+	assert(good);
+	if (*ret_any && !step.is_place)
+		memcpy(ret_name, step.name, step.bytes + 1);
+	return !*ret_any || !step.is_place;
 }
 
 /* ---- the trie ---- */

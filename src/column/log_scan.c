@@ -118,6 +118,7 @@ static pyr_result open_batch(struct log_reader *reader, bool *ret_any, struct py
 		result = codec_record_reader_init(&reader->readers[reader->reader_count], &batch, INFLATED_BYTES_MAX);
 		if (result.code != PYR_OK)
 			return fail_batch(reader, batch.base_offset, result, error);
+		codec_record_skip_to(&reader->readers[reader->reader_count], bounds->offset_min);
 		reader->reader_count += 1;
 		reader->in_batch = *ret_any = true;
 		break;
@@ -163,6 +164,10 @@ static pyr_result take_rows(struct log_reader *reader, struct column_rows *rows,
 			pyr_result result = codec_record_reader_check(batch);
 			return result.code == PYR_OK ? result
 			                             : fail_batch(reader, batch->batch.base_offset, result, error);
+		}
+		if (record.offset > reader->scan->bounds.offset_max) { /* and so are all behind it */
+			reader->in_batch = false;
+			return pyr_ok();
 		}
 		if (is_wanted(reader, &record))
 			add_row(reader, &record, rows);

@@ -18,21 +18,26 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SPINS_MAX = 1000 }; /* some 50 us */
+
 struct node_source {
 	struct query_source base;
 	const struct node *node;
 	struct node_ids *ids;
 	atomic_uint turn; /* of records without a key */
+	atomic_bool spinning; /* a query's thread waits without sleeping */
 };
 
 /* One call, on the query thread's stack. */
 struct source_call {
+	struct node_source *source;
 	const struct node *node;
 	const struct catalog_principal *principal;
 	pyr_result (*answer)(struct source_call *call, size_t shard, struct pyr_error *error);
 	struct os_mutex lock;
 	struct os_condition answered;
 	size_t unanswered; /* messages */
+	atomic_size_t answers; /* so far */
 	pyr_result result; /* the first failure, and what it says */
 	struct pyr_error *error;
 
@@ -68,8 +73,24 @@ static void on_call(struct os_task *task)
 			*call->error = error;
 	}
 	call->unanswered -= 1;
+	atomic_fetch_add_explicit(&call->answers, 1, memory_order_relaxed);
 	os_condition_signal(&call->answered);
 	os_mutex_unlock(&call->lock);
+}
+
+/* An answer comes sooner than a thread wakes up. One thread at a time waits like this: more would take the processors from
+ * the loops. */
+static void spin(struct source_call *call, size_t shard_count)
+{
+	atomic_bool *spinning = &call->source->spinning;
+	if (atomic_exchange_explicit(spinning, true, memory_order_relaxed))
+		return;
+	for (int i = 0; i < SPINS_MAX; i++) {
+		if (atomic_load_explicit(&call->answers, memory_order_relaxed) == shard_count)
+			break;
+		os_thread_pause();
+	}
+	atomic_store_explicit(spinning, false, memory_order_relaxed);
 }
 
 /* Sends the call to the first `shard_count` shards, and waits. */
@@ -84,6 +105,7 @@ static pyr_result ask(struct source_call *call, size_t shard_count)
 		messages[i] = (struct source_message){{.run = on_call}, call, i};
 		os_loop_post(node_shard(call->node, i)->loop, &messages[i].task);
 	}
+	spin(call, shard_count);
 	os_mutex_lock(&call->lock);
 	while (call->unanswered > 0)
 		os_condition_wait(&call->answered, &call->lock);
@@ -202,6 +224,7 @@ static pyr_result topic_list(struct query_source *source, const struct catalog_p
                              struct query_topic **ret_topics, size_t *ret_count, struct pyr_error *error)
 {
 	struct source_call call = {
+		.source = (struct node_source *)source,
 		.node = ((struct node_source *)source)->node,
 		.principal = principal,
 		.answer = answer_list,
@@ -217,6 +240,7 @@ static pyr_result topic_find(struct query_source *source, const struct catalog_p
                              struct query_topic *ret_topic, struct pyr_error *error)
 {
 	struct source_call call = {
+		.source = (struct node_source *)source,
 		.node = ((struct node_source *)source)->node,
 		.principal = principal,
 		.answer = answer_find,
@@ -231,6 +255,7 @@ static pyr_result topic_columns(struct query_source *source, const struct catalo
                                 const char *name, struct catalog_columns **ret_columns, struct pyr_error *error)
 {
 	struct source_call call = {
+		.source = (struct node_source *)source,
 		.node = ((struct node_source *)source)->node,
 		.principal = principal,
 		.answer = answer_columns,
@@ -292,6 +317,7 @@ static pyr_result scan_open(struct query_source *source, const struct catalog_pr
                             struct query_scan_request *requests, size_t request_count, struct pyr_error *error)
 {
 	struct source_call call = {
+		.source = (struct node_source *)source,
 		.node = ((struct node_source *)source)->node,
 		.principal = principal,
 		.answer = answer_take,
@@ -376,7 +402,7 @@ struct query_source *node_source_new(const struct node *node, struct node_ids *i
 	struct node_source *source = calloc(1, sizeof *source);
 	if (!source)
 		return NULL;
-	*source = (struct node_source){{&source_ops}, node, ids, 0};
+	*source = (struct node_source){{&source_ops}, node, ids, 0, false};
 	return &source->base;
 }
 

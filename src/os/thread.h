@@ -29,6 +29,16 @@ struct os_thread {
 pyr_result os_thread_start(struct os_thread *thread, const char *name, void (*run)(void *context), void *context);
 void os_thread_join(struct os_thread *thread);
 
+/* In a loop that waits for another thread without sleeping. */
+static inline void os_thread_pause(void)
+{
+#if defined __x86_64__
+	__builtin_ia32_pause();
+#elif defined __aarch64__
+	__asm__ volatile("yield");
+#endif
+}
+
 void os_mutex_init(struct os_mutex *mutex);
 void os_mutex_deinit(struct os_mutex *mutex);
 void os_mutex_lock(struct os_mutex *mutex);

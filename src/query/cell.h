@@ -40,6 +40,8 @@ struct query_cell {
 	size_t first, count;
 };
 
+/* A DECIMAL: value / 10^scale, without the zeros at its end if its type has no scale: see QUERY_NUMERIC_SCALE. */
+struct query_cell query_cell_numeric(__int128 value, uint8_t scale);
 /* Of a LIST, i < count. */
 struct query_cell query_cell_element(const struct query_cell *list, size_t i);
 

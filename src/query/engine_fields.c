@@ -5,8 +5,6 @@
  */
 #include "query/engine_fields.h"
 
-#include "query/text.h"
-
 #include <assert.h>
 #include <string.h>
 
@@ -112,16 +110,6 @@ static void store(const struct query_field_column *column, duckdb_vector vector,
 	default:
 		((int64_t *)data)[row] = value->integer;
 	}
-}
-
-enum column_fit query_field_convert(const struct query_field_column *column, const struct column_json *field,
-                                    struct base_writer *scratch, union column_field_value *ret_value)
-{
-	enum column_fit fit = column_field_convert(column->type, field, scratch, ret_value);
-	bool is_text = column->type.type == COLUMN_TYPE_TEXT || column->type.type == COLUMN_TYPE_JSON;
-	if (fit == COLUMN_FIT && is_text && !query_text_is_valid(ret_value->text.data, ret_value->text.bytes))
-		return COLUMN_FIT_NOT_TEXT;
-	return fit;
 }
 
 static void fill_row(const struct query_field_set *set, const struct column_json *found, size_t row,

@@ -18,9 +18,6 @@ bool query_bind_fields(duckdb_bind_info info, idx_t parameter, struct query_fiel
 duckdb_logical_type query_field_engine_type(const struct query_field_column *column); /* for the caller to destroy */
 pyr_result query_field_set_init(struct query_field_set *set, struct pyr_error *error); /* its columns are there */
 void query_field_set_deinit(struct query_field_set *set);
-/* What the column makes of a field, as far as it may be shown: text has to be text. As column_field_convert(). */
-enum column_fit query_field_convert(const struct query_field_column *column, const struct column_json *field,
-                                    struct base_writer *scratch, union column_field_value *ret_value);
 /* Fills the set's vectors for these values; *misfits is raised by what does not fit. False: memory is out. */
 bool query_field_set_fill(const struct query_field_set *set, const struct base_bytes *values, size_t count,
                           struct base_writer *scratch, duckdb_data_chunk chunk, uint64_t *misfits);

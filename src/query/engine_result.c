@@ -271,15 +271,14 @@ static struct query_cell wide_cell(int64_t upper, uint64_t lower, uint8_t scale)
 	return (struct query_cell){.kind = QUERY_CELL_DECIMAL, .integer = upper, .lower = lower, .scale = scale};
 }
 
-/* numeric without a scale is kept with one: see QUERY_NUMERIC_SCALE. */
-static struct query_cell trimmed(struct query_cell cell)
+struct query_cell query_cell_numeric(__int128 value, uint8_t scale)
 {
-	__int128 value = (__int128)((unsigned __int128)(uint64_t)cell.integer << 64 | cell.lower);
-	while (cell.scale > 0 && value % 10 == 0) {
+	bool unscaled = scale == QUERY_NUMERIC_SCALE; /* numeric without a scale is kept with that one */
+	while (unscaled && scale > 0 && value % 10 == 0) {
 		value /= 10;
-		cell.scale -= 1;
+		scale -= 1;
 	}
-	return wide_cell((int64_t)(value >> 64), (uint64_t)value, cell.scale);
+	return wide_cell((int64_t)(value >> 64), (uint64_t)value, scale);
 }
 
 static struct query_cell decimal_cell(const struct query_column_data *column, size_t row)
@@ -297,10 +296,11 @@ static struct query_cell decimal_cell(const struct query_column_data *column, si
 		break;
 	default: {
 		const duckdb_hugeint *huge = (const duckdb_hugeint *)column->data + row;
-		return wide_cell(huge->upper, huge->lower, column->scale);
+		__int128 wide = (__int128)((unsigned __int128)(uint64_t)huge->upper << 64 | huge->lower);
+		return query_cell_numeric(wide, column->scale);
 	}
 	}
-	return wide_cell(value < 0 ? -1 : 0, (uint64_t)value, column->scale);
+	return query_cell_numeric(value, column->scale);
 }
 
 static struct query_cell bytes_cell(enum query_cell_kind kind, const struct query_column_data *column, size_t row)
@@ -367,8 +367,7 @@ static struct query_cell cell_of(const struct query_column_data *column, size_t 
 		return wide_cell(((const duckdb_hugeint *)column->data)[row].upper,
 		                 ((const duckdb_hugeint *)column->data)[row].lower, 0);
 	case DUCKDB_TYPE_DECIMAL:
-		return column->scale == QUERY_NUMERIC_SCALE ? trimmed(decimal_cell(column, row))
-		                                            : decimal_cell(column, row);
+		return decimal_cell(column, row);
 	case DUCKDB_TYPE_FLOAT:
 		return real_cell(QUERY_CELL_FLOAT4, (double)((const float *)column->data)[row]);
 	case DUCKDB_TYPE_DOUBLE:

@@ -261,38 +261,23 @@ static void fill_bytes(const struct scan_local *local, duckdb_vector vector, con
 	}
 }
 
-/* A JSON object; a header that comes twice is in it twice. */
 static bool fill_headers(struct scan_local *local, duckdb_vector vector)
 {
 	for (size_t row = 0; row < local->rows.count; row++) {
-		struct base_bytes headers = local->rows.headers[row];
-		struct base_reader reader = base_reader_init(headers.data, headers.bytes);
-		struct codec_header header;
-		base_write_u8(&local->text, '{');
-		for (uint32_t i = 0; i < local->rows.header_count[row] && codec_header_next(&reader, &header); i++) {
-			base_write_bytes(&local->text, ", ", i > 0 ? 2 : 0);
-			query_text_write_json(&local->text, header.key);
-			base_write_bytes(&local->text, ": ", 2);
-			if (header.value.data)
-				query_text_write_json(&local->text, header.value);
-			else
-				base_write_bytes(&local->text, "null", 4);
-		}
-		base_write_u8(&local->text, '}');
+		query_text_write_headers(&local->text, local->rows.headers[row], local->rows.header_count[row]);
 		if (!assign_written(local, vector, row))
 			return false;
 	}
 	return true;
 }
 
-/* A record without a time stamp has -1; one beyond what the engine can count in microseconds is shown as none too. */
 static void fill_timestamps(const struct scan_local *local, duckdb_vector vector)
 {
 	int64_t *cells = duckdb_vector_get_data(vector);
 	for (size_t row = 0; row < local->rows.count; row++) {
 		int64_t timestamp_ms = local->rows.timestamp_ms[row];
 		cells[row] = 0;
-		if (timestamp_ms < 0 || timestamp_ms > INT64_MAX / 1000 - 1)
+		if (!query_timestamp_is_shown(timestamp_ms))
 			set_null(vector, row);
 		else
 			cells[row] = timestamp_ms * 1000;

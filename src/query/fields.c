@@ -1,6 +1,8 @@
 /* Declared columns as text: a JSON array of [name, type, modifier, path] (see fields.h). */
 #include "query/fields.h"
 
+#include "query/text.h"
+
 #include "query/types.h"
 
 #include <jansson.h>
@@ -58,6 +60,16 @@ uint32_t query_field_type_named(const char *name)
 		if (strcmp(types[i].name, name) == 0)
 			return types[i].oid;
 	return 0;
+}
+
+enum column_fit query_field_convert(const struct query_field_column *column, const struct column_json *field,
+                                    struct base_writer *scratch, union column_field_value *ret_value)
+{
+	enum column_fit fit = column_field_convert(column->type, field, scratch, ret_value);
+	bool is_text = column->type.type == COLUMN_TYPE_TEXT || column->type.type == COLUMN_TYPE_JSON;
+	if (fit == COLUMN_FIT && is_text && !query_text_is_valid(ret_value->text.data, ret_value->text.bytes))
+		return COLUMN_FIT_NOT_TEXT;
+	return fit;
 }
 
 /* ---- text ---- */

@@ -27,6 +27,9 @@ struct query_fields {
 bool query_field_type(uint32_t oid, int32_t modifier, struct column_field_type *ret_type);
 /* 0: no type that a column can have. Types that are shown as another become that one. */
 uint32_t query_field_type_named(const char *name);
+/* What the column makes of a field, as far as it may be shown: text has to be text. As column_field_convert(). */
+enum column_fit query_field_convert(const struct query_field_column *column, const struct column_json *field,
+                                    struct base_writer *scratch, union column_field_value *ret_value);
 /* As a literal for the engine, in quotes; for the caller to free(). NULL: memory is out. */
 char *query_fields_literal(const struct catalog_columns *columns);
 /* What stands in the literal. False: memory is out, or it is something else. */

@@ -3,6 +3,7 @@
  * Invariants: a statement that fails leaves nothing behind in the block; out of a block, what was answered is durable.
  * In an implicit block INSERT ... RETURNING appends at once, because only the log knows offsets. A session's thread.
  */
+#include "query/fields.h"
 #include "query/session_priv.h"
 
 #include <assert.h>
@@ -85,8 +86,8 @@ static struct query_field field_of(const struct query_cell *cell, char room[NUMB
 static pyr_result add_rows(struct query_statement *statement, size_t rows, struct query_error *error)
 {
 	const struct query_insert *insert = &statement->plan->insert;
-	struct query_field fields[QUERY_WRITE_COLUMNS];
-	char numbers[QUERY_WRITE_COLUMNS][NUMBER_BYTES];
+	struct query_field fields[QUERY_INSERT_COLUMNS_MAX];
+	char numbers[QUERY_INSERT_COLUMNS_MAX][NUMBER_BYTES];
 	for (size_t row = 0; row < rows; row++) {
 		for (size_t i = 0; i < insert->column_count; i++) {
 			struct query_cell cell = query_result_cell(statement->result, row, i);
@@ -164,6 +165,8 @@ pyr_result query_statement_end_rows(struct query_statement *statement, struct qu
 const char *query_insert_cast(const struct query_statement *statement, size_t column, bool readable)
 {
 	uint32_t type = statement->columns[column].type;
+	if (statement->plan->insert.columns[column] >= QUERY_WRITE_COLUMNS)
+		return "VARCHAR"; /* of what query_insert_type() says */
 	switch (statement->plan->insert.columns[column]) {
 	case QUERY_WRITE_TIMESTAMP:
 		return type == QUERY_TYPE_TIMESTAMPTZ ? NULL : "TIMESTAMP WITH TIME ZONE";
@@ -174,6 +177,20 @@ const char *query_insert_cast(const struct query_statement *statement, size_t co
 		               ? NULL
 		               : "VARCHAR";
 	}
+}
+
+bool query_insert_type(const struct query_statement *statement, size_t column, char ret_type[QUERY_INSERT_TYPE_BYTES])
+{
+	const struct query_insert *insert = &statement->plan->insert;
+	struct column_field_type type;
+	size_t declared = insert->columns[column] - (size_t)QUERY_WRITE_COLUMNS;
+	if (insert->columns[column] < QUERY_WRITE_COLUMNS)
+		return false;
+	const struct catalog_column *to = &insert->declared->list[declared];
+	snprintf(ret_type, QUERY_INSERT_TYPE_BYTES, "%s", query_type_engine_name(to->type));
+	if (to->type == QUERY_TYPE_NUMERIC && query_field_type(to->type, to->modifier, &type))
+		snprintf(ret_type, QUERY_INSERT_TYPE_BYTES, "DECIMAL(%u,%u)", type.precision, type.scale);
+	return true;
 }
 
 /* Its columns are RETURNING's from now on. */

@@ -42,11 +42,8 @@ static bool number_of_text(const char *text, size_t bytes, int64_t *ret_number)
 }
 
 /* From the text, not from the tree, whose JSON has 0 for every negative number. */
-static bool number_of_constant(const struct query_parse *parse, json_t *body, int64_t *ret_number)
+bool query_operand_constant(const struct query_parse *parse, json_t *body, int64_t *ret_number)
 {
-	const char *string = query_node_string(json_object_get(body, "sval"), "sval");
-	if (string)
-		return number_of_text(string, strlen(string), ret_number);
 	if (!json_object_get(body, "ival") && !json_object_get(body, "fval"))
 		return false;
 	size_t token = query_parse_token_at(parse, (size_t)query_node_location(body));
@@ -59,6 +56,13 @@ static bool number_of_constant(const struct query_parse *parse, json_t *body, in
 		return false;
 	*ret_number = negative ? -number : number;
 	return true;
+}
+
+static bool number_of_constant(const struct query_parse *parse, json_t *body, int64_t *ret_number)
+{
+	const char *string = query_node_string(json_object_get(body, "sval"), "sval");
+	return string ? number_of_text(string, strlen(string), ret_number)
+	              : query_operand_constant(parse, body, ret_number);
 }
 
 static const struct base_bytes *parameter_of(const struct evaluation *evaluation, json_t *body)

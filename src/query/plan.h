@@ -5,6 +5,7 @@
 #ifndef PYRALOG_QUERY_PLAN_H
 #define PYRALOG_QUERY_PLAN_H
 
+#include "catalog/columns.h"
 #include "query/parse.h"
 #include "query/source.h"
 #include "query/types.h"
@@ -49,8 +50,10 @@ enum query_write_column {
 	QUERY_WRITE_PARTITION,
 	QUERY_WRITE_KEY_BYTES,
 	QUERY_WRITE_VALUE_BYTES,
-	QUERY_WRITE_COLUMNS,
+	QUERY_WRITE_COLUMNS, /* declared ones follow */
 };
+
+enum { QUERY_INSERT_COLUMNS_MAX = QUERY_WRITE_COLUMNS + CATALOG_COLUMNS_MAX };
 
 /* What RETURNING may name. */
 enum query_return_column {
@@ -64,8 +67,10 @@ enum query_return_column {
 
 struct query_insert {
 	char topic[CATALOG_NAME_MAX + 1];
-	enum query_write_column columns[QUERY_WRITE_COLUMNS];
+	uint16_t columns[QUERY_INSERT_COLUMNS_MAX]; /* of enum query_write_column, or behind it a declared one */
 	size_t column_count;
+	struct catalog_columns *declared; /* the topic's; NULL: none is written */
+	json_t *shape; /* of the values that are made of them: see fields_write.c */
 	enum query_return_column returning[QUERY_RETURN_COLUMNS * 2];
 	char return_names[QUERY_RETURN_COLUMNS * 2][64];
 	size_t return_count;
@@ -98,6 +103,8 @@ struct query_scan {
 	struct catalog_columns *columns; /* declared, when it was planned; NULL: none */
 };
 
+struct query_direct_plan;
+
 struct query_plan {
 	enum query_kind kind;
 	const char *tag; /* of the command: static */
@@ -121,6 +128,7 @@ struct query_plan {
 		bool earliest; /* from the beginning; else from now on */
 		uint64_t rows_max;
 	} tail;
+	struct query_direct_plan *direct; /* how to read it without the engine's planner; NULL: it needs it */
 	bool brief; /* over once it has its few rows, whatever it reads from */
 	size_t parameter_count;
 	uint32_t hints[QUERY_PARAMETERS_MAX]; /* types of parameters, where the text tells more than the engine; or 0 */

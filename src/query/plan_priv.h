@@ -85,6 +85,9 @@ pyr_result query_plan_columns(struct query_rewrite *rewrite, const char *topic, 
                               char **ret_literal);
 pyr_result query_plan_select(struct query_rewrite *rewrite, json_t *body, size_t from);
 
+/* plan_direct.c: of a query that was rewritten: sets the plan's `direct`, if it can be. */
+void query_plan_direct(struct query_rewrite *rewrite, json_t *body);
+
 /* plan_tail.c: TAIL(topic) in FROM; then, of the whole query: may it stand there? */
 bool query_is_tail(json_t *function);
 /* Aggregates or window functions, but for those of subqueries. */

@@ -4,6 +4,7 @@
  * COPY TO is a query whose rows travel in another format; COPY FROM has nothing for the engine. Runs on a query's thread.
  */
 #include "base/cursor.h"
+#include "query/fields_write.h"
 #include "query/plan_priv.h"
 
 #include <stdio.h>
@@ -57,6 +58,49 @@ pyr_result query_plan_find_topic(struct query_rewrite *rewrite, json_t *relation
 	return query_fail_unknown(rewrite, schema, name);
 }
 
+/* A declared column's number behind the others. */
+static pyr_result find_declared(struct query_rewrite *rewrite, const char *name, size_t *ret_column)
+{
+	struct query_insert *insert = &rewrite->plan->insert;
+	struct query_source *source = rewrite->options->source;
+	struct pyr_error below = {0};
+	if (!insert->declared &&
+	    source->ops->topic_columns(source, rewrite->options->principal, insert->topic, &insert->declared, &below)
+	                    .code != PYR_OK)
+		return query_fail_below(rewrite->error, &below);
+	for (size_t i = 0; insert->declared && i < insert->declared->count; i++) {
+		if (!is(name, insert->declared->list[i].name))
+			continue;
+		*ret_column = QUERY_WRITE_COLUMNS + i;
+		return query_fields_shape(insert, i, insert->column_count, rewrite->error);
+	}
+	return query_fail(rewrite->error, "42703", "column \"%s\" of relation \"%s\" does not exist", name,
+	                  insert->topic);
+}
+
+/* What is made of columns is the whole value. */
+static pyr_result check_value(struct query_rewrite *rewrite)
+{
+	const struct query_insert *insert = &rewrite->plan->insert;
+	for (size_t i = 0; i < insert->column_count && insert->shape; i++)
+		if (insert->columns[i] == QUERY_WRITE_VALUE || insert->columns[i] == QUERY_WRITE_VALUE_BYTES)
+			return query_fail(rewrite->error, "42601",
+			                  "%s is made of the declared columns that are named: leave them out, or it",
+			                  write_names[insert->columns[i]]);
+	return pyr_ok();
+}
+
+static bool is_taken(const struct query_insert *insert, const char *name)
+{
+	for (size_t i = 0; i < insert->column_count; i++) {
+		unsigned column = insert->columns[i];
+		if (is(name, column < QUERY_WRITE_COLUMNS ? write_names[column]
+		                                          : insert->declared->list[column - QUERY_WRITE_COLUMNS].name))
+			return true;
+	}
+	return false;
+}
+
 static pyr_result take_column(struct query_rewrite *rewrite, const char *name)
 {
 	struct query_insert *insert = &rewrite->plan->insert;
@@ -64,13 +108,11 @@ static pyr_result take_column(struct query_rewrite *rewrite, const char *name)
 	if (is(name, "offset"))
 		return query_fail(rewrite->error, "428C9",
 		                  "cannot insert a value into column \"offset\": the log gives it; leave it out");
+	if (is_taken(insert, name))
+		return query_fail(rewrite->error, "42701", "column \"%s\" specified more than once", name);
 	if (column == QUERY_WRITE_COLUMNS)
-		return query_fail(rewrite->error, "42703", "column \"%s\" of relation \"%s\" does not exist", name,
-		                  insert->topic);
-	for (size_t i = 0; i < insert->column_count; i++)
-		if (insert->columns[i] == column)
-			return query_fail(rewrite->error, "42701", "column \"%s\" specified more than once", name);
-	insert->columns[insert->column_count++] = (enum query_write_column)column;
+		PYR_TRY(find_declared(rewrite, name, &column));
+	insert->columns[insert->column_count++] = (uint16_t)column;
 	return pyr_ok();
 }
 
@@ -112,8 +154,10 @@ static pyr_result take_returning(struct query_rewrite *rewrite, json_t *targets)
 }
 
 /* The type of a parameter that stands where a column's value does. */
-static uint32_t type_of(enum query_write_column column)
+static uint32_t type_of(const struct query_insert *insert, unsigned column)
 {
+	if (column >= QUERY_WRITE_COLUMNS)
+		return insert->declared->list[column - QUERY_WRITE_COLUMNS].type;
 	switch (column) {
 	case QUERY_WRITE_TIMESTAMP:
 		return QUERY_TYPE_TIMESTAMPTZ;
@@ -140,7 +184,7 @@ static pyr_result hint_row(struct query_rewrite *rewrite, json_t *items, bool ta
 		size_t number =
 			(size_t)json_integer_value(json_object_get(json_object_get(value, "ParamRef"), "number"));
 		if (number > 0 && number <= QUERY_PARAMETERS_MAX)
-			rewrite->plan->hints[number - 1] = type_of(insert->columns[i]);
+			rewrite->plan->hints[number - 1] = type_of(insert, insert->columns[i]);
 		json_t *unset = json_object_get(value, "SetToDefault");
 		size_t token = unset ? query_token_of(rewrite, unset) : rewrite->parse->token_count;
 		if (token < rewrite->parse->token_count)
@@ -217,6 +261,7 @@ static pyr_result plan_insert(struct query_rewrite *rewrite, json_t *body)
 	PYR_TRY(check_insert(rewrite, body));
 	json_array_foreach(json_object_get(body, "cols"), i, node)
 		PYR_TRY(take_column(rewrite, query_node_string(json_object_get(node, "ResTarget"), "name")));
+	PYR_TRY(check_value(rewrite));
 	PYR_TRY(take_returning(rewrite, returning));
 	PYR_TRY(hint_rows(rewrite, select));
 	size_t token = rows_token(rewrite, body), to = rewrite->to;
@@ -360,7 +405,7 @@ static pyr_result plan_copy_in(struct query_rewrite *rewrite, json_t *body)
 		                  "name the columns to copy into: COPY topic (key, value) FROM STDIN");
 	json_array_foreach(columns, i, node)
 		PYR_TRY(take_column(rewrite, query_node_string(json_object_get(node, "String"), "sval")));
-	return pyr_ok();
+	return check_value(rewrite);
 }
 
 static pyr_result plan_copy(struct query_rewrite *rewrite, json_t *body)
@@ -376,7 +421,11 @@ static pyr_result plan_copy(struct query_rewrite *rewrite, json_t *body)
 	                                         : plan_copy_topic(rewrite, body));
 	rewrite->plan->kind = in ? QUERY_KIND_COPY_IN : QUERY_KIND_COPY_OUT;
 	rewrite->plan->tag = "COPY";
-	return take_format(rewrite, json_object_get(body, "options"));
+	PYR_TRY(take_format(rewrite, json_object_get(body, "options")));
+	if (rewrite->plan->insert.shape && rewrite->plan->copy.format == QUERY_COPY_BINARY)
+		return query_fail(rewrite->error, "0A000",
+		                  "COPY in binary is not for declared columns: use text or CSV");
+	return pyr_ok();
 }
 
 query_planner *query_plan_write(const char *kind)

@@ -380,6 +380,17 @@ static bool is_hidden(const char *name)
 	return false;
 }
 
+/* Words that are names to PostgreSQL, and keywords to the engine. */
+static void quote_keyword(struct query_rewrite *rewrite, size_t token)
+{
+	static const char *const words[] = {"at",          "describe", "lambda",    "pivot", "pivot_longer",
+	                                    "pivot_wider", "qualify",  "summarize", "show",  "unpivot"};
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (query_is_word(rewrite, token, words[i]))
+			query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, rewrite->parse->tokens[token].at,
+			               rewrite->parse->tokens[token].bytes, "\"%s\"", words[i]);
+}
+
 /* pg_catalog.pg_class.relname: the relation stands for itself. */
 static void on_column(struct query_rewrite *rewrite, json_t *body)
 {
@@ -394,6 +405,7 @@ static void on_column(struct query_rewrite *rewrite, json_t *body)
 		               "CAST(0 AS UINTEGER)");
 		return;
 	}
+	quote_keyword(rewrite, last);
 	if (json_array_size(fields) != 3 || !query_is_mark(rewrite, first + 1, '.') ||
 	    (!is(schema, "pg_catalog") && !is(schema, "information_schema") && !is(schema, "public")))
 		return;

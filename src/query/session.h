@@ -44,6 +44,7 @@ void query_session_yield(struct query_session *session);
 /* Since the session began. */
 struct query_statistics {
 	uint64_t statements;
+	uint64_t direct_reads; /* of these, without the engine's planner */
 	uint64_t rows;
 	uint64_t segments_read;
 	uint64_t segments_pruned;

@@ -1,8 +1,9 @@
-/* Shared by session.c and operands.c. */
+/* A session and its statements, as the files know them that make them ready and run them. */
 #ifndef PYRALOG_QUERY_SESSION_PRIV_H
 #define PYRALOG_QUERY_SESSION_PRIV_H
 
 #include "base/list.h"
+#include "query/direct.h"
 #include "query/engine_priv.h"
 #include "query/session.h"
 #include "query/writes.h"
@@ -19,7 +20,7 @@ struct query_statement {
 	struct query_script *script;
 	size_t index; /* in the script */
 	struct query_plan *plan;
-	struct query_prepared *prepared; /* NULL: nothing for the engine */
+	struct query_prepared *prepared; /* NULL: nothing for the engine, or it was not needed yet */
 	struct query_prepared *shape; /* what tells the columns, if `prepared` can't */
 	struct query_column *columns;
 	size_t column_count;
@@ -37,7 +38,8 @@ struct query_statement {
 	size_t line_count;
 
 	struct query_tailing *tailing; /* while it runs over TAIL */
-	struct query_result *result; /* while it runs */
+	struct query_direct *direct; /* while it is read without the engine */
+	struct query_result *result; /* while it runs in the engine */
 	bool drained; /* read to its end */
 	struct query_scan_request *requests; /* of the run */
 };
@@ -61,6 +63,12 @@ struct query_session {
 	struct base_list node; /* in its parent's */
 };
 
+/* session.c: forgets an earlier cancellation, and what ran; 57P01 for a session that was stopped. The engine, opened late. */
+pyr_result query_session_begin_statement(struct query_session *session, struct query_error *error);
+pyr_result query_session_connect(struct query_session *session, struct query_error *error);
+/* prepare.c: the plan's text in the engine, if it is not there yet. */
+pyr_result query_statement_prepare(struct query_statement *statement, struct query_error *error);
+
 /* insert.c: the rows of an INSERT that runs, or of a COPY, become writes; out of a block they are appended at once. */
 pyr_result query_insert_run(struct query_statement *statement, struct query_error *error);
 pyr_result query_insert_finish(struct query_statement *statement, struct query_error *error);
@@ -68,6 +76,9 @@ struct query_cell query_insert_cell(const struct query_statement *statement, siz
 pyr_result query_insert_describe(struct query_statement *statement, struct query_error *error);
 const char *query_insert_cast(const struct query_statement *statement, size_t column,
                               bool readable); /* NULL: none needed */
+/* A declared column's type, to which the engine casts first, as PostgreSQL would; false: it is another column. */
+enum { QUERY_INSERT_TYPE_BYTES = 64 };
+bool query_insert_type(const struct query_statement *statement, size_t column, char ret_type[QUERY_INSERT_TYPE_BYTES]);
 pyr_result query_writes_flush(struct query_session *session, struct query_error *error);
 
 /* explain.c: reads the engine's plan; then its lines. */
@@ -91,5 +102,7 @@ int64_t *query_tail_positions(struct query_statement *statement);
 /* operands.c: the bounds of each scan, as the parameters make them. Bounds that can't be had are left open. */
 void query_operands_apply(struct query_statement *statement, const struct base_bytes *parameters,
                           size_t parameter_count);
+/* The body of an A_Const that is a whole number. */
+bool query_operand_constant(const struct query_parse *parse, json_t *body, int64_t *ret_number);
 
 #endif

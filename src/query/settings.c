@@ -68,6 +68,7 @@ static const struct setting_row {
 	{"max_parallel_workers_per_gather", "2", SETTING_TEXT},
 	{"password_encryption", "scram-sha-256", SETTING_TEXT},
 	{"port", "5432", SETTING_FIXED},
+	{"pyralog.direct_reads", "on", SETTING_BOOL},
 	{"random_page_cost", "4", SETTING_TEXT},
 	{"role", "none", SETTING_TEXT},
 	{"row_security", "on", SETTING_BOOL},

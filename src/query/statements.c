@@ -84,7 +84,9 @@ static pyr_result plan_select(struct query_rewrite *rewrite, json_t *body)
 	if (row && !json_object_get(body, "withClause") &&
 	    query_is_word(rewrite, query_parse_token_at(rewrite->parse, rewrite->from), "values"))
 		return plan_values(rewrite, body, json_array_size(json_object_get(row, "items")));
-	return query_plan_select(rewrite, body, rewrite->from);
+	PYR_TRY(query_plan_select(rewrite, body, rewrite->from));
+	query_plan_direct(rewrite, body);
+	return pyr_ok();
 }
 
 static bool is_analyze(json_t *options)
@@ -208,6 +210,9 @@ void query_plan_free(struct query_plan *plan)
 		return;
 	free(plan->sql);
 	free(plan->value);
+	free(plan->direct);
+	catalog_columns_free(plan->insert.declared);
+	json_decref(plan->insert.shape);
 	base_slice_release(&plan->actions);
 	for (size_t i = 0; i < plan->scan_count; i++)
 		catalog_columns_free(plan->scans[i].columns);

@@ -2,6 +2,8 @@
  */
 #include "query/text.h"
 
+#include "codec/batch.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -83,4 +85,21 @@ void query_text_write_json(struct base_writer *writer, struct base_bytes bytes)
 		query_text_write_hex(writer, bytes.data, bytes.bytes);
 	}
 	base_write_u8(writer, '"');
+}
+
+void query_text_write_headers(struct base_writer *writer, struct base_bytes headers, uint32_t count)
+{
+	struct base_reader reader = base_reader_init(headers.data, headers.bytes);
+	struct codec_header header;
+	base_write_u8(writer, '{');
+	for (uint32_t i = 0; i < count && codec_header_next(&reader, &header); i++) {
+		base_write_bytes(writer, ", ", i > 0 ? 2 : 0);
+		query_text_write_json(writer, header.key);
+		base_write_bytes(writer, ": ", 2);
+		if (header.value.data)
+			query_text_write_json(writer, header.value);
+		else
+			base_write_bytes(writer, "null", 4);
+	}
+	base_write_u8(writer, '}');
 }

@@ -2,6 +2,7 @@
 #include "query/writes.h"
 
 #include "base/cursor.h"
+#include "query/fields_write.h"
 #include "query/text.h"
 
 #include <assert.h>
@@ -170,10 +171,10 @@ static pyr_result read_headers(struct query_record *record, struct base_bytes te
 	return result;
 }
 
-static pyr_result set_field(struct query_record *record, enum query_write_column column,
-                            const struct query_field *field, struct block *block, struct query_error *error)
+static pyr_result set_field(struct query_record *record, unsigned column, const struct query_field *field,
+                            struct block *block, struct query_error *error)
 {
-	if (!field->text.data && !field->is_time)
+	if ((!field->text.data && !field->is_time) || column >= QUERY_WRITE_COLUMNS)
 		return pyr_ok();
 	switch (column) {
 	case QUERY_WRITE_KEY:
@@ -204,10 +205,10 @@ static size_t block_bytes(const struct query_insert *insert, const struct query_
 	return bytes;
 }
 
-pyr_result query_writes_add(struct query_writes *writes, const struct query_insert *insert,
-                            const struct query_field *fields, struct query_error *error)
+static pyr_result add(struct query_writes *writes, const struct query_insert *insert, const struct query_field *fields,
+                      struct base_bytes value, struct query_error *error)
 {
-	size_t room = block_bytes(insert, fields), name_bytes = strlen(insert->topic) + 1;
+	size_t room = block_bytes(insert, fields) + value.bytes, name_bytes = strlen(insert->topic) + 1;
 	if (writes->bytes + room > QUERY_WRITES_BYTES_MAX)
 		return query_fail(error, "54000", "more than %d MiB in one statement or transaction: commit more often",
 		                  QUERY_WRITES_BYTES_MAX >> 20);
@@ -221,6 +222,7 @@ pyr_result query_writes_add(struct query_writes *writes, const struct query_inse
 	                              .timestamp_ms = -1,
 	                              .partition = -1,
 	                              .offset = -1};
+	record.value = copy(block, value);
 	pyr_result result = pyr_ok();
 	for (size_t i = 0; i < insert->column_count && result.code == PYR_OK; i++)
 		result = set_field(&record, insert->columns[i], &fields[i], block, error);
@@ -231,6 +233,17 @@ pyr_result query_writes_add(struct query_writes *writes, const struct query_inse
 	writes->records[writes->count++] = record;
 	writes->bytes += room;
 	return pyr_ok();
+}
+
+pyr_result query_writes_add(struct query_writes *writes, const struct query_insert *insert,
+                            const struct query_field *fields, struct query_error *error)
+{
+	struct base_slice value = {0};
+	if (insert->shape)
+		PYR_TRY(query_fields_write(insert, fields, &value, error));
+	pyr_result result = add(writes, insert, fields, (struct base_bytes){value.data, value.bytes}, error);
+	base_slice_release(&value);
+	return result;
 }
 
 /* ---- savepoints ---- */

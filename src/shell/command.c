@@ -66,7 +66,7 @@ static bool set_format(struct shell *shell, const char *argument, const char *st
 			return true;
 		}
 	}
-	return fail(shell, "the formats are aligned, plain, csv, json and markdown", argument);
+	return fail(shell, "the formats are aligned, plain, csv, json, markdown and arrow", argument);
 }
 
 static bool set_output(struct shell *shell, const char *argument, const char *statement)
@@ -79,6 +79,7 @@ static bool set_output(struct shell *shell, const char *argument, const char *st
 		os_terminal_close(shell->out, shell->out_is_program);
 	shell->out = out;
 	shell->out_is_program = argument[0] == '|';
+	shell->out_is_used = false;
 	return true;
 }
 
@@ -205,7 +206,7 @@ static const struct {
 	{"chart", draw_chart, "[bars|line]", "draw its result"},
 	{"r", reset_buffer, "", "forget the statement in front of it"},
 	{"x", set_expanded, "[on|off]", "a line a cell"},
-	{"format", set_format, "FORMAT", "aligned, plain, csv, json or markdown"},
+	{"format", set_format, "FORMAT", "aligned, plain, csv, json, markdown or arrow"},
 	{"timing", set_timing, "[on|off]", "tell how long statements take"},
 	{"pager", set_pager, "[on|off]", "long results through $PAGER, or less"},
 	{"o", set_output, "[FILE]", "results to a file, or to \"|program\"; without: to where they were"},

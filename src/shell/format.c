@@ -5,13 +5,15 @@
  */
 #include "shell/table.h"
 
+#include "shell/arrow_file.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { TYPE_BOOL = 16, TYPE_JSON = 114, TYPE_JSONB = 3802 };
 
-const char *const shell_format_names[] = {"aligned", "plain", "csv", "json", "markdown"};
+const char *const shell_format_names[] = {"aligned", "plain", "csv", "json", "markdown", "arrow"};
 
 static const char *shown(const struct shell_table *table, const struct shell_style *style, size_t row, size_t column)
 {
@@ -281,6 +283,9 @@ void shell_write_rows(struct shell_table *table, const struct shell_style *style
 	case SHELL_MARKDOWN:
 		write_markdown(table, style, out);
 		break;
+	case SHELL_ARROW:
+		shell_arrow_write_rows(table, out);
+		break;
 	default:
 		if (style->expanded)
 			write_expanded(table, style, out);
@@ -292,6 +297,8 @@ void shell_write_rows(struct shell_table *table, const struct shell_style *style
 
 void shell_write_end(struct shell_table *table, const struct shell_style *style, FILE *out)
 {
+	if (style->format == SHELL_ARROW)
+		shell_arrow_write_end(table, out);
 	if (style->format == SHELL_JSON)
 		fputs(table->row_count > 0 ? "\n]\n" : "[]\n", out);
 	if (style->format == SHELL_ALIGNED && !style->bare)

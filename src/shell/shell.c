@@ -4,11 +4,13 @@
  */
 #include "shell/shell_priv.h"
 
+#include "os/environment.h"
 #include "os/terminal.h"
 #include "shell/line.h"
 #include "shell/split.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +34,10 @@ pyr_result shell_new(const struct shell_options *options, struct shell **ret_she
 	shell->options = *options;
 	shell->out = stdout;
 	shell->in = stdin;
+	if (options->output && !(shell->out = os_terminal_open_output(options->output))) {
+		free(shell);
+		return pyr_fail(error, PYR_IO, "can't write %s: %s", options->output, strerror(errno));
+	}
 	pyr_result result = shell_client_open(&options->server, &shell->client, error);
 	if (result.code != PYR_OK) {
 		shell_free(shell);
@@ -168,6 +174,11 @@ static void on_done(void *context, const char *tag)
 		draw(showing);
 	} else {
 		write_all(shell);
+		shell->out_is_used |= shell->options.style.format == SHELL_ARROW;
+	}
+	if (shell->table.problem[0]) {
+		shell_complain(shell, "%s", shell->table.problem);
+		shell->failed = true;
 	}
 	showing->rows = false;
 	fflush(shell->out);
@@ -187,6 +198,21 @@ static bool names_tail(const char *text)
 	return found && found[4 + strspn(found + 4, " ")] == '(';
 }
 
+/* An Arrow file is no text for a terminal, and holds one result. */
+static bool may_write(struct shell *shell, const struct shell_use *use)
+{
+	if (shell->options.style.format != SHELL_ARROW || use->silent || use->chart)
+		return true;
+	bool fits = !shell->out_is_used && (shell->out != stdout || !os_environment_is_terminal());
+	if (!fits)
+		shell_complain(shell,
+		               shell->out_is_used
+		                       ? "an Arrow file holds one result: name another file, \\o FILE"
+		                       : "an Arrow file is not for a terminal: name a file, \\o FILE or -o FILE");
+	shell->failed |= !fits;
+	return fits;
+}
+
 bool shell_execute(struct shell *shell, const char *text, const struct shell_use *use)
 {
 	struct showing showing = {.shell = shell, .use = use};
@@ -201,6 +227,8 @@ bool shell_execute(struct shell *shell, const char *text, const struct shell_use
 	struct pyr_error error = {0};
 	char *message = NULL;
 	uint64_t before = os_terminal_now_us();
+	if (!may_write(shell, use))
+		return false;
 	shell->streams = names_tail(text);
 	interrupted_client = shell->client;
 	os_terminal_on_interrupt(on_interrupt);
@@ -214,6 +242,8 @@ bool shell_execute(struct shell *shell, const char *text, const struct shell_use
 		shell->quits |= result.code == PYR_NETWORK;
 	}
 	free(message);
+	if (shell->table.problem[0])
+		result = pyr_result_of(PYR_USAGE);
 	if (shell->options.timing && !use->silent)
 		fprintf(shell->out, "Time: %.3f ms\n", (double)(os_terminal_now_us() - before) / 1000);
 	fflush(shell->out);

@@ -16,6 +16,7 @@ struct shell_options {
 	bool timing;
 	bool keep_going; /* after an error in a script */
 	bool pager;
+	const char *output; /* a file; NULL: standard output */
 	const char *history; /* NULL: none */
 };
 

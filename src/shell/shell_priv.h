@@ -13,6 +13,7 @@ struct shell {
 	char *last; /* the last one that ran */
 	FILE *out; /* \o; standard output */
 	bool out_is_program;
+	bool out_is_used; /* an Arrow file is in it */
 	FILE *in; /* what COPY FROM STDIN reads */
 	bool at_terminal;
 	bool failed, quits;

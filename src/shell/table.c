@@ -1,6 +1,8 @@
 /* Results in memory (see table.h). Failure modes: without memory the table says `failed` and stays as it was. */
 #include "shell/table.h"
 
+#include "shell/arrow_file.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,7 @@ void shell_table_reset(struct shell_table *table)
 	free(table->bytes);
 	free(table->cells);
 	free(table->widths);
+	shell_arrow_free(table->arrow);
 	*table = (struct shell_table){0};
 }
 

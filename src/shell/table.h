@@ -22,6 +22,8 @@ struct shell_table {
 	size_t *cells; /* where each begins; SIZE_MAX: null */
 	size_t cell_room;
 	size_t written; /* rows, so far: see shell_write_rows() */
+	struct shell_arrow *arrow; /* the file that is being written: arrow_file.h */
+	char problem[200]; /* why it can't be */
 	size_t *widths; /* of the columns as they were written first */
 	bool failed; /* memory was out */
 };
@@ -40,10 +42,11 @@ enum shell_format {
 	SHELL_CSV,
 	SHELL_JSON,
 	SHELL_MARKDOWN,
+	SHELL_ARROW, /* a file of Arrow's IPC format */
 };
 
 extern const char *const shell_format_names[];
-enum { SHELL_FORMATS = SHELL_MARKDOWN + 1 };
+enum { SHELL_FORMATS = SHELL_ARROW + 1 };
 
 struct shell_style {
 	enum shell_format format;

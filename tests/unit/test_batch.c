@@ -187,6 +187,57 @@ static void stamped_batch_has_one_time_and_a_good_crc(void **state)
 	base_slice_release(&built);
 }
 
+/* The offset that is read first, of a batch from 1000 to 1002, when it begins at `offset`; 0: none. */
+static int64_t first_from(struct base_slice built, int64_t offset)
+{
+	struct codec_batch batch;
+	struct codec_record_reader reader;
+	struct codec_record record = {0};
+	assert_int_equal(codec_batch_check(bytes_of(built), &batch).code, PYR_OK);
+	assert_int_equal(codec_record_reader_init(&reader, &batch, INFLATED_MAX).code, PYR_OK);
+	codec_record_skip_to(&reader, offset);
+	int64_t first = codec_record_next(&reader, &record) ? record.offset - batch.base_offset + 1000 : 0;
+	while (codec_record_next(&reader, &record))
+		;
+	assert_int_equal(codec_record_reader_check(&reader).code, PYR_OK);
+	codec_record_reader_deinit(&reader);
+	return first;
+}
+
+static void records_are_passed_over_by_their_offsets(void **state)
+{
+	(void)state;
+	for (int compression = 0; compression < CODEC_COMPRESSION_COUNT; compression++) {
+		struct base_slice built = build(compression);
+		struct codec_batch batch;
+		assert_int_equal(codec_batch_check(bytes_of(built), &batch).code, PYR_OK);
+		static const int64_t asked[] = {INT64_MIN, -1, 0, 1, 2, 3, INT64_MAX - 4000},
+				     found[] = {1000, 1000, 1000, 1001, 1002, 0, 0};
+		for (size_t i = 0; i < sizeof asked / sizeof *asked; i++)
+			assert_int_equal(first_from(built, asked[i] < 0 ? asked[i] : batch.base_offset + asked[i]),
+			                 found[i]);
+		base_slice_release(&built);
+	}
+}
+
+/* After compaction a batch has offsets without a record: they can't be counted. */
+static void a_batch_with_gaps_is_read_from_its_start(void **state)
+{
+	(void)state;
+	struct base_slice golden = from_hex(golden_hex);
+	struct codec_batch batch;
+	struct codec_record_reader reader;
+	struct codec_record record;
+	golden.owner->data[26] = 9; /* last offset delta */
+	assert_int_equal(codec_batch_parse(bytes_of(golden), &batch).code, PYR_OK);
+	assert_int_equal(codec_record_reader_init(&reader, &batch, INFLATED_MAX).code, PYR_OK);
+	codec_record_skip_to(&reader, 1001);
+	assert_true(codec_record_next(&reader, &record));
+	assert_int_equal(record.offset, 1000);
+	codec_record_reader_deinit(&reader);
+	base_slice_release(&golden);
+}
+
 /* Offset, length, epoch and magic are not under the CRC; every other byte is. */
 static void every_flipped_bit_behind_the_prefix_is_seen(void **state)
 {
@@ -333,6 +384,8 @@ int main(void)
 		cmocka_unit_test(builder_makes_the_golden_batch),
 		cmocka_unit_test(every_codec_makes_the_round_trip),
 		cmocka_unit_test(stamped_batch_has_one_time_and_a_good_crc),
+		cmocka_unit_test(records_are_passed_over_by_their_offsets),
+		cmocka_unit_test(a_batch_with_gaps_is_read_from_its_start),
 		cmocka_unit_test(every_flipped_bit_behind_the_prefix_is_seen),
 		cmocka_unit_test(every_shortened_batch_is_refused),
 		cmocka_unit_test(validation_refuses_what_a_producer_must_not_send),

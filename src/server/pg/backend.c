@@ -127,7 +127,9 @@ void pg_backend_stop(struct pg_backend *backend)
 
 struct pg_backend_counts pg_backend_counts_get(const struct pg_backend *backend)
 {
-	return backend->counts;
+	struct pg_backend_counts counts = backend->counts;
+	counts.direct_reads = query_session_statistics(backend->session).direct_reads;
+	return counts;
 }
 
 void pg_arm(struct pg_backend *backend)

@@ -53,6 +53,7 @@ void pg_backend_stop(struct pg_backend *backend); /* for good; any thread */
 struct pg_backend_counts {
 	uint64_t statements;
 	uint64_t errors;
+	uint64_t direct_reads; /* statements that needed no planner */
 };
 
 struct pg_backend_counts pg_backend_counts_get(const struct pg_backend *backend);

@@ -102,6 +102,7 @@ static void count_work(struct pg_connection *connection)
 		return;
 	struct pg_backend_counts counts = pg_backend_counts_get(connection->backend);
 	connection->server->metrics.statements += counts.statements - connection->counted.statements;
+	connection->server->metrics.direct_reads += counts.direct_reads - connection->counted.direct_reads;
 	connection->server->metrics.errors += counts.errors - connection->counted.errors;
 	connection->counted = counts;
 }

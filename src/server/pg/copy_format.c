@@ -26,7 +26,7 @@ enum { BINARY_HEADER_BYTES = sizeof signature + 8 };
 
 struct pg_copy_in *pg_copy_in_new(const struct query_copy *copy, size_t column_count, const struct pg_copy_sink *sink)
 {
-	assert(column_count > 0 && column_count <= QUERY_WRITE_COLUMNS);
+	assert(column_count > 0 && column_count <= QUERY_INSERT_COLUMNS_MAX);
 	struct pg_copy_in *in = calloc(1, sizeof *in);
 	if (!in)
 		return NULL;
@@ -120,7 +120,7 @@ static size_t read_csv_field(const struct pg_copy_in *in, const uint8_t *row, si
 
 static pyr_result take_row(struct pg_copy_in *in, const uint8_t *row, size_t bytes, struct query_error *error)
 {
-	struct query_field fields[QUERY_WRITE_COLUMNS];
+	struct query_field fields[QUERY_INSERT_COLUMNS_MAX];
 	uint8_t *room = in->room;
 	size_t at = 0;
 	if (bytes > 0 && row[bytes - 1] == '\r')
@@ -189,7 +189,7 @@ static pyr_result take_lines(struct pg_copy_in *in, size_t *ret_used, struct que
 static pyr_result take_tuple(struct pg_copy_in *in, struct base_reader *reader, bool *ret_whole,
                              struct query_error *error)
 {
-	struct query_field fields[QUERY_WRITE_COLUMNS];
+	struct query_field fields[QUERY_INSERT_COLUMNS_MAX];
 	uint16_t count = base_read_u16be(reader);
 	*ret_whole = !reader->failed;
 	if (reader->failed || count == UINT16_MAX) {

@@ -53,6 +53,7 @@ void pg_server_close(struct pg_server *server, void (*closed)(void *context), vo
 
 struct pg_server_metrics {
 	uint64_t statements;
+	uint64_t direct_reads; /* statements that needed no planner */
 	uint64_t errors; /* answered with an ErrorResponse */
 	uint64_t cancels; /* requests that named a connection */
 	uint64_t connections_total;

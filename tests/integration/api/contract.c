@@ -203,6 +203,176 @@ static void test_reader(struct pyralog *log)
 	OK(pyr_topic_delete(log, "r", &failure));
 }
 
+/* ---- subscriptions ---- */
+
+static void write_some(struct pyralog *log, const char *topic, int from, int count, int partitions)
+{
+	struct pyr_record *records = calloc((size_t)count, sizeof *records);
+	char(*texts)[16] = calloc((size_t)count, sizeof *texts);
+	struct pyr_header header = {pyr_text("n"), pyr_text("1")};
+	for (int i = 0; i < count; i++) {
+		snprintf(texts[i], sizeof texts[i], "%d", from + i);
+		records[i] = pyr_record_of(NULL, texts[i]);
+		records[i].partition = i % partitions;
+		records[i].headers = &header;
+		records[i].header_count = (size_t)i % 2;
+	}
+	OK(pyr_produce(log, topic, records, (size_t)count, &failure));
+	free(records);
+	free(texts);
+}
+
+enum { SEEN_MAX = 4096 };
+
+static int number_of(struct pyr_bytes bytes)
+{
+	char text[16] = "";
+	CHECK(bytes.bytes < sizeof text);
+	memcpy(text, bytes.data, bytes.bytes);
+	return atoi(text);
+}
+
+/* Reads until `count` records more were seen; each counts in seen[its number]. */
+static void read_some(struct pyr_subscription *subscription, int count, unsigned char *seen)
+{
+	int64_t last[2][8]; /* of each topic's partitions */
+	memset(last, 0xff, sizeof last);
+	while (count > 0) {
+		const struct pyr_consumed *records;
+		size_t got;
+		OK(pyr_subscription_next(subscription, PATIENCE_MS, &records, &got, &failure));
+		CHECK(got > 0 && (int)got <= count);
+		for (size_t i = 0; i < got; i++) {
+			const struct pyr_record *record = &records[i].record;
+			int number = number_of(record->value);
+			CHECK(record->partition == records[0].record.partition && number < SEEN_MAX);
+			int64_t *before = &last[strcmp(records[i].topic, "s-two") == 0][record->partition];
+			CHECK(record->offset > *before);
+			*before = record->offset;
+			CHECK(record->header_count == 0 || is(record->headers[0].key, "n"));
+			seen[number] += 1;
+		}
+		count -= (int)got;
+	}
+}
+
+static bool all_once(const unsigned char *seen, int from, int to)
+{
+	for (int i = from; i < to; i++)
+		if (seen[i] != 1)
+			return false;
+	return true;
+}
+
+static void nothing_comes(struct pyr_subscription *subscription)
+{
+	const struct pyr_consumed *records;
+	size_t count;
+	FAILS(pyr_subscription_next(subscription, 30, &records, &count, &failure), PYR_STATUS_TIMED_OUT);
+}
+
+static void test_subscription(struct pyralog *log)
+{
+	const char *const topics[] = {"s-one", "s-two"}, *const nowhere[] = {"s-none"};
+	struct pyr_subscription_options options = {sizeof options, topics, 2, NULL, PYR_EARLIEST};
+	struct pyr_subscription *subscription, *later;
+	unsigned char seen[SEEN_MAX] = {0}, seen_later[SEEN_MAX] = {0};
+	OK(pyr_topic_create(log, "s-one", 3, &failure));
+	OK(pyr_topic_create(log, "s-two", 1, &failure));
+	write_some(log, "s-one", 0, 3000, 3);
+	OK(pyr_subscribe(log, &options, &subscription, &failure));
+	CHECK(pyr_subscription_partitions(subscription) == 4);
+	read_some(subscription, 3000, seen);
+	CHECK(all_once(seen, 0, 3000));
+	nothing_comes(subscription);
+	options.start = PYR_LATEST;
+	OK(pyr_subscribe(log, &options, &later, &failure));
+	nothing_comes(later);
+	write_some(log, "s-two", 3000, 10, 1);
+	write_some(log, "s-one", 3010, 90, 3);
+	read_some(subscription, 100, seen);
+	read_some(later, 100, seen_later);
+	CHECK(all_once(seen, 3000, 3100) && all_once(seen_later, 3000, 3100) && seen_later[0] == 0);
+	FAILS(pyr_subscription_commit(subscription, &failure), PYR_STATUS_USAGE);
+	FAILS(pyr_subscription_seek(subscription, "s-one", 3, 0, &failure), PYR_STATUS_NOT_FOUND);
+	FAILS(pyr_subscription_seek(subscription, "s-two", 0, 11, &failure), PYR_STATUS_OUT_OF_RANGE);
+	OK(pyr_subscription_seek(subscription, "s-two", 0, 4, &failure));
+	read_some(subscription, 6, seen);
+	CHECK(seen[3003] == 1 && seen[3004] == 2 && seen[3009] == 2);
+	OK(pyr_subscription_seek(subscription, "s-one", 0, PYR_LATEST, &failure));
+	nothing_comes(subscription);
+	pyr_subscription_close(later);
+	pyr_subscription_close(subscription);
+	options.topics = nowhere;
+	options.topic_count = 1;
+	FAILS(pyr_subscribe(log, &options, &subscription, &failure), PYR_STATUS_NOT_FOUND);
+	options.start = 7;
+	FAILS(pyr_subscribe(log, &options, &subscription, &failure), PYR_STATUS_USAGE);
+	OK(pyr_topic_delete(log, "s-one", &failure));
+	OK(pyr_topic_delete(log, "s-two", &failure));
+}
+
+/* Calls next() of both until each has as many partitions; whatever comes meanwhile is counted. */
+static void share(struct pyr_subscription *one, struct pyr_subscription *two, size_t ones, size_t twos,
+                  unsigned char *seen)
+{
+	struct pyr_subscription *both[] = {one, two};
+	for (int round = 0; round < 500; round++) {
+		for (int i = 0; i < 2; i++) {
+			const struct pyr_consumed *records;
+			size_t count = 0;
+			if (both[i] && pyr_subscription_next(both[i], 20, &records, &count, &failure) == PYR_STATUS_OK)
+				for (size_t k = 0; k < count; k++)
+					seen[number_of(records[k].record.value)] += 1;
+		}
+		if (pyr_subscription_partitions(one) == ones && (!two || pyr_subscription_partitions(two) == twos))
+			return;
+	}
+	CHECK(!"the members share the partitions");
+}
+
+static void test_group(struct pyralog *log)
+{
+	const char *const topics[] = {"s-group"};
+	struct pyr_subscription_options options = {sizeof options, topics, 1, "workers", PYR_EARLIEST};
+	struct pyr_subscription *one, *two;
+	unsigned char seen[SEEN_MAX] = {0}, again[SEEN_MAX] = {0};
+	OK(pyr_topic_create(log, "s-group", 4, &failure));
+	write_some(log, "s-group", 0, 100, 4);
+	OK(pyr_subscribe(log, &options, &one, &failure));
+	read_some(one, 100, seen);
+	CHECK(all_once(seen, 0, 100) && pyr_subscription_partitions(one) == 4);
+	OK(pyr_subscription_commit(one, &failure));
+	/* What is not committed comes again, to whoever gets the partition. */
+	write_some(log, "s-group", 100, 40, 4);
+	read_some(one, 40, seen);
+	pyr_subscription_close(one);
+	OK(pyr_subscribe(log, &options, &one, &failure));
+	read_some(one, 40, again);
+	CHECK(all_once(again, 100, 140) && again[99] == 0);
+	OK(pyr_subscription_commit(one, &failure));
+	nothing_comes(one);
+	/* Two share, and one gets all when the other leaves. */
+	memset(seen, 0, sizeof seen);
+	OK(pyr_subscribe(log, &options, &two, &failure));
+	share(one, two, 2, 2, seen);
+	CHECK(seen[139] == 0);
+	write_some(log, "s-group", 200, 400, 4);
+	read_some(one, 200, seen);
+	read_some(two, 200, seen);
+	CHECK(all_once(seen, 200, 600));
+	OK(pyr_subscription_commit(one, &failure));
+	OK(pyr_subscription_commit(two, &failure));
+	pyr_subscription_close(two);
+	share(one, NULL, 4, 0, seen);
+	write_some(log, "s-group", 600, 40, 4);
+	read_some(one, 40, seen);
+	CHECK(all_once(seen, 200, 640));
+	OK(pyr_subscription_commit(one, &failure));
+	pyr_subscription_close(one);
+	OK(pyr_topic_delete(log, "s-group", &failure));
+}
+
 static void test_sql(struct pyralog *log)
 {
 	const char *parameters[] = {"a", NULL};
@@ -475,6 +645,7 @@ static void test_abi(struct pyralog *log)
 	pyr_close(NULL);
 	pyr_rows_free(NULL);
 	pyr_reader_close(NULL);
+	pyr_subscription_close(NULL);
 	pyr_producer_free(NULL);
 	pyr_topics_free(NULL);
 }
@@ -507,6 +678,8 @@ int main(int argc, char **argv)
 	             {"producer", test_producer},
 	             {"background producer", test_background_producer},
 	             {"reader", test_reader},
+	             {"subscription", test_subscription},
+	             {"group", test_group},
 	             {"sql", test_sql},
 	             {"sql errors", test_sql_errors},
 	             {"arrow types", test_arrow_types},

@@ -4,7 +4,9 @@ import pathlib
 import shutil
 import subprocess
 
+import psycopg
 import pytest
+from waiting import wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
 SECONDS = 60
@@ -47,6 +49,27 @@ def test_getting_started(build, place):
     arguments = place[1:] if place[0] == "open" else ["127.0.0.1", *place[1:]]
     told = run(build, "examples/getting_started", *arguments)
     assert told == "wrote user-123 at partition 0, offset 0\nread login\nuser-123: 2\nuser-456: 1\n"
+
+
+def test_two_work_together(build, new_node):
+    """Each record is worked on once, whoever of the two members has its partition."""
+    node = new_node()
+    arguments = [build / "examples/work_together", "127.0.0.1", node.ports["kafka"], node.ports["postgres"]]
+    run(build, "examples/work_together", *arguments[1:], "write", 300)
+    first = subprocess.Popen([*map(str, arguments), "work", "300"], stdout=subprocess.PIPE, text=True)
+    second = subprocess.Popen([*map(str, arguments), "work", "300"], stdout=subprocess.PIPE, text=True)
+    try:
+        wait_until(lambda: sum(lag for (lag,) in lags(node)) == 0 and len(lags(node)) == 4, SECONDS, "all orders are done")
+    finally:
+        for process in (first, second):
+            process.terminate()
+    told = sorted(int(line.split()[1]) for process in (first, second) for line in process.communicate(timeout=SECONDS)[0].splitlines())
+    assert told == list(range(300))
+
+
+def lags(node):
+    with psycopg.connect(f"host=127.0.0.1 port={node.ports['postgres']} user=u dbname=pyralog", autocommit=True) as connection:
+        return connection.execute("SELECT lag FROM pyralog.consumer_groups WHERE group_id = 'workers' AND lag IS NOT NULL").fetchall()
 
 
 def test_order_numbers_come_once(build, tmp_path):

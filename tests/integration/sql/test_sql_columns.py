@@ -5,6 +5,7 @@ import threading
 import uuid
 
 import psycopg
+import psycopg.types.json
 import pytest
 
 FLIGHTS = [
@@ -171,3 +172,101 @@ def test_columns_added_at_once_by_many(sql):
         thread.join()
     assert len(failed) == 4
     assert sql.rows(f'SELECT n0 + n1 + n2 + n3 FROM "{topic}"') == [(4,)]
+
+
+WRITTEN = """ADD COLUMN b boolean, ADD COLUMN i2 smallint, ADD COLUMN i4 int PATH 'n.i4', ADD COLUMN i8 bigint PATH 'n.deep.i8',
+    ADD COLUMN f4 real, ADD COLUMN f8 double precision, ADD COLUMN num numeric, ADD COLUMN dec numeric(20, 4), ADD COLUMN t text,
+    ADD COLUMN j json, ADD COLUMN d date, ADD COLUMN tm time, ADD COLUMN ts timestamp, ADD COLUMN tz timestamptz,
+    ADD COLUMN u uuid, ADD COLUMN place text PATH 'tags[0]', ADD COLUMN twin text PATH 't', ADD COLUMN "odd name" text PATH '"a.b"'"""
+NAMES = ["b", "i2", "i4", "i8", "f4", "f8", "num", "dec", "t", "j", "d", "tm", "ts", "tz", "u", '"odd name"']
+TEXTS = ["t", "-32768", "2147483647", "-9223372036854775808", "0.1", "1e+300", "12.50", "1234567890123456.5678",
+         'Grüße "\\\n', '{"a": [1, null]}', "2013-01-01", "05:17:00.25", "2013-01-01 05:17:00.000001", "2013-01-01 05:17:00+02",
+         "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "x"]
+VALUES = (True, -32768, 2147483647, -2**63, 0.1, 1e300, decimal.Decimal("12.5"), decimal.Decimal("1234567890123456.5678"),
+          'Grüße "\\\n', {"a": [1, None]}, datetime.date(2013, 1, 1), datetime.time(5, 17, 0, 250000),
+          datetime.datetime(2013, 1, 1, 5, 17, 0, 1), datetime.datetime(2013, 1, 1, 3, 17, tzinfo=datetime.timezone.utc),
+          uuid.UUID("a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"), "x")
+
+
+@pytest.fixture
+def written(sql):
+    topic = sql.topic([])
+    sql.produce(topic, [None], partition=0)
+    with sql.connect() as connection:
+        connection.execute(f'ALTER TOPIC "{topic}" {WRITTEN}')
+    return topic
+
+
+def read_back(sql, topic):
+    rows = sql.rows(f'SELECT {", ".join(NAMES)} FROM "{topic}" WHERE value IS NOT NULL ORDER BY "offset"')
+    assert sql.rows(f'SELECT count(*) FROM "{topic}$errors"') == [(0,)]
+    return rows
+
+
+def test_an_insert_into_columns_is_a_value(sql, written):
+    """By literals, by parameters in text and in binary, and from a query; what comes back is what was written."""
+    literals = ", ".join("'" + text.replace("'", "''") + "'" for text in TEXTS)
+    columns = ", ".join(NAMES)
+    with sql.connect() as connection:
+        cursor = connection.execute(f'INSERT INTO "{written}" (partition, key, {columns}) VALUES (0, \'k\', {literals}) RETURNING key, value')
+        key, value = cursor.fetchone()
+        assert key == "k" and '"n": {"i4": 2147483647, "deep": {"i8": -9223372036854775808}}' in value
+        assert '"num": 12.5,' in value and '"b": true' in value and '"a.b": "x"' in value and '"j": {"a": [1, null]}' in value
+        marks = ", ".join(["%s"] * len(NAMES))
+        connection.execute(f'INSERT INTO "{written}" (partition, {columns}) VALUES (0, {marks})', TEXTS)
+        parameters = [psycopg.types.json.Json(value) if isinstance(value, dict) else value for value in VALUES]
+        connection.cursor(binary=True).execute(f'INSERT INTO "{written}" (partition, {columns}) VALUES (0, {marks})', parameters)
+        connection.execute(f'INSERT INTO "{written}" (partition, {columns}) SELECT 0, {columns} FROM "{written}" WHERE b LIMIT 1')
+    rows = read_back(sql, written)
+    assert len(rows) == 4
+    for row in rows:
+        assert row[:4] == VALUES[:4] and row[4] == pytest.approx(0.1) and row[5:] == VALUES[5:], row
+
+
+def test_nulls_are_left_out(sql, written):
+    with sql.connect() as connection:
+        connection.execute(f'INSERT INTO "{written}" (partition, i4, i8, t) VALUES (0, NULL, NULL, NULL), (0, NULL, 1, DEFAULT), (0, 2, NULL, \'\')')
+    values = sql.rows(f'SELECT value FROM "{written}" WHERE value IS NOT NULL ORDER BY "offset"')
+    assert values == [("{}",), ('{"n": {"deep": {"i8": 1}}}',), ('{"n": {"i4": 2}, "t": ""}',)]
+
+
+def test_copy_into_columns(sql, written):
+    with sql.connect() as connection:
+        with connection.cursor().copy(f'COPY "{written}" (partition, {", ".join(NAMES)}) FROM STDIN') as copy:
+            copy.write_row([0, *TEXTS])
+            copy.write_row([0, *[None] * len(TEXTS)])
+        rows = read_back(sql, written)
+        assert rows[0][:4] == VALUES[:4] and rows[0][6:] == VALUES[6:] and rows[1] == (None,) * len(NAMES)
+        with pytest.raises(psycopg.errors.FeatureNotSupported, match="text or CSV"):
+            with connection.cursor().copy(f'COPY "{written}" (i4) FROM STDIN (FORMAT binary)') as copy:
+                copy.write(b"")
+
+
+@pytest.mark.parametrize("column,text,state", [
+    ("i4", "many", "22P02"), ("i2", "32768", "22003"), ("b", "perhaps", "22P02"), ("d", "yesterday-ish", "22007"), ("u", "1", "22P02"),
+    ("j", "{", "22P02"), ("dec", "1e35", "22003"), ("f8", "many", "22P02")])
+def test_what_does_not_fit_is_refused(sql, written, column, text, state):
+    """By INSERT and by COPY; nothing of the statement is written."""
+    with sql.connect() as connection:
+        for statement in (f'INSERT INTO "{written}" (t, {column}) VALUES (\'good\', NULL), (\'bad\', \'{text}\')',):
+            with pytest.raises(psycopg.Error) as refused:
+                connection.execute(statement)
+            assert refused.value.sqlstate in (state, "22P02", "22003", "22007"), refused.value
+        with pytest.raises(psycopg.Error) as refused:
+            with connection.cursor().copy(f'COPY "{written}" (t, {column}) FROM STDIN') as copy:
+                copy.write_row(["good", None])
+                copy.write_row(["bad", text])
+        assert refused.value.sqlstate == state, refused.value
+    assert read_back(sql, written) == []
+
+
+@pytest.mark.parametrize("columns,state,words", [
+    ("i4, value", "42601", "leave them out"), ("value_bytes, t", "42601", "value_bytes is made"), ("place", "0A000", "tags"),
+    ("t, twin", "42701", "another column"), ("t, t", "42701", "more than once"), ("no_such", "42703", "does not exist")])
+def test_columns_that_cannot_be_written_together(sql, written, columns, state, words):
+    marks = ", ".join("NULL" for _ in columns.split(","))
+    with sql.connect() as connection:
+        for statement in (f'INSERT INTO "{written}" ({columns}) VALUES ({marks})', f'COPY "{written}" ({columns}) FROM STDIN'):
+            with pytest.raises(psycopg.Error, match=words) as refused:
+                connection.execute(statement)
+            assert refused.value.sqlstate == state

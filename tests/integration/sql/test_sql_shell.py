@@ -1,5 +1,7 @@
 """pyralog sql: a shell on a terminal (a pseudo-terminal here), and for scripts: formats, exit codes, commands."""
 import csv
+import datetime
+import decimal
 import io
 import json
 import os
@@ -9,6 +11,7 @@ import signal
 import subprocess
 import threading
 
+import pyarrow.ipc
 import pytest
 from waiting import wait_until
 
@@ -127,6 +130,60 @@ def test_files_and_output(shell, tmp_path):
     (tmp_path / "outer.sql").write_text(f"\\i {tmp_path}/inner.sql\nSELECT 'outer'\n;\n\\o {tmp_path}/out\nSELECT 7;\n\\o\n\\echo done")
     assert shell.run("-f", str(tmp_path / "outer.sql")).stdout == "inner\nouter\ndone\n"
     assert (tmp_path / "out").read_text() == "7\n"
+
+
+def arrow(path):
+    with pyarrow.ipc.open_file(path) as file:
+        return file.read_all()
+
+
+def test_an_arrow_file_has_arrows_types(shell, tmp_path):
+    """One row of values, one of nulls, and those at the types' ends."""
+    path = tmp_path / "types.arrow"
+    shell.run("--format", "arrow", "-o", str(path), "-c", """SELECT true AS a, 2::int2 AS b, 3 AS c, 4::int8 AS d, 1.5::float4 AS e,
+        2.5::float8 AS f, 12.25 AS g, '\\x00ff'::bytea AS h, date '2024-02-29' AS i, timestamp '1969-12-31 23:59:59.5' AS j,
+        timestamptz '2024-02-29 01:02:03.000001+00' AS k, 'Grüße "' AS l, interval '1 day' AS m
+        UNION ALL SELECT NULL, NULL::int2, NULL, NULL, NULL::float4, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+        UNION ALL SELECT false, '-32768'::int2, '-2147483648'::int4, 9223372036854775807, '-Infinity'::float4, 'NaN'::float8, -0.5, ''::bytea, date '0001-01-01',
+        timestamp '9999-12-31 00:00:00', timestamptz '1970-01-01 00:00:00+00', '', interval '0' ORDER BY c NULLS FIRST""")
+    table = arrow(path)
+    assert [str(field.type) for field in table.schema] == [
+        "bool", "int16", "int32", "int64", "float", "double", "decimal128(38, 16)", "binary", "date32[day]", "timestamp[us]",
+        "timestamp[us, tz=UTC]", "string", "string"]
+    none, low, first = table.to_pylist()
+    assert set(none.values()) == {None}
+    assert list(first.values()) == [
+        True, 2, 3, 4, 1.5, 2.5, decimal.Decimal("12.25"), b"\0\xff", datetime.date(2024, 2, 29),
+        datetime.datetime(1969, 12, 31, 23, 59, 59, 500000),
+        datetime.datetime(2024, 2, 29, 1, 2, 3, 1, tzinfo=datetime.timezone.utc), 'Grüße "', "1 day"]
+    assert (low["a"], low["b"], low["c"], low["d"], low["g"]) == (False, -32768, -2**31, 2**63 - 1, decimal.Decimal("-0.5"))
+    assert low["h"] == b"" and low["l"] == "" and low["i"] == datetime.date(1, 1, 1) and low["j"].year == 9999
+
+
+def test_an_arrow_file_is_written_as_rows_come(shell, tmp_path):
+    path = tmp_path / "many.arrow"
+    shell.run("--format", "arrow", "-o", str(path), "-c", "SELECT i, 'row ' || i AS t FROM generate_series(1, 2500) AS g(i) ORDER BY i")
+    with pyarrow.ipc.open_file(path) as file:
+        assert file.num_record_batches >= 3
+    assert arrow(path).column("t").to_pylist() == [f"row {i}" for i in range(1, 2501)]
+    shell.run("--format", "arrow", "-o", str(path), "-c", "SELECT 1 AS one WHERE false")
+    assert arrow(path).num_rows == 0 and arrow(path).schema.names == ["one"]
+
+
+def test_what_no_arrow_file_can_hold_is_said(shell, tmp_path):
+    path = tmp_path / "no.arrow"
+    done = shell.run("--format", "arrow", "-o", str(path), "-c", "SELECT 1e25::numeric AS large", code=1)
+    assert "column large" in done.stderr and "cast it to text" in done.stderr
+    done = shell.run("--format", "arrow", "-o", str(path), "-c", "SELECT 1", "-c", "SELECT 2", code=1)
+    assert "holds one result" in done.stderr and arrow(path).num_rows == 1
+    done = shell.run("-o", str(tmp_path / "no" / "such"), "-c", "SELECT 1", code=2)
+    assert "can't write" in done.stderr
+
+
+def test_an_arrow_file_from_within(shell, tmp_path):
+    text = f"\\o {tmp_path}/a.arrow\n\\format arrow\nSELECT 1 AS a;\n\\o {tmp_path}/b.arrow\nSELECT 2 AS b;\n"
+    shell.run(text=text)
+    assert arrow(tmp_path / "a.arrow").to_pylist() == [{"a": 1}] and arrow(tmp_path / "b.arrow").to_pylist() == [{"b": 2}]
 
 
 def test_copy_both_ways(sql, shell):
@@ -251,3 +308,40 @@ def test_a_server_that_goes_away(new_node, new_sql, binary, tmp_path):
     terminal.type("SELECT 1;\n")
     wait_until(terminal._is_over, SECONDS, "the shell ends")
     assert terminal.ended == 2
+
+
+def test_a_directory_without_a_server(new_node, new_sql, binary, tmp_path):
+    """The same statements on the same records, by a server and by the shell alone; only one of them at a time."""
+    node = new_node()
+    sql = new_sql(node)
+    topic = sql.topic([{"n": n} for n in range(100)])
+    alone = Shell(binary, sql, tmp_path)
+    alone.command = [str(binary), "sql", "--data", str(node.folder / "data")]
+    done = alone.run("-c", "SELECT 1", code=2)
+    assert done.stderr.startswith("pyralog sql: ") and "another process" in done.stderr and done.stdout == ""
+    statements = ["-c", f'SELECT sum((value->>\'n\')::int) FROM "{topic}"', "-c", "\\d", "-c", f'SELECT * FROM "{topic}" ORDER BY "offset", partition']
+    told = Shell(binary, sql, tmp_path).run(*statements).stdout
+    node.stop()
+    assert alone.run(*statements).stdout == told and told.startswith("4950\n")
+    alone.run("-c", f"INSERT INTO \"{topic}\" (value) VALUES ('{{\"n\": 50}}')")
+    assert alone.run(text=f"SELECT sum((value->>'n')::int) FROM \"{topic}\";\n").stdout == "5000\n"
+    alone.environment["PYRALOG_DATA"] = "/nowhere"
+    alone.command = [str(binary), "sql", "--pg-port", "1"]
+    assert "connect" in alone.run("-c", "SELECT 1", code=2).stderr
+
+
+def test_ctrl_c_on_a_directory(binary, new_node, new_sql, tmp_path):
+    node = new_node()
+    sql = new_sql(node)
+    topic = sql.topic([{"n": 1}])
+    node.stop()
+    alone = Shell(binary, sql, tmp_path)
+    alone.command = [str(binary), "sql", "--data", str(node.folder / "data")]
+    terminal = Terminal(alone)
+    terminal.wait("pyralog=> ")
+    terminal.type(f"SELECT value FROM TAIL(\"{topic}\", from => 'earliest');\n")
+    terminal.wait('"n": 1')
+    terminal.type("\x03")
+    terminal.wait("canceling statement")
+    terminal.wait("pyralog=> ")
+    assert terminal.end() == 0

@@ -15,10 +15,14 @@ cli_command cli_consume;
 cli_command cli_group;
 cli_command cli_id;
 cli_command cli_inspect;
+cli_command cli_lock;
 cli_command cli_man;
+cli_command cli_pharaoh;
 cli_command cli_produce;
 cli_command cli_restore;
+cli_command cli_seq;
 cli_command cli_server;
+cli_command cli_session;
 cli_command cli_sql;
 cli_command cli_topic;
 
@@ -29,9 +33,13 @@ const struct cli_option *cli_consume_options(void);
 const struct cli_option *cli_group_options(void);
 const struct cli_option *cli_id_options(void);
 const struct cli_option *cli_inspect_options(void);
+const struct cli_option *cli_lock_options(void);
+const struct cli_option *cli_pharaoh_options(void);
 const struct cli_option *cli_produce_options(void);
 const struct cli_option *cli_restore_options(void);
+const struct cli_option *cli_seq_options(void);
 const struct cli_option *cli_server_options(void);
+const struct cli_option *cli_session_options(void);
 const struct cli_option *cli_sql_options(void);
 const struct cli_option *cli_topic_options(void);
 

@@ -8,6 +8,7 @@
 #include "base/table.h"
 #include "coord/scarab_issuer.h"
 #include "node/ids.h"
+#include "node/source.h"
 #include "os/notify.h"
 
 #include <stdio.h>
@@ -67,8 +68,10 @@ pyr_result server_open_pharaoh(struct server *server, struct pyr_error *error)
 {
 	if (!server_has_pharaoh(server->options))
 		return pyr_ok();
-	return open_services(server, node_host_root(server->host), node_host_ids(server->host), server_loop(server),
-	                     server->nets[0], error);
+	PYR_TRY(open_services(server, node_host_root(server->host), node_host_ids(server->host), server_loop(server),
+	                      server->nets[0], error));
+	node_source_set_pharaoh(node_host_source(server->host), node_pharaoh_core(server->node_pharaoh));
+	return pyr_ok();
 }
 
 /* ---- by themselves ---- */

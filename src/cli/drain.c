@@ -1,13 +1,14 @@
 /* Stopping a server, from the top down, so that nothing is accepted that can't be finished.
  *
  *   drain: /ready refuses, ports listen no more, requests under way are answered  --all done, or the deadline-->
- *   metrics  -->  Pharaoh port  -->  PostgreSQL port  -->  Kafka port  -->  HTTP port  -->  node: what is pending is committed, then synced
+ *   metrics  -->  PostgreSQL port  -->  Pharaoh port  -->  Kafka port  -->  HTTP port  -->  node: what is pending is committed, then synced
  *
  * Failure modes: who is not done by the deadline (--drain-s) is cut off; a second signal ends the process at once, which is a
  * crash that recovery stands. */
 #include "cli/server_priv.h"
 
 #include "base/table.h"
+#include "node/source.h"
 #include "os/notify.h"
 
 enum { LOOK_US = 10000 };
@@ -21,30 +22,32 @@ static void kafka_stopped(void *context)
 	node_host_stop(server->host);
 }
 
-static void pg_stopped(void *context)
-{
-	struct server *server = context;
-	server->pg = NULL;
-	kafka_server_close(server->kafka, kafka_stopped, server);
-}
-
 static void pharaoh_stopped(void *context)
 {
 	struct server *server = context;
 	node_pharaoh_free(server->node_pharaoh);
 	server->node_pharaoh = NULL;
-	pg_server_close(server->pg, pg_stopped, server);
+	kafka_server_close(server->kafka, kafka_stopped, server);
+}
+
+/* No statement looks at it any more. */
+static void pg_stopped(void *context)
+{
+	struct server *server = context;
+	server->pg = NULL;
+	if (!server->pharaoh) {
+		pharaoh_stopped(server);
+		return;
+	}
+	node_source_set_pharaoh(node_host_source(server->host), NULL);
+	rpc_close(server->rpc);
+	pharaoh_server_close(server->pharaoh, pharaoh_stopped, server);
 }
 
 static void metrics_stopped(void *context)
 {
 	struct server *server = context;
-	if (server->pharaoh)
-		rpc_close(server->rpc);
-	if (server->pharaoh)
-		pharaoh_server_close(server->pharaoh, pharaoh_stopped, server);
-	else
-		pharaoh_stopped(server);
+	pg_server_close(server->pg, pg_stopped, server);
 }
 
 static void look(struct os_timer *timer)

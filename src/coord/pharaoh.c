@@ -316,9 +316,9 @@ void pharaoh_give_up(struct pharaoh *pharaoh, struct lock_waiter *waiter)
 	locks_give_up(pharaoh->locks, waiter);
 }
 
-uint64_t pharaoh_time_ms(const struct pharaoh *pharaoh)
+uint64_t pharaoh_time_ms(const struct pharaoh *pharaoh, uint64_t now_ms)
 {
-	return sessions_time_ms(pharaoh->sessions);
+	return sessions_time_at(pharaoh->sessions, now_ms);
 }
 
 void pharaoh_sessions_each(const struct pharaoh *pharaoh, void (*visit)(void *context, struct session *session),

@@ -128,11 +128,13 @@ struct pharaoh_metrics {
 };
 
 struct pharaoh_metrics pharaoh_metrics_get(const struct pharaoh *pharaoh, uint64_t now_ms);
+/* Who has the slot, as far as this node knows; epoch 0: nobody. */
+struct authority_owner pharaoh_owner(const struct pharaoh *pharaoh, uint64_t now_ms, uint16_t slot);
 void pharaoh_sessions_each(const struct pharaoh *pharaoh, void (*visit)(void *context, struct session *session),
                            void *context);
 void pharaoh_locks_each(const struct pharaoh *pharaoh, void (*visit)(void *context, const struct lock *lock),
                         void *context);
-uint64_t pharaoh_time_ms(const struct pharaoh *pharaoh); /* that sessions end by */
+uint64_t pharaoh_time_ms(const struct pharaoh *pharaoh, uint64_t now_ms); /* that sessions end by */
 
 static inline uint16_t pharaoh_session_slot(uint64_t session)
 {

@@ -20,11 +20,11 @@ static size_t write_run(uint8_t *at, uint16_t first, uint16_t count, const struc
 	return RUN_BYTES + host_bytes;
 }
 
-static struct authority_owner owner_of(const struct pharaoh *pharaoh, uint16_t slot)
+struct authority_owner pharaoh_owner(const struct pharaoh *pharaoh, uint64_t now_ms, uint16_t slot)
 {
 	if (!pharaoh->options.owner)
 		return (struct authority_owner){.epoch = pharaoh->slots.epochs[slot], .host = ""};
-	return pharaoh->options.owner(pharaoh->options.context, pharaoh->now_ms, slot);
+	return pharaoh->options.owner(pharaoh->options.context, now_ms, slot);
 }
 
 static bool is_same(const struct authority_owner *a, const struct authority_owner *b)
@@ -35,10 +35,11 @@ static bool is_same(const struct authority_owner *a, const struct authority_owne
 enum pharaoh_verdict pharaoh_map(struct pharaoh_call *call)
 {
 	struct pharaoh *pharaoh = call->pharaoh;
-	struct authority_owner owner = owner_of(pharaoh, 0);
+	struct authority_owner owner = pharaoh_owner(pharaoh, pharaoh->now_ms, 0);
 	size_t bytes = 0;
 	for (uint16_t slot = 1, first = 0; slot <= SLOTS; slot++) {
-		struct authority_owner next = slot < SLOTS ? owner_of(pharaoh, slot) : (struct authority_owner){0};
+		struct authority_owner next =
+			slot < SLOTS ? pharaoh_owner(pharaoh, pharaoh->now_ms, slot) : (struct authority_owner){0};
 		if (slot < SLOTS && is_same(&owner, &next))
 			continue;
 		if (bytes + RUN_BYTES + AUTHORITY_HOST_MAX > PHARAOH_MAP_BYTES)

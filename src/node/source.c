@@ -6,6 +6,8 @@
  */
 #include "node/source.h"
 
+#include "node/coord_list.h"
+
 #include "base/table.h"
 #include "column/log_scan.h"
 #include "node/append.h"
@@ -24,6 +26,7 @@ struct node_source {
 	struct query_source base;
 	const struct node *node;
 	struct node_ids *ids;
+	struct pharaoh *pharaoh; /* shard 0's */
 	atomic_uint turn; /* of records without a key */
 	atomic_bool spinning; /* a query's thread waits without sleeping */
 };
@@ -375,6 +378,14 @@ static pyr_result metric_list(struct query_source *base, const struct catalog_pr
 	return node_metrics_list(((struct node_source *)base)->node, principal, ret_metrics, ret_count, error);
 }
 
+static pyr_result coord_list(struct query_source *base, const struct catalog_principal *principal,
+                             enum query_coord_kind kind, void **ret_rows, size_t *ret_count, struct pyr_error *error)
+{
+	const struct node_source *source = (const struct node_source *)base;
+	(void)principal; /* as the metrics */
+	return node_coord_list(source->node, &source->pharaoh, kind, ret_rows, ret_count, error);
+}
+
 static pyr_result id_take(struct query_source *base, const struct catalog_principal *principal, uint64_t *ret_ids,
                           size_t count, struct pyr_error *error)
 {
@@ -394,6 +405,7 @@ static const struct query_source_ops source_ops = {
 	.append = append,
 	.group_list = group_list,
 	.metric_list = metric_list,
+	.coord_list = coord_list,
 	.id_take = id_take,
 };
 
@@ -402,8 +414,13 @@ struct query_source *node_source_new(const struct node *node, struct node_ids *i
 	struct node_source *source = calloc(1, sizeof *source);
 	if (!source)
 		return NULL;
-	*source = (struct node_source){{&source_ops}, node, ids, 0, false};
+	*source = (struct node_source){.base = {&source_ops}, .node = node, .ids = ids};
 	return &source->base;
+}
+
+void node_source_set_pharaoh(struct query_source *source, struct pharaoh *pharaoh)
+{
+	((struct node_source *)source)->pharaoh = pharaoh;
 }
 
 void node_source_free(struct query_source *source)

@@ -39,6 +39,14 @@ struct os_real_alarm *os_real_alarm_new(struct os_loop *loop, void (*fire)(void 
 void os_real_alarm_set(struct os_real_alarm *alarm, uint64_t due_us); /* a time of os_now_us(); replaces the last */
 void os_real_alarm_free(struct os_real_alarm *alarm);
 
+/* Runs another program with our streams and environment, and `variable` ("NAME=value"; NULL: none) besides. `exited` is told its
+ * exit status, or 128 and the signal that ended it; the child is gone then. PYR_NOT_FOUND with a sentence. */
+struct os_real_child;
+pyr_result os_real_spawn(struct os_loop *loop, char **arguments, char *variable,
+                         void (*exited)(void *context, int status), void *context, struct os_real_child **ret_child,
+                         struct pyr_error *error);
+void os_real_child_signal(struct os_real_child *child, int signal_number);
+
 /* Calls `interrupted` on the loop's thread at SIGINT or SIGTERM; the second one ends the process at once. */
 pyr_result os_real_on_interrupt(struct os_loop *loop, void (*interrupted)(void *context), void *context);
 /* Calls `asked` on the loop's thread at each SIGHUP. */

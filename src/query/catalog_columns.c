@@ -342,8 +342,11 @@ const struct catalog_relation query_catalog_relations[] = {
 	{"pyralog", "consumer_groups", 13101, 'v',
          "group_id:t topic:t partition:L committed_offset:L end_offset:L lag:L lag_ms:L member_id:t client_id:t "
          "state:t protocol:t"},
+	{"pyralog", "locks", 13104, 'v', "name:t slot:L session_id:L token:L waiting:L value_bytes:L"},
 	{"pyralog", "metrics", 13103, 'v', "name:t shard:L value:L description:t"},
 	{"pyralog", "queries", 13102, 'v', "pid:i user_name:t rows_read:L rows_total:L percent:d state:t place:i"},
+	{"pyralog", "sessions", 13105, 'v', "session_id:L slot:L ttl_ms:L left_ms:L locks:L"},
+	{"pyralog", "slots", 13106, 'v', "slot:L owner:t epoch:L"},
 };
 
 const size_t query_catalog_relation_count = sizeof query_catalog_relations / sizeof *query_catalog_relations;

@@ -187,8 +187,11 @@ static const struct {
 
 	/* ---- our own ---- */
 	{"consumer_groups", "SELECT * FROM pyralog_groups(h)"},
+	{"locks", "SELECT * FROM pyralog_locks(h)"},
 	{"metrics", "SELECT * FROM pyralog_metrics(h)"},
 	{"queries", "SELECT * FROM pyralog_queries()"},
+	{"sessions", "SELECT * FROM pyralog_sessions(h)"},
+	{"slots", "SELECT * FROM pyralog_slots(h)"},
 
 	/* ---- information_schema ---- */
 	{"applicable_roles", NULL},

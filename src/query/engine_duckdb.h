@@ -41,9 +41,10 @@ struct query_run *query_engine_find_run(struct query_engine *engine, uint64_t ha
 /* engine_settings.c: pyralog_setting, pyralog_set_setting, pyralog_user, pyralog_settings. */
 bool query_engine_register_settings(struct query_engine *engine, duckdb_connection connection);
 
-/* engine_groups.c, engine_metrics.c: see engine_listing.h. */
+/* engine_groups.c, engine_metrics.c, engine_coord.c: see engine_listing.h. */
 struct query_listing;
-extern const struct query_listing query_listing_groups, query_listing_metrics;
+extern const struct query_listing query_listing_groups, query_listing_metrics, query_listing_slots,
+	query_listing_sessions, query_listing_locks;
 
 /* engine_avg.c: pyralog_avg. */
 bool query_engine_register_avg(duckdb_connection connection);

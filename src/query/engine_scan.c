@@ -397,6 +397,9 @@ bool query_engine_register_functions(struct query_engine *engine, duckdb_connect
 	       query_engine_register_errors(engine, connection) && query_engine_register_progress(engine, connection) &&
 	       query_engine_register_listing(engine, connection, &query_listing_groups) &&
 	       query_engine_register_listing(engine, connection, &query_listing_metrics) &&
+	       query_engine_register_listing(engine, connection, &query_listing_slots) &&
+	       query_engine_register_listing(engine, connection, &query_listing_sessions) &&
+	       query_engine_register_listing(engine, connection, &query_listing_locks) &&
 	       query_engine_register_settings(engine, connection) && query_engine_register_avg(connection) &&
 	       query_engine_register_to_char(connection) && query_engine_register_scarab(engine, connection);
 }

@@ -62,6 +62,24 @@ struct query_metric {
 	const char *text; /* what it means */
 };
 
+/* What coordinates (coord/pharaoh.h): slots, sessions and locks of this node, as pyralog.slots, .sessions and .locks have them.
+ * Texts are cut at their ends. */
+struct query_slot {
+	int64_t slot, epoch;
+	char owner[80];
+};
+
+struct query_coord_session {
+	int64_t session, slot, ttl_ms, left_ms, locks;
+};
+
+struct query_lock {
+	int64_t slot, session, token, waiting, value_bytes;
+	char name[256];
+};
+
+enum query_coord_kind { QUERY_SLOTS, QUERY_SESSIONS, QUERY_LOCKS };
+
 struct query_source_ops {
 	/* A copy of what there is, for the caller to free(). */
 	pyr_result (*topic_list)(struct query_source *source, const struct catalog_principal *principal,
@@ -98,6 +116,10 @@ struct query_source_ops {
 	/* What the node counts, for the caller to free(). NULL: nothing. */
 	pyr_result (*metric_list)(struct query_source *source, const struct catalog_principal *principal,
 	                          struct query_metric **ret_metrics, size_t *ret_count, struct pyr_error *error);
+	/* An array of the kind's rows, for the caller to free(). NULL: there never are any. */
+	pyr_result (*coord_list)(struct query_source *source, const struct catalog_principal *principal,
+	                         enum query_coord_kind kind, void **ret_rows, size_t *ret_count,
+	                         struct pyr_error *error);
 	/* Scarab IDs, up to QUERY_IDS_MAX, that nobody else gets. NULL: there are none. */
 	pyr_result (*id_take)(struct query_source *source, const struct catalog_principal *principal, uint64_t *ret_ids,
 	                      size_t count, struct pyr_error *error);

@@ -305,6 +305,7 @@ static inline void fake_source_init(struct fake_source *source)
 	                                            fake_append,
 	                                            NULL,
 	                                            NULL,
+	                                            NULL,
 	                                            NULL};
 	memset(source, 0, sizeof *source);
 	source->base.ops = &ops;

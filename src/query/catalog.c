@@ -30,6 +30,7 @@ static const struct letter {
 	{'x', "UINTEGER[]", "[]", 30},   {'O', "UINTEGER[]", "NULL", 1028},
 	{'S', "SMALLINT[]", "NULL", 22}, {'T', "VARCHAR[]", "NULL", 1009},
 	{'F', "FLOAT[]", "NULL", 1021},  {'L', "BIGINT", "NULL", 20},
+	{'I', "INTEGER", "NULL", 23},    {'D', "DOUBLE", "NULL", 701},
 };
 
 static const struct letter *letter_of(char c)

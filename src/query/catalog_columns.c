@@ -343,7 +343,7 @@ const struct catalog_relation query_catalog_relations[] = {
          "group_id:t topic:t partition:L committed_offset:L end_offset:L lag:L lag_ms:L member_id:t client_id:t "
          "state:t protocol:t"},
 	{"pyralog", "metrics", 13103, 'v', "name:t shard:L value:L description:t"},
-	{"pyralog", "queries", 13102, 'v', "pid:i user_name:t rows_read:L rows_total:L percent:d state:t place:i"},
+	{"pyralog", "queries", 13102, 'v', "pid:i user_name:t rows_read:L rows_total:L percent:D state:t place:I"},
 };
 
 const size_t query_catalog_relation_count = sizeof query_catalog_relations / sizeof *query_catalog_relations;

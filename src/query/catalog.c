@@ -1,8 +1,8 @@
 /* Makes the engine's macros of the tables of catalog.h.
  *
  * A column's type is a letter: o oid, r regproc, n name, t text, c "char", b bool, s int2, i int4, l int8, f float4,
- * d float8, z timestamptz, v interval, y bytea, x oidvector; capitals are arrays: O, S, T, F; but L is an int8 that may be
- * null.
+ * d float8, z timestamptz, v interval, y bytea, x oidvector; capitals are arrays: O, S, T, F; but L, I and D are an
+ * int8, an int4 and a float8 that may be null.
  */
 #include "query/catalog.h"
 

@@ -73,7 +73,7 @@ static pyr_result count(struct pass *pass)
 static void write_record(struct pass *pass, const struct codec_record *record, struct base_bytes rest)
 {
 	int64_t time_delta = (int64_t)((uint64_t)record->timestamp_ms - (uint64_t)pass->base_timestamp_ms);
-	int64_t offset_delta = record->offset - pass->batch->base_offset;
+	int64_t offset_delta = (int64_t)((uint64_t)record->offset - (uint64_t)pass->batch->base_offset);
 	size_t bytes = 1 + base_varint_bytes(time_delta) + base_varint_bytes(offset_delta) + rest.bytes;
 	base_write_varint(&pass->writer, (int64_t)bytes);
 	base_write_u8(&pass->writer, 0);

@@ -78,11 +78,13 @@ void codec_record_skip_to(struct codec_record_reader *reader, int64_t offset)
 {
 	const struct codec_batch *batch = &reader->batch;
 	struct base_reader *records = &reader->reader;
-	if (offset <= batch->base_offset ||
-	    codec_batch_last_offset(batch) - batch->base_offset != batch->record_count - 1)
+	if (offset <= batch->base_offset || batch->record_count <= 0 ||
+	    batch->last_offset_delta != batch->record_count - 1)
 		return;
-	int64_t wanted = offset - batch->base_offset;
-	while (reader->next < wanted && reader->next < batch->record_count && !records->failed) {
+	uint64_t ahead =
+		(uint64_t)offset - (uint64_t)batch->base_offset; /* unsigned: a hostile offset may be far away */
+	int32_t wanted = ahead < (uint64_t)batch->record_count ? (int32_t)ahead : batch->record_count;
+	while (reader->next < wanted && !records->failed) {
 		int32_t length = base_read_varint32(records);
 		records->failed |= length < 0;
 		base_read_skip(records, length < 0 ? 0 : (size_t)length);

@@ -1,8 +1,8 @@
 /* Makes the engine's macros of the tables of catalog.h.
  *
  * A column's type is a letter: o oid, r regproc, n name, t text, c "char", b bool, s int2, i int4, l int8, f float4,
- * d float8, z timestamptz, v interval, y bytea, x oidvector; capitals are arrays: O, S, T, F; but L is an int8 that may be
- * null.
+ * d float8, z timestamptz, v interval, y bytea, x oidvector; capitals are arrays: O, S, T, F; but L, I and D are an
+ * int8, an int4 and a float8 that may be null.
  */
 #include "query/catalog.h"
 
@@ -30,6 +30,7 @@ static const struct letter {
 	{'x', "UINTEGER[]", "[]", 30},   {'O', "UINTEGER[]", "NULL", 1028},
 	{'S', "SMALLINT[]", "NULL", 22}, {'T', "VARCHAR[]", "NULL", 1009},
 	{'F', "FLOAT[]", "NULL", 1021},  {'L', "BIGINT", "NULL", 20},
+	{'I', "INTEGER", "NULL", 23},    {'D', "DOUBLE", "NULL", 701},
 };
 
 static const struct letter *letter_of(char c)

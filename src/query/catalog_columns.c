@@ -344,7 +344,7 @@ const struct catalog_relation query_catalog_relations[] = {
          "state:t protocol:t"},
 	{"pyralog", "locks", 13104, 'v', "name:t slot:L session_id:L token:L waiting:L value_bytes:L"},
 	{"pyralog", "metrics", 13103, 'v', "name:t shard:L value:L description:t"},
-	{"pyralog", "queries", 13102, 'v', "pid:i user_name:t rows_read:L rows_total:L percent:d state:t place:i"},
+	{"pyralog", "queries", 13102, 'v', "pid:i user_name:t rows_read:L rows_total:L percent:D state:t place:I"},
 	{"pyralog", "sessions", 13105, 'v', "session_id:L slot:L ttl_ms:L left_ms:L locks:L"},
 	{"pyralog", "slots", 13106, 'v', "slot:L owner:t epoch:L"},
 };

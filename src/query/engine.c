@@ -192,6 +192,14 @@ unsigned query_engine_tails_max(const struct query_engine *engine)
 	return engine->options.tails_max;
 }
 
+unsigned query_engine_tails(struct query_engine *engine)
+{
+	os_mutex_lock(&engine->lock);
+	unsigned tails = engine->tails;
+	os_mutex_unlock(&engine->lock);
+	return tails;
+}
+
 bool query_engine_tail_begin(struct query_engine *engine)
 {
 	os_mutex_lock(&engine->lock);

@@ -27,6 +27,7 @@ struct query_engine_options query_engine_options_default(void); /* 1 GiB, nothin
 /* PYR_UNSUPPORTED_VERSION: the library found is not the one this program was built for. Does not open it yet. */
 pyr_result query_engine_new(const struct query_engine_options *options, struct query_engine **ret_engine,
                             struct pyr_error *error);
+unsigned query_engine_tails(struct query_engine *engine); /* queries over TAIL that run now; any thread */
 void query_engine_free(struct query_engine *engine); /* all sessions must be gone; NULL is fine */
 
 #endif

@@ -33,11 +33,13 @@ struct query_run {
 	uint32_t pid; /* the client's name for the session, for cancelling */
 	struct query_ticket ticket;
 	atomic_bool reads; /* scans are open */
+	atomic_bool follows; /* a query over TAIL, in a round or between two */
 	atomic_uint_least64_t rows_read, rows_total; /* of those scans */
 	atomic_uint_least64_t misfits; /* values that did not fit their declared columns */
 	bool in_block; /* a transaction's; of the statement that runs */
 	atomic_bool cancelled; /* the statement that runs */
 	atomic_bool timed_out; /* that is why */
+	atomic_bool draining; /* what never ends shall end; the rest goes on */
 	atomic_bool stopped; /* the session, for good */
 };
 

@@ -15,6 +15,7 @@ struct progress_row {
 	char user[USER_BYTES];
 	uint64_t read, total;
 	unsigned place;
+	bool follows; /* it has no end to be far from */
 };
 
 struct progress_state {
@@ -45,7 +46,8 @@ static void look_at_runs(struct query_engine *engine, struct progress_state *sta
 	for (; node && state->count < ROWS_MAX; node = base_table_next(&engine->runs, node)) {
 		const struct query_run *run = BASE_CONTAINER(node, struct query_run, node);
 		unsigned place = atomic_load(&run->ticket.place);
-		if (!atomic_load(&run->reads) && place == 0)
+		bool follows = atomic_load(&run->follows);
+		if (!atomic_load(&run->reads) && place == 0 && !follows)
 			continue;
 		struct progress_row *row = &state->rows[state->count++];
 		row->pid = run->pid;
@@ -53,6 +55,7 @@ static void look_at_runs(struct query_engine *engine, struct progress_state *sta
 		row->read = atomic_load(&run->rows_read);
 		row->total = atomic_load(&run->rows_total);
 		row->place = place;
+		row->follows = follows;
 	}
 	os_mutex_unlock(&engine->lock);
 }
@@ -74,14 +77,23 @@ static void *data_of(duckdb_data_chunk chunk, size_t column)
 	return duckdb_vector_get_data(duckdb_data_chunk_get_vector(chunk, column));
 }
 
-static void write_place(duckdb_data_chunk chunk, size_t row, unsigned place)
+static void set_valid(duckdb_data_chunk chunk, size_t column, size_t row, bool valid)
 {
-	duckdb_vector places = duckdb_data_chunk_get_vector(chunk, 6);
+	duckdb_vector vector = duckdb_data_chunk_get_vector(chunk, column);
+	duckdb_vector_ensure_validity_writable(vector);
+	duckdb_validity_set_row_validity(duckdb_vector_get_validity(vector), row, valid);
+}
+
+static void write_place(duckdb_data_chunk chunk, size_t row, unsigned place, bool follows)
+{
 	duckdb_vector_assign_string_element(duckdb_data_chunk_get_vector(chunk, 5), row,
-	                                    place > 0 ? "waiting" : "running");
+	                                    place > 0 ? "waiting"
+	                                    : follows ? "following"
+	                                              : "running");
 	((int32_t *)data_of(chunk, 6))[row] = (int32_t)place;
-	duckdb_vector_ensure_validity_writable(places);
-	duckdb_validity_set_row_validity(duckdb_vector_get_validity(places), row, place > 0);
+	set_valid(chunk, 3, row, !follows);
+	set_valid(chunk, 4, row, !follows);
+	set_valid(chunk, 6, row, place > 0);
 }
 
 static void progress_rows(duckdb_function_info info, duckdb_data_chunk chunk)
@@ -96,7 +108,7 @@ static void progress_rows(duckdb_function_info info, duckdb_data_chunk chunk)
 		((int64_t *)data_of(chunk, 2))[row] = (int64_t)from->read;
 		((int64_t *)data_of(chunk, 3))[row] = (int64_t)from->total;
 		((double *)data_of(chunk, 4))[row] = part < 1 ? part * 100 : 100;
-		write_place(chunk, row, from->place);
+		write_place(chunk, row, from->place, from->follows);
 	}
 	duckdb_data_chunk_set_size(chunk, row);
 }

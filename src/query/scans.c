@@ -39,7 +39,8 @@ static pyr_result open_all(struct query_statement *statement, const struct base_
 		session->statistics.segments_pruned += spared.segments_pruned;
 		total += column_scan_row_estimate(statement->requests[i].scan);
 	}
-	atomic_store(&session->run.rows_read, 0);
+	if (!statement->tailing)
+		atomic_store(&session->run.rows_read, 0);
 	atomic_store(&session->run.rows_total, total);
 	atomic_store(&session->run.reads, true);
 	return pyr_ok();

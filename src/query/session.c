@@ -61,6 +61,7 @@ pyr_result query_session_new_beside(struct query_session *parent, struct query_s
 	os_mutex_lock(&parent->lock);
 	base_list_append(&parent->children, &session->node);
 	atomic_store(&session->run.stopped, atomic_load(&parent->run.stopped));
+	atomic_store(&session->run.draining, atomic_load(&parent->run.draining));
 	os_mutex_unlock(&parent->lock);
 	*ret_session = session;
 	return pyr_ok();
@@ -151,6 +152,15 @@ void query_session_cancel(struct query_session *session)
 void query_session_time_out(struct query_session *session)
 {
 	interrupt_all(session, true, false);
+}
+
+void query_session_drain(struct query_session *session)
+{
+	atomic_store(&session->run.draining, true);
+	os_mutex_lock(&session->lock);
+	for (struct base_list *node = session->children.next; node != &session->children; node = node->next)
+		atomic_store(&BASE_CONTAINER(node, struct query_session, node)->run.draining, true);
+	os_mutex_unlock(&session->lock);
 }
 
 void query_session_stop(struct query_session *session)

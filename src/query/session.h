@@ -32,7 +32,9 @@ void query_session_free(struct query_session *session); /* its statements must b
 void query_session_cancel(struct query_session *session);
 /* The same, and says that it took too long. */
 void query_session_time_out(struct query_session *session);
-/* The same, and every later statement fails with 57P01. Any thread. */
+/* Ends it with 57P01 if it never ends by itself: a query over TAIL. Later ones, too. Any thread. */
+void query_session_drain(struct query_session *session);
+/* The same as cancelling, and every later statement fails with 57P01. Any thread. */
 void query_session_stop(struct query_session *session);
 
 /* Whoever runs the session's thread learns when it waits for something but the engine, so that others may run meanwhile:

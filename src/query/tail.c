@@ -35,6 +35,8 @@ pyr_result query_tail_begin(struct query_statement *statement, struct query_erro
 		                  query_engine_tails_max(session->engine));
 	}
 	statement->tailing = tailing;
+	atomic_store(&session->run.rows_read, 0);
+	atomic_store(&session->run.follows, true);
 	for (size_t i = 0; i < CATALOG_PARTITIONS_MAX; i++)
 		tailing->positions[i] = plan->tail.earliest ? 0 : INT64_MAX;
 	if (source->ops
@@ -54,6 +56,7 @@ void query_tail_end(struct query_statement *statement)
 	if (tailing->watch)
 		source->ops->tail_close(source, tailing->watch);
 	query_engine_tail_end(statement->session->engine);
+	atomic_store(&statement->session->run.follows, false);
 	free(tailing);
 	statement->tailing = NULL;
 }
@@ -73,22 +76,32 @@ static bool advanced(struct query_tailing *tailing)
 	return any;
 }
 
+/* Whether it goes on. */
+static pyr_result check(const struct query_run *run, struct query_error *error)
+{
+	if (atomic_load(&run->cancelled))
+		return query_fail(error, "57014", "canceling statement due to user request");
+	if (atomic_load(&run->draining))
+		return query_fail(error, "57P01", "terminating connection due to administrator command");
+	return pyr_ok();
+}
+
 static pyr_result wait_for_news(struct query_statement *statement, struct query_error *error)
 {
 	struct query_tailing *tailing = statement->tailing;
 	struct query_session *session = statement->session;
 	struct query_source *source = session->run.source;
 	uint64_t seen = tailing->seen;
-	bool cancelled = false;
+	bool ends = false;
 	if (session->waits.begin)
 		session->waits.begin(session->waits.context);
-	for (int i = 0; i < LOOKS && tailing->seen == seen && !cancelled; i++) {
+	for (int i = 0; i < LOOKS && tailing->seen == seen && !ends; i++) {
 		source->ops->tail_wait(source, tailing->watch, &tailing->seen, WAIT_US);
-		cancelled = atomic_load(&session->run.cancelled);
+		ends = atomic_load(&session->run.cancelled) || atomic_load(&session->run.draining);
 	}
 	if (session->waits.end)
 		session->waits.end(session->waits.context);
-	return cancelled ? query_fail(error, "57014", "canceling statement due to user request") : pyr_ok();
+	return check(&session->run, error);
 }
 
 /* Opens the next round's scans, once there is something new for it. */
@@ -96,8 +109,7 @@ static pyr_result next_round(struct query_statement *statement, struct query_err
 {
 	struct query_tailing *tailing = statement->tailing;
 	for (;;) {
-		if (atomic_load(&statement->session->run.cancelled))
-			return query_fail(error, "57014", "canceling statement due to user request");
+		PYR_TRY(check(&statement->session->run, error));
 		memcpy(tailing->before, tailing->positions, sizeof tailing->positions);
 		PYR_TRY(query_statement_open_scans(statement, error));
 		bool any = advanced(tailing);

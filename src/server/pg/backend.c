@@ -120,6 +120,11 @@ void pg_backend_time_out(struct pg_backend *backend)
 	query_session_time_out(backend->session);
 }
 
+void pg_backend_drain(struct pg_backend *backend)
+{
+	query_session_drain(backend->session);
+}
+
 void pg_backend_stop(struct pg_backend *backend)
 {
 	query_session_stop(backend->session);

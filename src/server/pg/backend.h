@@ -48,6 +48,7 @@ bool pg_backend_flush(struct pg_backend *backend);
 void pg_backend_stalls(struct pg_backend *backend);
 void pg_backend_cancel(struct pg_backend *backend); /* what runs now; any thread */
 void pg_backend_time_out(struct pg_backend *backend); /* what runs now; any thread */
+void pg_backend_drain(struct pg_backend *backend); /* what never ends; any thread */
 void pg_backend_stop(struct pg_backend *backend); /* for good; any thread */
 
 struct pg_backend_counts {

@@ -151,6 +151,12 @@ static void send_outbox(struct pg_connection *connection)
 
 void pg_connection_drain(struct pg_connection *connection)
 {
+	if (connection->working) {
+		os_mutex_lock(&connection->lock);
+		if (connection->backend)
+			pg_backend_drain(connection->backend);
+		os_mutex_unlock(&connection->lock);
+	}
 	if (connection->working || connection->finishing || !connection->net)
 		return;
 	send_outbox(connection);

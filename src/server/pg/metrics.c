@@ -11,7 +11,8 @@
 	  "connections refused because there were too many")                                                           \
 	X(connections_broken, COUNTER, "pyralog_pg_connections_broken_total",                                          \
 	  "connections closed for a malformed or too large message, or for stalling")                                  \
-	X(connections, GAUGE, "pyralog_pg_connections", "connections")
+	X(connections, GAUGE, "pyralog_pg_connections", "connections")                                                 \
+	X(tails, GAUGE, "pyralog_pg_tails", "statements over TAIL that run")
 
 #define ROW(field, kind, name, text) {name, NODE_##kind, 1, text},
 static const struct node_metric rows[] = {PG(ROW)};

@@ -60,6 +60,7 @@ struct pg_server_metrics {
 	uint64_t connections_refused; /* over connections_max */
 	uint64_t connections_broken; /* closed for a malformed or too large message, or for stalling */
 	uint32_t connections; /* now */
+	uint32_t tails; /* statements over TAIL, now */
 };
 
 struct pg_server_metrics pg_server_metrics_get(const struct pg_server *server);

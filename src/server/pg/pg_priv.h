@@ -79,7 +79,7 @@ struct pg_connection {
 /* connection.c */
 void pg_connection_accept(struct pg_server *server, struct os_connection *net);
 void pg_connection_close(struct pg_connection *connection);
-/* Ends the connection if it has nothing to do. */
+/* Ends the connection if it has nothing to do; else, what it does if that never ends. */
 void pg_connection_drain(struct pg_connection *connection);
 void pg_connection_cancel(struct pg_connection *connection);
 

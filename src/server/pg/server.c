@@ -58,6 +58,7 @@ struct pg_server_metrics pg_server_metrics_get(const struct pg_server *server)
 {
 	struct pg_server_metrics metrics = server->metrics;
 	metrics.connections = server->connection_count;
+	metrics.tails = query_engine_tails(server->options.engine);
 	return metrics;
 }
 

@@ -67,6 +67,41 @@ def test_a_statement_under_way_is_answered(new_node):
     told(node, "all requests are answered")
 
 
+def test_what_never_ends_is_told(new_node):
+    """A query over TAIL, and a cursor over one, get 57P01, and nobody waits for the end of the drain."""
+    node = new_node("--drain-s", "60")
+    produce(node, "first", 10)
+    errors, seen = [], threading.Semaphore(0)
+
+    def follow(statements):
+        connection = psycopg.connect(f"host=127.0.0.1 port={node.ports['postgres']} user=u dbname=pyralog", autocommit=True)
+        try:
+            for statement in statements[:-1]:
+                connection.execute(statement)
+                seen.release()
+            for _ in connection.cursor().stream(statements[-1]):
+                seen.release()
+        except psycopg.Error as error:
+            errors.append(error.sqlstate)
+        connection.close()
+
+    tail = "SELECT key FROM TAIL(first, from => 'earliest')"
+    threads = [threading.Thread(target=follow, args=(statements,))
+               for statements in ([tail], ["BEGIN", f"DECLARE c CURSOR FOR {tail}", "FETCH 10 FROM c", "FETCH 10 FROM c"])]
+    for thread in threads:
+        thread.start()
+    for _ in range(10 + 3):
+        assert seen.acquire(timeout=SECONDS)
+    began = time.monotonic()
+    node.process.send_signal(signal.SIGTERM)
+    assert node.process.wait(SECONDS) == 0
+    assert time.monotonic() - began < 20
+    for thread in threads:
+        thread.join()
+    assert errors == ["57P01", "57P01"]
+    told(node, "all requests are answered")
+
+
 def test_a_statement_that_takes_too_long_is_cut_off(new_node):
     node = new_node("--drain-s", "1")
     thread, outcome = start_slow(node, ENDLESS)

@@ -220,3 +220,20 @@ def test_memory_is_bounded(new_node, new_sql):
         reader.take(5000)
     assert node.resident_bytes() < before + (160 << 20)
     reader.end()
+
+
+def test_it_is_listed_while_it_runs(sql):
+    """Between two records, too; rows are counted over all rounds."""
+    topic = sql.topic([{"n": n} for n in range(5)])
+    tails = "SELECT sum(value)::int FROM pyralog.metrics WHERE name = 'pyralog_pg_tails'"
+    before = sql.rows(tails)[0][0]
+    reader = Reader(sql, f"SELECT value FROM TAIL(\"{topic}\", from => 'earliest')")
+    reader.take(5)
+    sql.produce(topic, [{"n": 5}])
+    reader.take(1)
+    pid = reader.connection.info.backend_pid
+    listed = f"SELECT state, rows_read, rows_total, percent, place FROM pyralog.queries WHERE pid = {pid}"
+    wait_until(lambda: sql.rows(listed) == [("following", 6, None, None, None)], SECONDS, "it is listed")
+    assert sql.rows(tails)[0][0] == before + 1
+    reader.end()
+    assert sql.rows(listed) == [] and sql.rows(tails)[0][0] == before

@@ -10,6 +10,7 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
+ARGUMENTS = ["--pharaoh-port", "0"]  # its metrics are on the page, too
 LAG = re.compile("pyralog_group_lag")  # not in pyralog.metrics: SQL has pyralog.consumer_groups
 
 

@@ -92,7 +92,14 @@ static pyr_result open_directory(struct server *server, struct pyr_error *error)
 	return alone->ids ? pyr_ok() : pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
 }
 
-/* JSON-RPC by itself: metrics and health are the whole node's. */
+static void answer_alive(void *context, struct http_request *request)
+{
+	static const char alive[] = "{\"status\":\"alive\"}\n";
+	(void)context;
+	http_answer(request, 200, "application/json", base_slice_copy(alive, sizeof alive - 1));
+}
+
+/* JSON-RPC and health by themselves: metrics are the whole node's. */
 static pyr_result open_rpc(struct server *server, struct pyr_error *error)
 {
 	struct http_server_options http = http_server_options_default();
@@ -102,14 +109,15 @@ static pyr_result open_rpc(struct server *server, struct pyr_error *error)
 		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
 	if (strcmp(cli_option_get(server->options, "http-port"), "off") == 0)
 		return pyr_ok();
-	struct http_route route = rpc_route(server->rpc);
+	const struct http_route routes[] = {rpc_route(server->rpc), {"GET", "/health", 0, answer_alive, NULL}};
 	struct http_socket_route socket = rpc_socket_route(server->rpc);
 	PYR_TRY(cli_option_number(server->options, "http-port", 0, 65535, &port, error));
 	http.host = cli_option_get(server->options, "host");
 	http.port = (uint16_t)port;
-	http.routes = &route;
+	http.routes = routes;
+	http.route_count = sizeof routes / sizeof routes[0];
 	http.socket_routes = &socket;
-	http.route_count = http.socket_route_count = 1;
+	http.socket_route_count = 1;
 	return http_server_new(&http, &server->http, error);
 }
 

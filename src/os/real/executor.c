@@ -101,7 +101,7 @@ static void *work(void *argument)
 	return NULL;
 }
 
-/* Signals belong to the loop's thread: a worker blocks them all. */
+/* Under the lock. Signals belong to the loop's thread: a worker blocks them all. */
 static bool start_thread(struct real_executor *executor)
 {
 	pthread_attr_t attributes;
@@ -134,7 +134,10 @@ struct os_executor *real_executor_new(struct os_loop *loop, const char *name, en
 	base_list_init(&executor->queue);
 	executor->threads = calloc(threads_max + OS_JOBS_PARKED_MAX, sizeof *executor->threads);
 	/* One thread from the start, so that submitted work always runs. */
-	if (!executor->threads || !start_thread(executor)) {
+	os_mutex_lock(&executor->lock);
+	bool started = executor->threads && start_thread(executor);
+	os_mutex_unlock(&executor->lock);
+	if (!started) {
 		free(executor->threads);
 		free(executor);
 		return NULL;

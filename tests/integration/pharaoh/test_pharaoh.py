@@ -1,6 +1,7 @@
 """The services of the Pharaoh network over its binary protocol, spoken by another implementation of it."""
 import socket
 import struct
+import subprocess
 import threading
 
 import psycopg
@@ -196,3 +197,22 @@ def test_many_at_once(obelisk):
         thread.join()
     assert not errors and sorted(taken) == list(range(1, 3201))
     node.stop()
+
+
+def test_the_role_from_a_file(new_node, connect, tmp_path):
+    file = tmp_path / "cluster.toml"
+    file.write_text('roles = ["obelisk"] # alone\npharaoh_port = 0\n')
+    node = new_node("--config", str(file))
+    assert set(node.ports) == {"pharaoh", "http"}
+    assert connect(node).must("ids", count=1)["numbers"]
+    node.stop()
+
+
+@pytest.mark.parametrize("text, sentence", [('roles = ["obelisk", "other"]', "give all or obelisk"), ('roles = ["obelisk"]', "give a port"),
+                                            ('roles = [obelisk]', "a list is of texts"), ('roles = ["all"', "ends with ]")])
+def test_roles_that_are_none(binary, tmp_path, text, sentence):
+    file = tmp_path / "cluster.toml"
+    file.write_text(text + "\n")
+    done = subprocess.run([str(binary), "server", "--data", str(tmp_path / "data"), "--config", str(file)], capture_output=True, text=True,
+                          timeout=20, check=False)
+    assert done.returncode == 2 and sentence in done.stderr, done.stderr

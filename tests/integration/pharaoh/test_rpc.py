@@ -52,6 +52,14 @@ def test_every_service(served):
     served.stop()
 
 
+def test_health(served):
+    connection = http.client.HTTPConnection("127.0.0.1", served.ports["http"], timeout=SECONDS)
+    connection.request("GET", "/health")
+    answer = connection.getresponse()
+    assert answer.status == 200 and json.loads(answer.read()) == {"status": "alive"}
+    connection.close()
+
+
 def test_batches_and_errors(served):
     status, answers = post(served, [{"jsonrpc": "2.0", "id": i, "method": "ids"} for i in range(50)] +
                            [{"jsonrpc": "2.0", "method": "ids"}, {"jsonrpc": "2.0", "id": "x", "method": "nothing"}, 5])

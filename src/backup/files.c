@@ -20,7 +20,7 @@ static void on_name(void *context, const char *name)
 		names->out_of_memory = true;
 		return;
 	}
-	strcpy(names->names[names->count++], name);
+	snprintf(names->names[names->count++], BACKUP_NAME_MAX, "%s", name);
 }
 
 static int by_name(const void *a, const void *b)

@@ -189,8 +189,10 @@ static pyr_result copy_leaves(struct shard *shard)
 	for (size_t i = 0; i < names.count && result.code == PYR_OK; i++) {
 		path_of(shard, "hashes", names.names[i], path);
 		result = backup_file_copy(shard->copy, path);
-		if (result.code == PYR_NOT_FOUND)
-			result = os_file_remove(shard->copy->to, path).code == PYR_OK ? pyr_ok() : pyr_ok();
+		if (result.code == PYR_NOT_FOUND) {
+			pyr_ignore(os_file_remove(shard->copy->to, path));
+			result = pyr_ok();
+		}
 	}
 	backup_names_deinit(&names);
 	return result;

@@ -190,6 +190,7 @@ static int run_on(const char *directory, struct shell_options *options, const st
 	options->server.host = "127.0.0.1";
 	options->server.port = port;
 	int exit_code = run(options, texts);
+	options->server.port = NULL;
 	cli_place_close(place);
 	return exit_code;
 }

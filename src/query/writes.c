@@ -161,7 +161,7 @@ static pyr_result read_headers(struct query_record *record, struct base_bytes te
 {
 	json_error_t detail;
 	json_t *object = json_loadb((const char *)text.data, text.bytes, JSON_REJECT_DUPLICATES, &detail);
-	pyr_result result = pyr_ok();
+	pyr_result result;
 	if (!json_is_object(object) || json_object_size(object) > HEADERS_MAX)
 		result = query_fail(error, "22P02", "headers are a JSON object of at most %d names and strings",
 		                    HEADERS_MAX);

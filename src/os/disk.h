@@ -169,7 +169,7 @@ static inline void os_disk_release(struct os_disk *disk)
 	disk->ops->release(disk);
 }
 
-/* Does any process hold? */
+/* Does any process hold? Somebody who looks at the same moment may be taken for one. */
 static inline bool os_disk_is_held(struct os_disk *disk, const char *path)
 {
 	return disk->ops->is_held(disk, path);

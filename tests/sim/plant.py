@@ -21,8 +21,7 @@ HANG_S = 60
 RING_SYNC = "\treturn group->sync ? os_file_sync(file->write) : pyr_ok();"
 EXTENTS_LATE = [
     ("src/log/extent.c", "\treturn os_file_sync(place->extent->write);", "\treturn pyr_ok();"),
-    ("src/log/write.c", RING_SYNC, """\tif (group->sync)
-\t\tPYR_TRY(os_file_sync(file->write));
+    ("src/log/write.c", "\treturn write_ring(log);", """\tPYR_TRY(write_ring(log));
 \tfor (size_t i = 0; i < group->extent_count; i++)
 \t\tPYR_TRY(os_file_sync(group->extents[i].extent->write));
 \treturn pyr_ok();"""),

@@ -81,7 +81,7 @@ void query_rewrite_type(struct query_rewrite *rewrite, json_t *type)
 	size_t at = rewrite->parse->tokens[first].at, to = query_token_end(rewrite, last);
 	if (is(name, "numeric") && !json_object_get(type, "typmods"))
 		query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, at, to - at, "DECIMAL(38,%d)",
-		               rewrite->numeric_scale >= 0 ? rewrite->numeric_scale : QUERY_NUMERIC_SCALE);
+		               rewrite->numeric_scale >= 0 ? rewrite->numeric_scale : rewrite->options->numeric_scale);
 	else if (engine)
 		query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, at, to - at, "%s", engine);
 	else if (last > first && is(query_node_name(names, 0), "pg_catalog"))

@@ -262,6 +262,10 @@ pyr_result query_rewrite_parameter(struct query_rewrite *rewrite, json_t *body)
 		rewrite->plan->parameter_count = number;
 	uint32_t oid = number <= options->parameter_type_count ? options->parameter_types[number - 1] : 0;
 	const char *type = query_type_engine_name(oid ? oid : rewrite->plan->hints[number - 1]);
+	char numeric[32];
+	snprintf(numeric, sizeof numeric, "DECIMAL(38,%d)", options->numeric_scale);
+	if (oid == QUERY_TYPE_NUMERIC)
+		type = numeric;
 	size_t token = query_token_of(rewrite, body);
 	if (type && token < rewrite->parse->token_count && options->null_parameters)
 		query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, rewrite->parse->tokens[token].at,

@@ -15,7 +15,7 @@ packages=(
 	gcc libc6-dev git make meson ninja-build pkg-config
 	clang-14 libclang-rt-14-dev llvm-14 clang-format-14 clang-tidy-14
 	libuv1-dev libjemalloc-dev liblz4-dev libzstd-dev libsnappy-dev zlib1g-dev libjansson-dev libedit-dev libpq-dev
-	libpcre2-dev libwebsockets-dev libpg-query-dev libprotobuf-c-dev librust-blake3-dev
+	libpcre2-dev libsodium-dev libwebsockets-dev libpg-query-dev libprotobuf-c-dev librust-blake3-dev
 	libcmocka-dev valgrind
 	dpkg-dev
 	python3 python3-venv python3-pip unzip ca-certificates

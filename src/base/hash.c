@@ -1,7 +1,9 @@
 /* Hashes (see hash.h). Pure; any thread. */
 #include "base/hash.h"
 
+#include <assert.h>
 #include <blake3.h>
+#include <sodium/crypto_shorthash_siphash24.h>
 #include <stdlib.h>
 
 void base_blake3(const struct base_bytes *parts, size_t part_count, uint8_t ret_hash[BASE_BLAKE3_BYTES])
@@ -34,6 +36,14 @@ void base_hasher_end(struct base_hasher *hasher, uint8_t ret_hash[BASE_BLAKE3_BY
 {
 	blake3_hasher_finalize(&hasher->blake3, ret_hash, BASE_BLAKE3_BYTES);
 	free(hasher);
+}
+
+static_assert(crypto_shorthash_siphashx24_BYTES == 2 * sizeof(uint64_t), "two words");
+static_assert(crypto_shorthash_siphashx24_KEYBYTES == BASE_SIPHASH_KEY_BYTES, "its key");
+
+void base_siphash(const uint8_t key[BASE_SIPHASH_KEY_BYTES], struct base_bytes bytes, uint64_t ret_hash[2])
+{
+	(void)crypto_shorthash_siphashx24((uint8_t *)ret_hash, bytes.data, bytes.bytes, key); /* can't fail */
 }
 
 uint64_t base_hash_u64(uint64_t value)

@@ -1,4 +1,4 @@
-/* BLAKE3 (the official C implementation, behind this header) and a seeded 64-bit hash for tables in memory. */
+/* BLAKE3 (the official C implementation), SipHash (libsodium's), and a 64-bit hash for tables in memory. */
 #ifndef PYRALOG_BASE_HASH_H
 #define PYRALOG_BASE_HASH_H
 
@@ -16,6 +16,11 @@ struct base_hasher;
 struct base_hasher *base_hasher_new(void);
 void base_hasher_add(struct base_hasher *hasher, struct base_bytes bytes);
 void base_hasher_end(struct base_hasher *hasher, uint8_t ret_hash[BASE_BLAKE3_BYTES]); /* and frees it */
+
+/* SipHash-2-4 of 128 bits (Aumasson, Bernstein: "SipHash: a fast short-input PRF"). Who does not know the random `key` can't
+ * make two inputs meet. For what lives as long as the key does, in memory. */
+enum { BASE_SIPHASH_KEY_BYTES = 16 };
+void base_siphash(const uint8_t key[BASE_SIPHASH_KEY_BYTES], struct base_bytes bytes, uint64_t ret_hash[2]);
 
 /* For hash tables only (FNV-1a with a final mix): not for anything stored or hostile beyond a bounded table. */
 uint64_t base_hash_bytes(const void *data, size_t bytes);

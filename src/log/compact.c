@@ -39,20 +39,23 @@ struct log_compaction {
 	int64_t end_offset; /* nothing at or behind it is compacted in this round */
 	int64_t group_end; /* of the parts being rewritten */
 	/* The job's: */
-	struct log_part part;
-	struct os_pool_file *file; /* a reference */
-	struct log_block *blocks;
-	uint32_t block;
+	struct log_walk walk; /* walk.file: a reference; NULL between parts */
 	uint64_t step_bytes;
 	pyr_result result;
 	struct log_pacer pacer;
 };
 
+static void end_walk(struct log_compaction *compaction)
+{
+	struct os_pool_file *file = compaction->walk.file;
+	log_walk_end(&compaction->walk);
+	if (file)
+		os_pool_file_unref(file);
+}
+
 static void compaction_free(struct log_compaction *compaction)
 {
-	if (compaction->file)
-		os_pool_file_unref(compaction->file);
-	free(compaction->blocks);
+	end_walk(compaction);
 	log_thinner_deinit(&compaction->thinner);
 	log_keymap_deinit(&compaction->newest);
 	free(compaction);
@@ -241,10 +244,10 @@ static pyr_result note_batch(struct log_compaction *compaction, const struct cod
 	return result;
 }
 
-static pyr_result note_block(struct log_compaction *compaction, const struct log_block *block)
+static pyr_result note_block(struct log_compaction *compaction)
 {
 	struct base_slice bytes;
-	PYR_TRY(log_segment_read_blocks(compaction->file, block, 1, &bytes));
+	PYR_TRY(log_walk_next(&compaction->walk, &bytes));
 	pyr_result result = pyr_ok();
 	for (size_t at = 0; at < bytes.bytes && result.code == PYR_OK;) {
 		struct codec_batch batch;
@@ -261,10 +264,9 @@ static pyr_result note_block(struct log_compaction *compaction, const struct log
 
 static pyr_result note_part(struct log_compaction *compaction)
 {
-	if (!compaction->blocks)
-		PYR_TRY(log_segment_read_index(compaction->file, &compaction->part, &compaction->blocks));
-	while (compaction->block < compaction->part.block_count && compaction->step_bytes < STEP_BYTES)
-		PYR_TRY(note_block(compaction, &compaction->blocks[compaction->block++]));
+	PYR_TRY(log_walk_open(&compaction->walk));
+	while (log_walk_peek(&compaction->walk) && compaction->step_bytes < STEP_BYTES)
+		PYR_TRY(note_block(compaction));
 	return pyr_result_of(log_keymap_settle(&compaction->newest) ? PYR_OK : PYR_OUT_OF_MEMORY);
 }
 
@@ -282,22 +284,14 @@ static bool is_full(const struct log_compaction *compaction)
 	return map->count > map->capacity / 2 && 2 * log_keymap_bytes(map) > compaction->log->options.compaction_bytes;
 }
 
-static void end_part(struct log_compaction *compaction)
-{
-	os_pool_file_unref(compaction->file);
-	free(compaction->blocks);
-	compaction->file = NULL;
-	compaction->blocks = NULL;
-	compaction->block = 0;
-	compaction->next_offset = compaction->part.end_offset;
-}
-
 static void go_on_noting(struct log_compaction *compaction)
 {
 	struct log *log = compaction->log;
-	if (compaction->block == compaction->part.block_count)
-		end_part(compaction);
-	if (!compaction->file && (is_full(compaction) || compaction->next_offset >= compaction->end_offset))
+	if (!log_walk_peek(&compaction->walk)) {
+		compaction->next_offset = compaction->walk.part.end_offset;
+		end_walk(compaction);
+	}
+	if (!compaction->walk.file && (is_full(compaction) || compaction->next_offset >= compaction->end_offset))
 		begin_rewriting(compaction);
 	else
 		os_timer_start(log->loop, &compaction->timer,
@@ -323,8 +317,8 @@ static bool open_part(struct log_compaction *compaction)
 	size_t i = partition ? log_parts_search(partition, compaction->next_offset) : 0;
 	if (!partition || i == partition->part_count || partition->parts[i].end_offset > compaction->end_offset)
 		return false;
-	compaction->part = partition->parts[i];
-	compaction->file = os_pool_file_ref(&log_segment_find(log, compaction->part.segment_id)->file);
+	const struct log_part *part = &partition->parts[i];
+	log_walk_begin(&compaction->walk, log, os_pool_file_ref(&log_segment_find(log, part->segment_id)->file), part);
 	return true;
 }
 
@@ -332,7 +326,7 @@ static void note_next(struct os_timer *timer)
 {
 	struct log_compaction *compaction = BASE_CONTAINER(timer, struct log_compaction, timer);
 	struct log *log = compaction->log;
-	if (!compaction->file && !open_part(compaction)) {
+	if (!compaction->walk.file && !open_part(compaction)) {
 		begin_rewriting(compaction);
 		return;
 	}
@@ -340,6 +334,13 @@ static void note_next(struct os_timer *timer)
 	compaction->job.done = note_done;
 	log_job_begin(log);
 	os_submit(log->background_thread, &compaction->job);
+}
+
+static void init_map(struct log_compaction *compaction)
+{
+	uint8_t secret[BASE_SIPHASH_KEY_BYTES];
+	os_random(compaction->log->loop, secret, sizeof secret);
+	log_keymap_init(&compaction->newest, secret);
 }
 
 void log_compaction_if_due(struct log *log)
@@ -355,6 +356,7 @@ void log_compaction_if_due(struct log *log)
 	compaction->partition = partition->id;
 	compaction->next_offset = dirt.from;
 	compaction->end_offset = dirt.to;
+	init_map(compaction);
 	log_keymap_cover(&compaction->newest, dirt.from, dirt.to, log->options.compaction_bytes / COVER_SHARE);
 	compaction->timer.fire = note_next;
 	log->compaction = compaction;

@@ -1,19 +1,21 @@
 /* Keys and their newest offsets (see keymap.h): open addressing, linear probing, doubled when three quarters full. */
 #include "log/keymap.h"
 
-#include "base/hash.h"
-
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { CAPACITY_MIN = 1024, WORD_BITS = 64 };
 
-static void hash_key(struct base_bytes key, uint64_t ret_hash[2])
+void log_keymap_init(struct log_keymap *map, const uint8_t secret[BASE_SIPHASH_KEY_BYTES])
 {
-	uint8_t hash[BASE_BLAKE3_BYTES];
-	base_blake3(&key, 1, hash);
-	memcpy(ret_hash, hash, 2 * sizeof *ret_hash);
+	*map = (struct log_keymap){0};
+	memcpy(map->secret, secret, sizeof map->secret);
+}
+
+static void hash_key(const struct log_keymap *map, struct base_bytes key, uint64_t ret_hash[2])
+{
+	base_siphash(map->secret, key, ret_hash);
 }
 
 static struct log_keymap_entry *find(const struct log_keymap *map, const uint64_t hash[2])
@@ -110,7 +112,7 @@ bool log_keymap_settle(struct log_keymap *map)
 bool log_keymap_put(struct log_keymap *map, struct base_bytes key, int64_t offset)
 {
 	struct log_keymap_entry *entry = &map->waiting[map->waiting_count++];
-	hash_key(key, entry->hash);
+	hash_key(map, key, entry->hash);
 	entry->offset_plus_1 = offset + 1;
 	return map->waiting_count < LOG_KEYMAP_WAITING_MAX || log_keymap_settle(map);
 }
@@ -125,8 +127,25 @@ bool log_keymap_is_newest(const struct log_keymap *map, struct base_bytes key, i
 		return !(*word_of(map, offset) & bit_of(map, offset));
 	if (map->count == 0)
 		return true;
-	hash_key(key, hash);
+	hash_key(map, key, hash);
 	return offset + 1 >= find(map, hash)->offset_plus_1;
+}
+
+bool log_keymap_is_superseded(const struct log_keymap *map, int64_t from, int64_t last)
+{
+	if (!is_covered(map, from) || !is_covered(map, last))
+		return false;
+	size_t first_word = (size_t)(from - map->from) / WORD_BITS, last_word = (size_t)(last - map->from) / WORD_BITS;
+	for (size_t i = first_word; i <= last_word; i++) {
+		uint64_t asked = ~UINT64_C(0);
+		if (i == first_word)
+			asked &= ~(bit_of(map, from) - 1);
+		if (i == last_word)
+			asked &= bit_of(map, last) | (bit_of(map, last) - 1);
+		if ((map->superseded[i] & asked) != asked)
+			return false;
+	}
+	return true;
 }
 
 size_t log_keymap_bytes(const struct log_keymap *map)

@@ -617,6 +617,31 @@ pyr_result log_recover(struct log *log, struct pyr_error *error);
 void log_retention_run(struct log *log);
 void log_retention_abandon(struct log *log);
 
+/* ---- walk.c ---- */
+
+/* A part, block by block (see walk.c). The file must stay referenced. */
+struct log_walk {
+	const struct log *log;
+	struct os_pool_file *file;
+	struct os_file *direct; /* NULL: through the page cache */
+	struct log_part part;
+	struct log_block *blocks; /* NULL: not open */
+	uint32_t block; /* the next one */
+	struct base_buffer *window; /* what was read of the file from `window_from` on, and may be used again */
+	uint64_t window_from;
+	size_t window_bytes;
+};
+void log_walk_begin(struct log_walk *walk, const struct log *log, struct os_pool_file *file,
+                    const struct log_part *part);
+/* Reads the index; before the others, any number of times. Blocks. */
+pyr_result log_walk_open(struct log_walk *walk);
+/* The next block; NULL: the walk is over. */
+const struct log_block *log_walk_peek(const struct log_walk *walk);
+void log_walk_skip(struct log_walk *walk);
+/* Reads the next block, verified, and goes on, also when it fails. A reference for the caller. Blocks. */
+pyr_result log_walk_next(struct log_walk *walk, struct base_slice *ret_bytes);
+void log_walk_end(struct log_walk *walk);
+
 /* ---- merge.c, scrub.c ---- */
 
 enum { LOG_MERGE_FAN = 8 }; /* segments, and parts of a partition, that one merge takes */
@@ -653,6 +678,8 @@ void log_thinner_deinit(struct log_thinner *thinner);
 /* Takes `bytes`, which is the batch. */
 pyr_result log_thinner_batch(struct log_thinner *thinner, struct log_segment_writer *writer, struct base_slice bytes,
                              const struct codec_batch *batch, uint64_t index, int64_t min_timestamp_ms);
+/* Does nothing of the block stay? Then it need not be read: it counts as having gone through. */
+bool log_thinner_skips(struct log_thinner *thinner, const struct log_block *block);
 pyr_result log_thinner_end(struct log_thinner *thinner, struct log_segment_writer *writer);
 
 void log_compaction_if_due(struct log *log);

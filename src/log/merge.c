@@ -49,8 +49,7 @@ struct log_merge {
 	/* Where the work stands. */
 	size_t run;
 	size_t source;
-	struct log_block *blocks; /* of the source being read */
-	uint32_t block;
+	struct log_walk walk; /* of the source being read */
 	struct log_segment_writer writer;
 	bool writer_open;
 	bool part_open;
@@ -71,7 +70,7 @@ static void merge_free(struct log_merge *merge)
 		log_segment_writer_abort(&merge->writer);
 	if (merge->target)
 		log_segment_drop(merge->target);
-	free(merge->blocks);
+	log_walk_end(&merge->walk);
 	free(merge->runs);
 	free(merge);
 }
@@ -229,14 +228,14 @@ static pyr_result put_batch(struct log_merge *merge, const struct log_part *sour
 	return log_segment_writer_batch(&merge->writer, bytes, index, 0, source->min_timestamp_ms);
 }
 
-static pyr_result copy_block(struct log_merge *merge, const struct log_part *source, const struct log_block *block)
+static pyr_result copy_block(struct log_merge *merge, const struct log_part *source)
 {
 	struct base_slice bytes = {0};
-	struct os_pool_file *file = NULL;
-	for (size_t i = 0; i < merge->segment_count; i++)
-		if (merge->sources[i]->id == source->segment_id)
-			file = &merge->sources[i]->file;
-	PYR_TRY(log_segment_read_blocks(file, block, 1, &bytes));
+	if (merge->thinner && log_thinner_skips(merge->thinner, log_walk_peek(&merge->walk))) {
+		log_walk_skip(&merge->walk);
+		return pyr_ok();
+	}
+	PYR_TRY(log_walk_next(&merge->walk, &bytes));
 	pyr_result result = pyr_ok();
 	merge->step_bytes += bytes.bytes;
 	for (size_t at = 0; at < bytes.bytes && result.code == PYR_OK;) {
@@ -250,24 +249,26 @@ static pyr_result copy_block(struct log_merge *merge, const struct log_part *sou
 	return result;
 }
 
+static struct os_pool_file *file_of(struct log_merge *merge, const struct log_part *source)
+{
+	for (size_t i = 0; i < merge->segment_count; i++)
+		if (merge->sources[i]->id == source->segment_id)
+			return &merge->sources[i]->file;
+	assert(!"a part of another segment");
+	return NULL;
+}
+
 /* Blocks of the current source until the step is full; true: the source is done. */
 static pyr_result copy_source(struct log_merge *merge, const struct log_part *source, bool *ret_done)
 {
-	if (!merge->blocks) {
-		struct os_pool_file *file = NULL;
-		for (size_t i = 0; i < merge->segment_count; i++)
-			if (merge->sources[i]->id == source->segment_id)
-				file = &merge->sources[i]->file;
-		PYR_TRY(log_segment_read_index(file, source, &merge->blocks));
-		merge->block = 0;
-	}
-	while (merge->block < source->block_count && merge->step_bytes < STEP_BYTES)
-		PYR_TRY(copy_block(merge, source, &merge->blocks[merge->block++]));
-	*ret_done = merge->block == source->block_count;
-	if (*ret_done) {
-		free(merge->blocks);
-		merge->blocks = NULL;
-	}
+	if (!merge->walk.file)
+		log_walk_begin(&merge->walk, merge->log, file_of(merge, source), source);
+	PYR_TRY(log_walk_open(&merge->walk));
+	while (log_walk_peek(&merge->walk) && merge->step_bytes < STEP_BYTES)
+		PYR_TRY(copy_block(merge, source));
+	*ret_done = !log_walk_peek(&merge->walk);
+	if (*ret_done)
+		log_walk_end(&merge->walk);
 	return pyr_ok();
 }
 

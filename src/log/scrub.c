@@ -13,10 +13,7 @@ enum { SCRUB_BYTES_PER_S = 20 << 20, PAUSE_US = 1000000, STEP_BYTES = 256 << 10 
 struct log_scrub {
 	struct os_job job;
 	struct log *log;
-	struct log_part part;
-	struct os_pool_file *file;
-	struct log_block *blocks; /* NULL: not read yet */
-	uint32_t next_block;
+	struct log_walk walk;
 	uint64_t step_bytes; /* read in the step under way */
 	bool finished;
 	struct log_damage *damages;
@@ -35,27 +32,28 @@ static void note_block(struct log_scrub *scrub, int64_t from, int64_t to)
 static void run_scrub(struct os_job *job)
 {
 	struct log_scrub *scrub = BASE_CONTAINER(job, struct log_scrub, job);
-	pyr_result read = scrub->blocks ? pyr_ok() : log_segment_read_index(scrub->file, &scrub->part, &scrub->blocks);
-	if (read.code == PYR_CORRUPT)
-		note_block(scrub, scrub->part.base_offset, scrub->part.end_offset);
+	struct log_walk *walk = &scrub->walk;
+	const struct log_block *block;
+	pyr_result opened = log_walk_open(walk);
+	if (opened.code == PYR_CORRUPT)
+		note_block(scrub, walk->part.base_offset, walk->part.end_offset);
 	scrub->step_bytes = 0;
-	while (read.code == PYR_OK && scrub->next_block < scrub->part.block_count && scrub->step_bytes < STEP_BYTES) {
-		assert(scrub->blocks);
-		const struct log_block *block = &scrub->blocks[scrub->next_block++];
+	while (opened.code == PYR_OK && scrub->step_bytes < STEP_BYTES && (block = log_walk_peek(walk))) {
 		struct base_slice bytes = {0};
-		pyr_result checked = log_segment_read_blocks(scrub->file, block, 1, &bytes);
+		pyr_result checked = log_walk_next(walk, &bytes);
 		base_slice_release(&bytes);
 		if (checked.code == PYR_CORRUPT)
 			note_block(scrub, block->base_offset, block->last_offset + 1);
 		scrub->step_bytes += block->bytes;
 	}
-	scrub->finished = read.code != PYR_OK || scrub->next_block == scrub->part.block_count;
+	scrub->finished = opened.code != PYR_OK || !log_walk_peek(walk);
 }
 
 static void scrub_free(struct log_scrub *scrub)
 {
-	os_pool_file_unref(scrub->file);
-	free(scrub->blocks);
+	struct os_pool_file *file = scrub->walk.file;
+	log_walk_end(&scrub->walk);
+	os_pool_file_unref(file);
 	free(scrub->damages);
 	free(scrub);
 }
@@ -71,7 +69,7 @@ static bool is_known(const struct log_partition *partition, const struct log_dam
 
 static void tell_damages(struct log *log, const struct log_scrub *scrub)
 {
-	struct log_partition *partition = log_partition_find(log, scrub->part.partition);
+	struct log_partition *partition = log_partition_find(log, scrub->walk.part.partition);
 	for (size_t i = 0; partition && i < scrub->damage_count; i++) {
 		bool deleted = scrub->damages[i].end_offset <= partition->log_start_offset;
 		if (deleted || is_known(partition, &scrub->damages[i]))
@@ -153,7 +151,6 @@ void log_scrub_next(struct os_timer *timer)
 	log->scrub_offset = part->end_offset;
 	log->scrub = scrub;
 	scrub->log = log;
-	scrub->part = *part;
-	scrub->file = os_pool_file_ref(&log_segment_find(log, part->segment_id)->file);
+	log_walk_begin(&scrub->walk, log, os_pool_file_ref(&log_segment_find(log, part->segment_id)->file), part);
 	submit_scrub(log);
 }

@@ -56,11 +56,27 @@ static bool can_take(const struct log_thinner *thinner, int64_t last_offset)
 	return thinner->held.owner && last_offset - (int64_t)base_load_u64be(thinner->held.data) <= INT32_MAX;
 }
 
+/* Are all offsets of the range those of superseded records? Then the batch before takes them, whatever lies there. */
+static bool skip_range(struct log_thinner *thinner, int64_t base_offset, int64_t last_offset)
+{
+	if (!can_take(thinner, last_offset) || !log_keymap_is_superseded(thinner->newest, base_offset, last_offset))
+		return false;
+	thinner->last_offset = last_offset;
+	return true;
+}
+
+bool log_thinner_skips(struct log_thinner *thinner, const struct log_block *block)
+{
+	return skip_range(thinner, block->base_offset, block->last_offset);
+}
+
 static pyr_result put(struct log_thinner *thinner, struct log_segment_writer *writer, struct base_slice bytes,
                       const struct codec_batch *batch)
 {
 	struct codec_filtered filtered;
 	int64_t last_offset = codec_batch_last_offset(batch);
+	if (skip_range(thinner, batch->base_offset, last_offset))
+		return pyr_ok();
 	PYR_TRY(codec_batch_filter(&thinner->filter, batch, &filtered));
 	bool goes = filtered.kept == 0 && !codec_batch_is_control(batch) && can_take(thinner, last_offset);
 	thinner->last_offset = goes ? last_offset : thinner->last_offset;

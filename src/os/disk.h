@@ -22,7 +22,7 @@ enum os_open_flags {
 	OS_OPEN_WRITE = 1, /* and read */
 	OS_OPEN_CREATE = 2, /* make it if it is not there */
 	OS_OPEN_EXCLUSIVE = 4, /* with CREATE: it must not be there */
-	/* With WRITE: past the page cache where the file system can; positions, lengths and addresses of all writes are
+	/* Past the page cache where the file system can; positions, lengths and addresses of all reads and writes are
 	 * multiples of OS_DIRECT_BYTES. */
 	OS_OPEN_DIRECT = 8,
 };

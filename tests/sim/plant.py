@@ -21,8 +21,7 @@ HANG_S = 60
 RING_SYNC = "\treturn group->sync ? os_file_sync(file->write) : pyr_ok();"
 EXTENTS_LATE = [
     ("src/log/extent.c", "\treturn os_file_sync(place->extent->write);", "\treturn pyr_ok();"),
-    ("src/log/write.c", RING_SYNC, """\tif (group->sync)
-\t\tPYR_TRY(os_file_sync(file->write));
+    ("src/log/write.c", "\treturn write_ring(log);", """\tPYR_TRY(write_ring(log));
 \tfor (size_t i = 0; i < group->extent_count; i++)
 \t\tPYR_TRY(os_file_sync(group->extents[i].extent->write));
 \treturn pyr_ok();"""),
@@ -109,7 +108,14 @@ PLANTS = [
            "\tif (!is_new)"),
           ("src/log/keymap.c", "\tif (entry->offset_plus_1 < put->offset_plus_1)\n\t\t*entry", "\t*entry")),
     Plant("compaction takes keys for the same that are not",
-          ("src/log/keymap.c", "\tmemcpy(ret_hash, hash, 2 * sizeof *ret_hash);", "\tmemcpy(ret_hash, hash, 2 * sizeof *ret_hash);\n\tret_hash[0] = ret_hash[1] &= 15;")),
+          ("src/log/keymap.c", "\tbase_siphash(map->secret, key, ret_hash);", "\tbase_siphash(map->secret, key, ret_hash);\n\tret_hash[0] = ret_hash[1] &= 15;")),
+    Plant("compaction skips a block of which a part is superseded",
+          ("src/log/keymap.c", "if ((map->superseded[i] & asked) != asked)", "if (!(map->superseded[i] & asked))")),
+    Plant("a block of a part that is rewritten is not verified",
+          ("src/log/walk.c", "!is_in_window(walk, block) || base_crc32c(0, walk->window->data + at, block->bytes) != block->crc",
+           "!is_in_window(walk, block)")),
+    Plant("a batch that is kept may be overwritten by the walk's next read",
+          ("src/log/walk.c", " && atomic_load(&walk->window->references) == 1", "")),
     Plant("a log start is not replayed",
           ("src/log/commit.c", "\tif (partition && !reader.failed)\n", "\tif (partition && !reader.failed && !log->recovering)\n")),
     Plant("a merge is not replayed",

@@ -28,6 +28,7 @@ struct real_disk {
 struct real_file {
 	struct os_file base;
 	int descriptor;
+	bool direct; /* asked for: perhaps the file system has none */
 };
 
 static int descriptor_of(struct os_file *file)
@@ -73,6 +74,7 @@ static pyr_result disk_open(struct os_disk *disk, const char *path, unsigned fla
 	if (!file)
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	file->base.disk = disk;
+	file->direct = direct;
 	do
 		file->descriptor = openat(root_of(disk), path, mode | direct, 0644);
 	while (file->descriptor < 0 && errno == EINTR);
@@ -103,9 +105,10 @@ static pyr_result disk_read(struct os_file *file, uint64_t position, void *ret_b
 			continue;
 		if (got < 0)
 			return from_errno(errno);
-		if (got == 0)
-			break;
 		done += (size_t)got;
+		bool odd = ((struct real_file *)file)->direct && (size_t)got % OS_DIRECT_BYTES > 0;
+		if (got == 0 || odd) /* the file's end; a direct read can't ask again from an odd place */
+			break;
 	}
 	*ret_read = done;
 	return pyr_ok();

@@ -59,7 +59,7 @@ struct sim_disk {
 struct sim_file {
 	struct os_file base;
 	struct sim_inode *inode;
-	bool direct; /* OS_OPEN_DIRECT: writes are of whole blocks */
+	bool direct; /* OS_OPEN_DIRECT: reads and writes are of whole blocks */
 	struct sim_file *next; /* in the disk's list of open files */
 };
 
@@ -258,6 +258,10 @@ static void disk_close(struct os_file *base)
 static pyr_result disk_read(struct os_file *file, uint64_t position, void *ret_bytes, size_t bytes, size_t *ret_read)
 {
 	struct sim_inode *inode = inode_of(file);
+	bool whole = position % OS_DIRECT_BYTES == 0 && bytes % OS_DIRECT_BYTES == 0 &&
+	             (uintptr_t)ret_bytes % OS_DIRECT_BYTES == 0;
+	assert(whole || !((struct sim_file *)file)->direct);
+	(void)whole;
 	PYR_TRY(enter(disk_of(file->disk)));
 	uint64_t left = position < inode->cached_bytes ? inode->cached_bytes - position : 0;
 	*ret_read = bytes < left ? bytes : left;

@@ -33,6 +33,7 @@ enum kafka_error {
 	KAFKA_COORDINATOR_NOT_AVAILABLE = 15,
 	KAFKA_NOT_ENOUGH_REPLICAS = 19,
 	KAFKA_INVALID_REQUIRED_ACKS = 21,
+	KAFKA_ILLEGAL_SASL_STATE = 34,
 	KAFKA_UNSUPPORTED_VERSION = 35,
 	KAFKA_INVALID_REPLICA_ASSIGNMENT = 39,
 	KAFKA_INVALID_REQUEST = 42,
@@ -310,6 +311,8 @@ void *kafka_request_alloc(struct kafka_request *request, size_t count, size_t el
 
 void kafka_api_versions(struct kafka_request *request, const void *message);
 void kafka_api_versions_unsupported(struct kafka_request *request);
+void kafka_sasl_handshake(struct kafka_request *request, const void *message);
+void kafka_sasl_authenticate(struct kafka_request *request, const void *message);
 void kafka_metadata(struct kafka_request *request, const void *message);
 void kafka_produce(struct kafka_request *request, const void *message);
 void kafka_fetch(struct kafka_request *request, const void *message);

@@ -26,6 +26,8 @@ static const struct handler handlers[] = {
 	{CODEC_KAFKA_LIST_OFFSETS, kafka_list_offsets, ON_ANY},
 	{CODEC_KAFKA_METADATA, kafka_metadata, ON_ANY},
 	{CODEC_KAFKA_API_VERSIONS, kafka_api_versions, ON_ANY},
+	{CODEC_KAFKA_SASL_HANDSHAKE, kafka_sasl_handshake, ON_ANY},
+	{CODEC_KAFKA_SASL_AUTHENTICATE, kafka_sasl_authenticate, ON_ANY},
 	{CODEC_KAFKA_CREATE_TOPICS, kafka_create_topics, ON_ANY},
 	{CODEC_KAFKA_DELETE_TOPICS, kafka_delete_topics, ON_ANY},
 	{CODEC_KAFKA_DELETE_RECORDS, kafka_delete_records, ON_ANY},

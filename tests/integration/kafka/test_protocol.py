@@ -4,8 +4,11 @@ import time
 
 import pytest
 import raw
+from by_hand import Reader, varint
+from confluent_kafka.admin import AdminClient
+from waiting import wait_until
 
-CORRUPT, TOO_LARGE, UNSUPPORTED_VERSION, UNSUPPORTED_FORMAT, COMPRESSION, INVALID_RECORD = 2, 10, 35, 43, 76, 87
+CORRUPT, TOO_LARGE, ILLEGAL_SASL_STATE, UNSUPPORTED_VERSION, UNSUPPORTED_FORMAT, COMPRESSION, INVALID_RECORD = 2, 10, 34, 35, 43, 76, 87
 
 
 @pytest.fixture
@@ -32,6 +35,22 @@ def test_versions_not_served_end_the_connection(node):
         with raw.Connection(node) as connection:
             connection.send(data)
             assert connection.is_closed_by_peer()
+
+
+def test_who_wants_to_authenticate_is_told_that_nobody_asks(connection):
+    answer = Reader(connection.ask(raw.request(17, 1, raw.text("PLAIN"))))
+    answer.take("ii")
+    assert answer.take("h") == ILLEGAL_SASL_STATE and answer.take("i") == 0
+    answer = Reader(connection.ask(raw.request(36, 2, varint(1 + 5) + b"\0u\0pw" + b"\0", flexible=True)))
+    answer.take("iiB")
+    assert answer.take("h") == ILLEGAL_SASL_STATE and "PLAINTEXT" in answer.compact()
+
+
+def test_a_client_that_is_set_to_authenticate_says_why_it_can_not(node):
+    said = []
+    client = AdminClient({"bootstrap.servers": node.kafka, "security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN",
+                          "sasl.username": "u", "sasl.password": "p", "error_cb": lambda error: said.append(error.str())})
+    wait_until(lambda: client.poll(0.1) or any("handshake" in each.lower() for each in said), 20, "the client says why")
 
 
 def test_responses_come_in_the_order_of_requests(client, connection):

@@ -20,6 +20,7 @@ struct query_column_data {
 };
 
 struct query_result {
+	const struct query_run *run;
 	duckdb_result duckdb;
 	duckdb_data_chunk chunk;
 	size_t column_count;
@@ -214,6 +215,7 @@ pyr_result query_result_new(struct query_prepared *prepared, struct query_result
 		duckdb_destroy_result(&started);
 		return query_fail_memory(error);
 	}
+	result->run = prepared->run;
 	result->duckdb = started;
 	result->column_count = count;
 	if (!note_columns(result, prepared->numeric_scale)) {
@@ -254,6 +256,9 @@ pyr_result query_result_next(struct query_result *result, size_t *ret_rows, stru
 		const char *message = duckdb_result_error(&result->duckdb);
 		if (message && *message)
 			return query_fail_engine(error, message);
+		/* An interrupt may close the result without an error: its rows are not all, and its tasks may still run. */
+		if (atomic_load(&result->run->cancelled))
+			return query_fail(error, "57014", "canceling statement due to user request");
 		*ret_rows = 0;
 		return pyr_ok();
 	}

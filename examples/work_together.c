@@ -58,7 +58,7 @@ static int join_and_work(struct pyralog *log)
 {
 	struct pyr_failure failure;
 	struct pyr_subscription *orders;
-	struct pyr_subscription_options options = {sizeof options, topics, 1, "workers", PYR_EARLIEST};
+	struct pyr_subscription_options options = {sizeof options, topics, 1, "workers", PYR_EARLIEST, 0};
 	if (pyr_subscribe(log, &options, &orders, &failure) != PYR_STATUS_OK)
 		return fail(&failure);
 	int code = work(orders, &failure);

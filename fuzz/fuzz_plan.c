@@ -32,6 +32,7 @@ static void plan_all(const struct query_parse *parse)
 		.handle = 1,
 		.parameter_types = types,
 		.parameter_type_count = 3,
+		.numeric_scale = QUERY_NUMERIC_SCALE,
 	};
 	struct query_error error;
 	struct query_plan *plan;

@@ -35,7 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 	assert(query_number_format(real, format, room) < sizeof room);
 	(void)query_time_read(text, format, &us);
 	base_writer_init(&writer, 1 << 20);
-	pyr_ignore(query_array_write(&writer, (struct base_bytes){data + 1, bytes - 1}));
+	pyr_ignore(query_array_write(&writer, (struct base_bytes){data + 1, bytes - 1},
+	                             (enum query_array_kind)(data[0] % 3)));
 	base_writer_deinit(&writer);
 	return 0;
 }

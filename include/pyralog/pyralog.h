@@ -194,6 +194,9 @@ struct pyr_subscription_options {
 	 * from what was committed. NULL: all partitions, those that are made later too, and nothing is committed. */
 	const char *group;
 	int64_t start; /* PYR_EARLIEST or PYR_LATEST: where nothing is committed */
+	/* Of a group: how long the program may work between two calls; 0: 300,000. So long a thread of the subscription's tells
+	 * the group that we are there; then it leaves, and others go on from what was committed. */
+	unsigned max_poll_ms;
 };
 
 struct pyr_consumed {
@@ -204,9 +207,8 @@ struct pyr_consumed {
 PYR_CHECKED enum pyr_status pyr_subscribe(struct pyralog *log, const struct pyr_subscription_options *options,
                                           struct pyr_subscription **ret_subscription, struct pyr_failure *failure);
 /* The next records, of one partition in its order, one or more; they live until the next call. Records that are gone are passed over.
- * Keeps up with the group, too, and so is to be called at least every 30 s: else the node takes us for dead after its session
- * timeout, and what was not committed goes to others. PYR_STATUS_TIMED_OUT: none came. PYR_STATUS_BUSY: the group's coordinator
- * is not ready. After either the subscription goes on. */
+ * Keeps up with the group, too: partitions come and go in this call only, at least every max_poll_ms. PYR_STATUS_TIMED_OUT: none
+ * came. PYR_STATUS_BUSY: the group's coordinator is not ready. After either the subscription goes on. */
 PYR_CHECKED enum pyr_status pyr_subscription_next(struct pyr_subscription *subscription, unsigned timeout_ms,
                                                   const struct pyr_consumed **ret_records, size_t *ret_count,
                                                   struct pyr_failure *failure);

@@ -12,9 +12,13 @@
 
 struct api_topics;
 struct api_feed_ways;
+struct api_admin_ways;
+
+enum { API_TOPIC_BYTES_MAX = 249 };
 
 struct api_ways {
 	const struct api_feed_ways *feed; /* subscription.h */
+	const struct api_admin_ways *admin; /* admin.h */
 	void (*close)(struct pyralog *log);
 	pyr_result (*topic_create)(struct pyralog *log, const char *topic, unsigned partitions,
 	                           struct pyr_error *error);

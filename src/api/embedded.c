@@ -1,8 +1,9 @@
-/* A node in this process: opening, topics, producing (see pyralog.h).
+/* A node in this process: opening, producing (see pyralog.h).
  *
  * Calls are made on the caller's thread, ask the shards' loops and wait for them. Invariant: one node a process, as the
  * engine has one. Lock: a change's own, which makes its caller wait. */
 #include "api/embedded.h"
+#include "api/admin.h"
 #include "api/subscription.h"
 
 #include "base/table.h"
@@ -14,105 +15,36 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUERY_THREADS_MAX = 64, PARTITIONS = 4 };
+enum { QUERY_THREADS_MAX = 64 };
 
 const struct catalog_principal embedded_principal = {"anonymous"};
 
+void embedded_wait_init(struct embedded_wait *wait)
+{
+	wait->over = false;
+	os_mutex_init(&wait->lock);
+	os_condition_init(&wait->changed);
+}
+
+void embedded_wait_end(struct embedded_wait *wait)
+{
+	os_mutex_lock(&wait->lock);
+	wait->over = true;
+	os_condition_signal(&wait->changed);
+	os_mutex_unlock(&wait->lock);
+}
+
+void embedded_wait_for(struct embedded_wait *wait)
+{
+	os_mutex_lock(&wait->lock);
+	while (!wait->over)
+		os_condition_wait(&wait->changed, &wait->lock);
+	os_mutex_unlock(&wait->lock);
+	os_condition_deinit(&wait->changed);
+	os_mutex_deinit(&wait->lock);
+}
+
 static atomic_bool is_open;
-
-/* ---- topics ---- */
-
-/* On its caller's stack until it is answered. */
-struct change {
-	struct os_task task;
-	struct node *node;
-	void (*begin)(struct catalog *catalog, struct catalog_change *change);
-	enum catalog_action action;
-	struct catalog_change change;
-	struct os_mutex lock;
-	struct os_condition answered;
-	bool done;
-};
-
-static void on_changed(struct catalog_change *catalog_change)
-{
-	struct change *change = BASE_CONTAINER(catalog_change, struct change, change);
-	os_mutex_lock(&change->lock);
-	change->done = true;
-	os_condition_signal(&change->answered);
-	os_mutex_unlock(&change->lock);
-}
-
-static pyr_result may_change(const struct change *change, const struct catalog *catalog)
-{
-	const char *name = change->change.name;
-	PYR_TRY(catalog_topic_name_check(name, strlen(name)));
-	if (group_topic_is_internal(name, strlen(name)))
-		return pyr_result_of(PYR_INVALID_TOPIC);
-	return catalog_authorize(catalog, &embedded_principal, change->action, name);
-}
-
-static void on_change(struct os_task *task)
-{
-	struct change *change = BASE_CONTAINER(task, struct change, task);
-	struct catalog *catalog = node_catalog(change->node, 0);
-	change->change.result = may_change(change, catalog);
-	if (change->change.result.code == PYR_OK)
-		change->begin(catalog, &change->change);
-	else
-		on_changed(&change->change);
-}
-
-static pyr_result carry_out(struct pyralog *log, struct change *change, const char *topic, struct pyr_error *error)
-{
-	change->task.run = on_change;
-	change->node = node_host_node(embedded_of(log)->host);
-	change->change.done = on_changed;
-	memcpy(change->change.name, topic, strlen(topic) + 1);
-	os_mutex_init(&change->lock);
-	os_condition_init(&change->answered);
-	os_loop_post(node_shard(change->node, 0)->loop, &change->task);
-	os_mutex_lock(&change->lock);
-	while (!change->done)
-		os_condition_wait(&change->answered, &change->lock);
-	os_mutex_unlock(&change->lock);
-	os_condition_deinit(&change->answered);
-	os_mutex_deinit(&change->lock);
-	enum pyr_code code = change->change.result.code;
-	return code == PYR_OK ? pyr_ok() : pyr_fail(error, code, "topic %s: %s", topic, pyr_code_text(code));
-}
-
-static pyr_result topic_create(struct pyralog *log, const char *topic, unsigned partitions, struct pyr_error *error)
-{
-	struct change change = {.begin = catalog_topic_create, .action = CATALOG_CREATE};
-	if (partitions > CATALOG_PARTITIONS_MAX)
-		return pyr_fail(error, PYR_INVALID_PARTITIONS, "topic %s: ask for 1 to %d partitions, or 0", topic,
-		                CATALOG_PARTITIONS_MAX);
-	change.change.partition_count = partitions > 0 ? partitions : PARTITIONS;
-	change.change.config = catalog_topic_config_default();
-	return carry_out(log, &change, topic, error);
-}
-
-static pyr_result topic_delete(struct pyralog *log, const char *topic, struct pyr_error *error)
-{
-	struct change change = {.begin = catalog_topic_delete, .action = CATALOG_DELETE};
-	return carry_out(log, &change, topic, error);
-}
-
-static pyr_result topic_list(struct pyralog *log, struct api_topics *topics, struct pyr_error *error)
-{
-	struct query_source *source = embedded_source(log);
-	struct query_topic *found;
-	size_t count;
-	PYR_TRY(source->ops->topic_list(source, &embedded_principal, &found, &count, error));
-	pyr_result result = pyr_ok();
-	for (size_t i = 0; i < count && result.code == PYR_OK; i++) {
-		struct base_bytes name = {(const uint8_t *)found[i].name, strlen(found[i].name)};
-		result = api_topics_add(topics, name, found[i].partition_count);
-	}
-	free(found);
-	return result;
-}
 
 /* ---- producing ---- */
 
@@ -201,11 +133,21 @@ static void embedded_close(struct pyralog *base)
 }
 
 static const struct api_ways ways = {
-	&embedded_feed,        embedded_close,       topic_create,
-	topic_delete,          topic_list,           produce,
-	embedded_reader_open,  embedded_reader_next, embedded_reader_close,
-	embedded_sql,          embedded_query_start, embedded_query_next,
-	embedded_query_cancel, embedded_query_free,
+	&embedded_feed,
+	&embedded_admin,
+	embedded_close,
+	embedded_topic_create,
+	embedded_topic_delete,
+	embedded_topic_list,
+	produce,
+	embedded_reader_open,
+	embedded_reader_next,
+	embedded_reader_close,
+	embedded_sql,
+	embedded_query_start,
+	embedded_query_next,
+	embedded_query_cancel,
+	embedded_query_free,
 };
 
 static pyr_result start(struct embedded *log, const char *directory, const struct pyr_open_options *options,

@@ -1,8 +1,7 @@
 /* A subscription's records from a node in this process: scans of its topics at one moment, one after the other, each from where
- * the last one ended; questions to the groups' coordinator go to shard 0's loop.
+ * the last one ended.
  *
- * Invariant: rows live until the next are taken. Lock: a question's own, which makes its caller wait. Owner: the thread that has
- * the subscription. */
+ * Invariant: rows live until the next are taken. Owner: the thread that has the subscription. */
 #include "api/embedded.h"
 #include "api/subscription.h"
 #include "base/table.h"
@@ -12,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ANSWER_BYTES_MAX = 64 << 20, WAIT_MS = 20 };
+enum { WAIT_MS = 20 };
 
 struct feed {
 	struct query_tail **tails; /* of each topic */
@@ -34,57 +33,40 @@ static struct feed *feed_of(const struct pyr_subscription *subscription)
 
 struct look {
 	struct node *node;
-	const char *topic;
-	int32_t partition; /* -1: of the topic itself */
 	struct api_feed_topic *told;
-	pyr_result result; /* written by one shard */
-	struct log_partition_info info;
+	bool found;
 };
 
 static void on_look(void *context, size_t shard)
 {
 	struct look *look = context;
 	const struct catalog *catalog = node_catalog(look->node, shard);
-	const struct catalog_topic *topic = catalog_topic_find(catalog, look->topic, strlen(look->topic));
+	const struct catalog_topic *topic = catalog_topic_find(catalog, look->told->name, strlen(look->told->name));
+	look->found = topic;
 	if (!topic)
 		return;
-	if (look->partition < 0) {
-		look->told->partitions = topic->partition_count;
-		memcpy(look->told->id, topic->uuid, API_UUID_BYTES);
-		look->result = pyr_ok();
-		return;
-	}
-	uint32_t partition = catalog_topic_partition(topic, look->partition);
-	if (partition > 0 && catalog_shard_of(catalog, partition) == shard)
-		look->result = log_partition_get(node_log(look->node, shard), partition, &look->info);
+	look->told->partitions = topic->partition_count;
+	memcpy(look->told->id, topic->uuid, API_UUID_BYTES);
 }
 
-static pyr_result embedded_look(struct pyr_subscription *subscription, struct api_feed_topic *topic,
-                                struct pyr_error *error)
+static pyr_result feed_look(struct pyr_subscription *subscription, struct api_feed_topic *topic,
+                            struct pyr_error *error)
 {
-	struct look look = {.node = node_host_node(embedded_of(subscription->log)->host),
-	                    .topic = topic->name,
-	                    .partition = -1,
-	                    .told = topic,
-	                    .result = {PYR_UNKNOWN_PARTITION}};
+	struct look look = {node_host_node(embedded_of(subscription->log)->host), topic, false};
 	node_ask(look.node, 1, on_look, &look);
-	return look.result.code == PYR_OK ? look.result
-	                                  : pyr_fail(error, PYR_UNKNOWN_PARTITION, "there is no topic %s", topic->name);
+	return look.found ? pyr_ok() : pyr_fail(error, PYR_UNKNOWN_PARTITION, "there is no topic %s", topic->name);
 }
 
-static pyr_result embedded_range(struct pyr_subscription *subscription, const struct api_feed_part *part,
-                                 int64_t *ret_start, int64_t *ret_end, struct pyr_error *error)
+static pyr_result feed_range(struct pyr_subscription *subscription, const struct api_feed_part *part,
+                             int64_t *ret_start, int64_t *ret_end, struct pyr_error *error)
 {
-	struct look look = {.node = node_host_node(embedded_of(subscription->log)->host),
-	                    .topic = subscription->topics[part->topic].name,
-	                    .partition = part->partition,
-	                    .result = {PYR_UNKNOWN_PARTITION}};
-	node_ask(look.node, node_shard_count(look.node), on_look, &look);
-	if (look.result.code != PYR_OK)
-		return pyr_fail(error, look.result.code, "there is no partition %d of a topic %s", part->partition,
-		                look.topic);
-	*ret_start = look.info.log_start_offset;
-	*ret_end = look.info.high_watermark;
+	struct log_partition_info info;
+	uint32_t partition;
+	size_t shard;
+	PYR_TRY(embedded_look(subscription->log, subscription->topics[part->topic].name, part->partition, &info, &shard,
+	                      &partition, error));
+	*ret_start = info.log_start_offset;
+	*ret_end = info.high_watermark;
 	return pyr_ok();
 }
 
@@ -239,69 +221,11 @@ static pyr_result embedded_next(struct pyr_subscription *subscription, unsigned 
 	return read_ahead(subscription, error);
 }
 
-/* ---- the coordinator ---- */
-
-struct question {
-	struct os_task task;
-	struct group_coordinator *coordinator;
-	struct group_call call;
-	struct codec_arena arena;
-	pyr_result (*take)(void *context, const void *response, struct pyr_error *error);
-	void *context;
-	struct pyr_error *error;
-	struct os_mutex lock;
-	struct os_condition answered;
-	bool done;
-	pyr_result result;
-};
-
-static void on_answer(struct group_call *call, const void *response)
+static pyr_result feed_ask(struct pyr_subscription *subscription, int16_t key, int16_t version, const void *message,
+                           pyr_result (*take)(void *context, const void *response, struct pyr_error *error),
+                           void *context, struct pyr_error *error)
 {
-	struct question *question = BASE_CONTAINER(call, struct question, call);
-	pyr_result result = response ? question->take(question->context, response, question->error)
-	                             : pyr_fail(question->error, PYR_OUT_OF_MEMORY, "out of memory");
-	os_mutex_lock(&question->lock);
-	question->result = result;
-	question->done = true;
-	os_condition_signal(&question->answered);
-	os_mutex_unlock(&question->lock);
-}
-
-static void on_ask(struct os_task *task)
-{
-	struct question *question = BASE_CONTAINER(task, struct question, task);
-	group_coordinator_call(question->coordinator, &question->call);
-}
-
-static pyr_result embedded_ask(struct pyr_subscription *subscription, int16_t key, int16_t version, const void *message,
-                               pyr_result (*take)(void *context, const void *response, struct pyr_error *error),
-                               void *context, struct pyr_error *error)
-{
-	static const char client[] = "libpyralog", host[] = "embedded";
-	struct node *node = node_host_node(embedded_of(subscription->log)->host);
-	struct question question = {.task.run = on_ask, .take = take, .context = context, .error = error};
-	question.coordinator = node_coordinator(node);
-	codec_arena_init(&question.arena, ANSWER_BYTES_MAX);
-	question.call = (struct group_call){
-		.key = key,
-		.version = version,
-		.request = message,
-		.client_id = {(const uint8_t *)client, sizeof client - 1},
-		.client_host = {(const uint8_t *)host, sizeof host - 1},
-		.arena = &question.arena,
-		.answered = on_answer,
-	};
-	os_mutex_init(&question.lock);
-	os_condition_init(&question.answered);
-	os_loop_post(node_shard(node, 0)->loop, &question.task);
-	os_mutex_lock(&question.lock);
-	while (!question.done)
-		os_condition_wait(&question.answered, &question.lock);
-	os_mutex_unlock(&question.lock);
-	os_condition_deinit(&question.answered);
-	os_mutex_deinit(&question.lock);
-	codec_arena_deinit(&question.arena);
-	return question.result;
+	return embedded_ask(subscription->log, subscription->group, key, version, message, take, context, error);
 }
 
 /* ---- life ---- */
@@ -340,5 +264,5 @@ static void embedded_close(struct pyr_subscription *subscription)
 }
 
 const struct api_feed_ways embedded_feed = {
-	embedded_open, embedded_close, embedded_look, embedded_range, embedded_next, embedded_forget, embedded_ask,
+	embedded_open, embedded_close, feed_look, feed_range, embedded_next, embedded_forget, feed_ask,
 };

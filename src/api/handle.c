@@ -8,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TOPIC_NAME_BYTES_MAX = 249 };
-
 int pyr_abi_version(void)
 {
 	return PYR_ABI_VERSION;
@@ -148,7 +146,7 @@ enum pyr_status pyr_topic_create(struct pyralog *log, const char *topic, unsigne
                                  struct pyr_failure *failure)
 {
 	struct pyr_error error = {0};
-	if (!topic || strlen(topic) > TOPIC_NAME_BYTES_MAX)
+	if (!topic || strlen(topic) > API_TOPIC_BYTES_MAX)
 		return api_fail(failure, PYR_STATUS_USAGE, "", "%s", pyr_code_text(PYR_INVALID_TOPIC));
 	return api_settle(log->ways->topic_create(log, topic, partitions, &error), &error, failure);
 }
@@ -156,7 +154,7 @@ enum pyr_status pyr_topic_create(struct pyralog *log, const char *topic, unsigne
 enum pyr_status pyr_topic_delete(struct pyralog *log, const char *topic, struct pyr_failure *failure)
 {
 	struct pyr_error error = {0};
-	if (!topic || strlen(topic) > TOPIC_NAME_BYTES_MAX)
+	if (!topic || strlen(topic) > API_TOPIC_BYTES_MAX)
 		return api_fail(failure, PYR_STATUS_NOT_FOUND, "", "%s", pyr_code_text(PYR_UNKNOWN_PARTITION));
 	return api_settle(log->ways->topic_delete(log, topic, &error), &error, failure);
 }

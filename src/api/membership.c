@@ -1,18 +1,19 @@
 /* A subscription as a member of a consumer group: KIP-848's protocol, in which the coordinator tells who has what.
  *
- * A heartbeat says what we have and brings what we shall have; what is taken from us is let go at once, for it happens between
- * two lots, and the heartbeat behind it says so. Invariant: a partition is read only while it is ours, from what is committed
- * for it on. Failure modes: a coordinator that still reads its log is asked again; a member that was away too long joins
- * again, with nothing. Owner: the thread that has the subscription. */
+ * A heartbeat says what we have and brings what we shall have, which is kept until the owner's next call: what is taken from us
+ * is let go between two lots, and the heartbeat behind it says so. While the owner works, heartbeat.c sends them. Invariant: a
+ * partition is read only while it is ours, from what is committed for it on. Failure modes: a coordinator that still reads its
+ * log is asked again; a member that was away too long joins again, with nothing. Owner: who holds the subscription's lock. */
 #include "api/subscription.h"
 
+#include "base/array.h"
 #include "client/admin.h"
 #include "codec/kafka/messages.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { HEARTBEAT_VERSION = 0, FETCH_VERSION = 7, COMMIT_VERSION = 9, REBALANCE_MS = 45000, SOON_US = 50000, TRIES = 3 };
+enum { HEARTBEAT_VERSION = 0, FETCH_VERSION = 7, COMMIT_VERSION = 9, SOON_US = 50000, AGAIN_US = 1000000, TRIES = 3 };
 enum {
 	COORDINATOR_LOADS = 14,
 	COORDINATOR_NOT_AVAILABLE = 15,
@@ -62,6 +63,7 @@ static void lose_all(struct pyr_subscription *subscription)
 {
 	subscription->part_count = 0;
 	subscription->member.epoch = 0;
+	subscription->member.is_out = subscription->member.is_told = false;
 	subscription->member.beat_us = 0;
 	feed_of(subscription)->forget(subscription);
 }
@@ -72,42 +74,70 @@ struct beat {
 	struct pyr_subscription *subscription;
 	int16_t code;
 	uint64_t interval_us;
-	bool changed; /* what we have */
 };
 
-typedef struct codec_kafka_consumer_group_heartbeat_response_topic_partition assigned_topic;
-
-static bool is_assigned(const struct pyr_subscription *subscription, const struct api_feed_part *part,
-                        const struct codec_kafka_consumer_group_heartbeat_response_assignment *assignment)
+static bool is_assigned(const struct pyr_subscription *subscription, const struct api_feed_part *part)
 {
-	for (size_t i = 0; i < assignment->topic_partitions_count; i++) {
-		const assigned_topic *topic = &assignment->topic_partitions[i];
-		if (memcmp(topic->topic_id, subscription->topics[part->topic].id, API_UUID_BYTES) != 0)
-			continue;
-		for (size_t k = 0; k < topic->partitions_count; k++)
-			if (topic->partitions[k] == part->partition)
-				return true;
-	}
+	const struct api_member *member = &subscription->member;
+	const uint8_t *id = subscription->topics[part->topic].id;
+	for (size_t i = 0; i < member->assigned_count; i++)
+		if (member->assigned[i].partition == part->partition &&
+		    memcmp(member->assigned[i].topic, id, API_UUID_BYTES) == 0)
+			return true;
 	return false;
 }
 
-static bool let_go(struct pyr_subscription *subscription,
-                   const struct codec_kafka_consumer_group_heartbeat_response_assignment *assignment)
+static bool let_go(struct pyr_subscription *subscription)
 {
 	size_t kept = 0, before = subscription->part_count;
 	for (size_t i = 0; i < before; i++)
-		if (is_assigned(subscription, &subscription->parts[i], assignment))
+		if (is_assigned(subscription, &subscription->parts[i]))
 			subscription->parts[kept++] = subscription->parts[i];
 	subscription->part_count = kept;
 	return kept < before;
 }
 
-static pyr_result take_over(struct pyr_subscription *subscription, const assigned_topic *topic)
+static pyr_result take_over(struct pyr_subscription *subscription, const struct api_assigned *assigned)
 {
 	for (size_t i = 0; i < subscription->topic_count; i++)
-		if (memcmp(topic->topic_id, subscription->topics[i].id, API_UUID_BYTES) == 0)
-			for (size_t k = 0; k < topic->partitions_count; k++)
-				PYR_TRY(api_feed_have(subscription, i, topic->partitions[k], -1));
+		if (memcmp(assigned->topic, subscription->topics[i].id, API_UUID_BYTES) == 0)
+			PYR_TRY(api_feed_have(subscription, i, assigned->partition, -1));
+	return pyr_ok();
+}
+
+/* What we have becomes what we were told to have. */
+static pyr_result obey(struct pyr_subscription *subscription)
+{
+	struct api_member *member = &subscription->member;
+	if (!member->is_told)
+		return pyr_ok();
+	bool changed = let_go(subscription);
+	size_t before = subscription->part_count;
+	for (size_t i = 0; i < member->assigned_count; i++)
+		PYR_TRY(take_over(subscription, &member->assigned[i]));
+	member->is_told = false;
+	if (!changed && subscription->part_count == before)
+		return pyr_ok();
+	member->beat_us = 0; /* the coordinator waits to hear of it */
+	feed_of(subscription)->forget(subscription);
+	return pyr_ok();
+}
+
+static pyr_result remember(struct api_member *member,
+                           const struct codec_kafka_consumer_group_heartbeat_response_assignment *assignment)
+{
+	member->is_told = false;
+	member->assigned_count = 0;
+	for (size_t i = 0; i < assignment->topic_partitions_count; i++)
+		for (size_t k = 0; k < assignment->topic_partitions[i].partitions_count; k++) {
+			if (!base_array_reserve(&member->assigned, &member->assigned_room, member->assigned_count + 1,
+			                        sizeof *member->assigned))
+				return pyr_result_of(PYR_OUT_OF_MEMORY);
+			struct api_assigned *assigned = &member->assigned[member->assigned_count++];
+			assigned->partition = assignment->topic_partitions[i].partitions[k];
+			memcpy(assigned->topic, assignment->topic_partitions[i].topic_id, API_UUID_BYTES);
+		}
+	member->is_told = true;
 	return pyr_ok();
 }
 
@@ -127,14 +157,7 @@ static pyr_result take_beat(void *context, const void *message, struct pyr_error
 		memcpy(member->id, response->member_id.data, response->member_id.bytes);
 		member->id[response->member_id.bytes] = 0;
 	}
-	if (!response->has_assignment)
-		return pyr_ok();
-	beat->changed = let_go(subscription, &response->assignment);
-	size_t before = subscription->part_count;
-	for (size_t i = 0; i < response->assignment.topic_partitions_count; i++)
-		PYR_TRY(take_over(subscription, &response->assignment.topic_partitions[i]));
-	beat->changed |= subscription->part_count > before;
-	return pyr_ok();
+	return response->has_assignment ? remember(member, &response->assignment) : pyr_ok();
 }
 
 /* What we have, topic by topic: `numbers` has room for all parts. */
@@ -171,7 +194,7 @@ static pyr_result send_beat(struct pyr_subscription *subscription, int32_t epoch
 	request.group_id = text(subscription->group);
 	request.member_id = text(subscription->member.id);
 	request.member_epoch = epoch;
-	request.rebalance_timeout_ms = REBALANCE_MS;
+	request.rebalance_timeout_ms = (int32_t)(subscription->member.max_poll_us / 1000);
 	for (size_t i = 0; names && i < topic_count; i++)
 		names[i] = text(subscription->topics[i].name);
 	request.topic_names = names;
@@ -242,20 +265,21 @@ static pyr_result fetch_offsets(struct pyr_subscription *subscription, struct py
 static pyr_result settle_beat(struct pyr_subscription *subscription, const struct beat *beat, uint64_t now_us,
                               struct pyr_error *error)
 {
-	bool soon = beat->changed || subscription->part_count == 0 || beat->code != 0;
+	bool soon = subscription->part_count == 0 || beat->code != 0;
 	subscription->member.beat_us = now_us + (soon ? SOON_US : beat->interval_us);
 	if (is_out(beat->code))
 		lose_all(subscription);
 	else if (beat->code != 0 && !comes_back(beat->code))
 		return refused(subscription, beat->code, error);
-	if (beat->changed)
-		feed_of(subscription)->forget(subscription);
-	return pyr_ok();
+	return obey(subscription);
 }
 
 pyr_result api_member_keep_up(struct pyr_subscription *subscription, uint64_t now_us, struct pyr_error *error)
 {
 	struct beat beat;
+	if (subscription->member.is_out)
+		lose_all(subscription);
+	PYR_TRY(obey(subscription));
 	if (now_us >= subscription->member.beat_us) {
 		PYR_TRY(send_beat(subscription, subscription->member.epoch, &beat, error));
 		PYR_TRY(settle_beat(subscription, &beat, now_us, error));
@@ -266,12 +290,25 @@ pyr_result api_member_keep_up(struct pyr_subscription *subscription, uint64_t no
 	return pyr_ok();
 }
 
+/* What the owner has is left alone: it works with that. A beat that got lost is sent again by whoever comes next. */
+void api_member_beat(struct pyr_subscription *subscription, uint64_t now_us)
+{
+	struct api_member *member = &subscription->member;
+	struct beat beat;
+	struct pyr_error error;
+	pyr_result sent = send_beat(subscription, member->epoch, &beat, &error);
+	bool good = sent.code == PYR_OK && beat.code == 0 && beat.interval_us > 0;
+	member->beat_us = now_us + (good ? beat.interval_us : AGAIN_US);
+	member->is_out = sent.code == PYR_OK && is_out(beat.code);
+}
+
 void api_member_leave(struct pyr_subscription *subscription)
 {
 	struct beat beat;
 	struct pyr_error error;
 	if (subscription->group && subscription->member.epoch > 0)
 		pyr_ignore(send_beat(subscription, LEAVE_EPOCH, &beat, &error));
+	subscription->member.is_out = true;
 }
 
 /* ---- committing ---- */

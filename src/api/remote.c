@@ -2,6 +2,7 @@
  *
  * Lock: the connection's, held while a question is asked and its answer awaited; SQL has its own, taken alone. */
 #include "api/remote.h"
+#include "api/admin.h"
 #include "api/subscription.h"
 
 #include "codec/kafka/api.h"
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KAFKA_PORT = 9092, PG_PORT = 5432, TIMEOUT_MS = 30000 };
+enum { KAFKA_PORT = 9092, PG_PORT = 5432, TIMEOUT_MS = 30000, INFLATED_BYTES_MAX = 1 << 30 };
 
 static struct base_bytes text(const char *name)
 {
@@ -50,7 +51,7 @@ void remote_link_close(struct remote_link *link)
 	*link = (struct remote_link){0};
 }
 
-static pyr_result ask(struct pyralog *log, int16_t key, const void *message, client_admin_take *take, void *context,
+pyr_result remote_ask(struct pyralog *log, int16_t key, const void *message, client_admin_take *take, void *context,
                       struct pyr_error *error)
 {
 	struct remote *remote = remote_of(log);
@@ -58,6 +59,41 @@ static pyr_result ask(struct pyralog *log, int16_t key, const void *message, cli
 	pyr_result result = client_admin_ask(&remote->link.admin, key, message, take, context, error);
 	os_mutex_unlock(&remote->lock);
 	return result;
+}
+
+/* The topic may have grown since anybody looked: its ranges are asked for whole. */
+pyr_result remote_range(struct remote_link *link, const char *topic, int32_t partition, struct client_range *ret_range,
+                        struct pyr_error *error)
+{
+	uint32_t count;
+	PYR_TRY(client_admin_topic(&link->admin, topic, &count, error));
+	if (partition < 0 || (uint32_t)partition >= count)
+		return pyr_fail(error, PYR_UNKNOWN_PARTITION, "there is no partition %d of a topic %s", partition,
+		                topic);
+	struct client_range *ranges = calloc(count, sizeof *ranges);
+	if (!ranges)
+		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
+	pyr_result result = client_admin_ranges(&link->admin, topic, count, ranges, error);
+	if (result.code == PYR_OK)
+		*ret_range = ranges[partition];
+	free(ranges);
+	return result;
+}
+
+pyr_result remote_open_batch(const uint8_t *bytes, size_t *at, size_t end, struct codec_record_reader *ret_records,
+                             bool *ret_any)
+{
+	struct base_bytes left = {bytes + *at, end - *at};
+	struct codec_batch batch;
+	*ret_any =
+		left.bytes >= CODEC_BATCH_HEADER_BYTES &&
+		(uint64_t)base_load_u32be(left.data + CODEC_BATCH_LENGTH_AT) + CODEC_BATCH_OVERHEAD_BYTES <= left.bytes;
+	if (!*ret_any)
+		return pyr_ok();
+	PYR_TRY(codec_batch_check(left, &batch));
+	PYR_TRY(codec_record_reader_init(ret_records, &batch, INFLATED_BYTES_MAX));
+	*at += batch.bytes;
+	return pyr_ok();
 }
 
 /* ---- topics ---- */
@@ -81,7 +117,7 @@ static pyr_result topic_create(struct pyralog *log, const char *name, unsigned p
 	request.topics = &topic;
 	request.topics_count = 1;
 	request.timeout_ms = TIMEOUT_MS;
-	return ask(log, CODEC_KAFKA_CREATE_TOPICS, &request, take_created, (void *)(uintptr_t)name, error);
+	return remote_ask(log, CODEC_KAFKA_CREATE_TOPICS, &request, take_created, (void *)(uintptr_t)name, error);
 }
 
 static pyr_result take_deleted(struct client_admin *admin, const void *message, struct pyr_error *error)
@@ -100,7 +136,7 @@ static pyr_result topic_delete(struct pyralog *log, const char *name, struct pyr
 	request.topic_names = &topic;
 	request.topic_names_count = 1;
 	request.timeout_ms = TIMEOUT_MS;
-	return ask(log, CODEC_KAFKA_DELETE_TOPICS, &request, take_deleted, (void *)(uintptr_t)name, error);
+	return remote_ask(log, CODEC_KAFKA_DELETE_TOPICS, &request, take_deleted, (void *)(uintptr_t)name, error);
 }
 
 static pyr_result take_list(struct client_admin *admin, const void *message, struct pyr_error *error)
@@ -120,7 +156,7 @@ static pyr_result topic_list(struct pyralog *log, struct api_topics *topics, str
 	struct codec_kafka_metadata_request request = codec_kafka_metadata_request_default;
 	request.topics = NULL; /* all */
 	request.allow_auto_topic_creation = false;
-	return ask(log, CODEC_KAFKA_METADATA, &request, take_list, topics, error);
+	return remote_ask(log, CODEC_KAFKA_METADATA, &request, take_list, topics, error);
 }
 
 /* ---- life ---- */
@@ -137,9 +173,9 @@ static void remote_close(struct pyralog *log)
 }
 
 static const struct api_ways ways = {
-	&remote_feed,       remote_close,       topic_create,        topic_delete,        topic_list,
-	remote_produce,     remote_reader_open, remote_reader_next,  remote_reader_close, remote_sql,
-	remote_query_start, remote_query_next,  remote_query_cancel, remote_query_free,
+	&remote_feed, &remote_admin,      remote_close,       topic_create,        topic_delete,
+	topic_list,   remote_produce,     remote_reader_open, remote_reader_next,  remote_reader_close,
+	remote_sql,   remote_query_start, remote_query_next,  remote_query_cancel, remote_query_free,
 };
 
 enum pyr_status pyr_connect(const struct pyr_connect_options *options, struct pyralog **ret_log,

@@ -33,6 +33,16 @@ static inline struct remote *remote_of(struct pyralog *log)
 
 pyr_result remote_link_open(struct remote_link *link, const struct remote *remote, struct pyr_error *error);
 void remote_link_close(struct remote_link *link); /* a zeroed one is fine */
+/* A question on the handle's own connection. */
+pyr_result remote_ask(struct pyralog *log, int16_t key, const void *message, client_admin_take *take, void *context,
+                      struct pyr_error *error);
+/* Where a partition begins and ends. PYR_UNKNOWN_PARTITION. */
+pyr_result remote_range(struct remote_link *link, const char *topic, int32_t partition, struct client_range *ret_range,
+                        struct pyr_error *error);
+/* The batch at *at of what was fetched, checked, and *at behind it; *ret_any false: no whole one is left before `end`. The
+ * reader is the caller's to end. */
+pyr_result remote_open_batch(const uint8_t *bytes, size_t *at, size_t end, struct codec_record_reader *ret_records,
+                             bool *ret_any);
 /* An error of Kafka's, about the topic. */
 pyr_result remote_refused(int16_t code, const char *topic, struct pyr_error *error);
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FETCH_BYTES = 8 << 20, INFLATED_BYTES_MAX = 1 << 30 };
+enum { FETCH_BYTES = 8 << 20 };
 
 struct cursor {
 	struct remote_link link;
@@ -31,15 +31,10 @@ static pyr_result find_start(struct cursor *cursor, struct pyr_error *error)
 		                reader->partition, reader->topic);
 	if (reader->offset >= 0)
 		return pyr_ok();
-	struct client_range *ranges = calloc(partitions, sizeof *ranges);
-	if (!ranges)
-		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
-	pyr_result result = client_admin_ranges(&cursor->link.admin, reader->topic, partitions, ranges, error);
-	if (result.code == PYR_OK)
-		reader->offset =
-			reader->offset == PYR_LATEST ? ranges[reader->partition].end : ranges[reader->partition].start;
-	free(ranges);
-	return result;
+	struct client_range range;
+	PYR_TRY(remote_range(&cursor->link, reader->topic, reader->partition, &range, error));
+	reader->offset = reader->offset == PYR_LATEST ? range.end : range.start;
+	return pyr_ok();
 }
 
 pyr_result remote_reader_open(struct pyralog *log, struct pyr_reader *reader, struct pyr_error *error)
@@ -108,22 +103,13 @@ static void leave_batch(struct cursor *cursor)
 /* *ret_any false: no whole batch is left. */
 static pyr_result next_batch(struct cursor *cursor, bool *ret_any, struct pyr_error *error)
 {
-	struct base_bytes left = {cursor->bytes + cursor->at, cursor->count - cursor->at};
-	struct codec_batch batch;
-	*ret_any =
-		left.bytes >= CODEC_BATCH_HEADER_BYTES &&
-		(uint64_t)base_load_u32be(left.data + CODEC_BATCH_LENGTH_AT) + CODEC_BATCH_OVERHEAD_BYTES <= left.bytes;
-	if (!*ret_any)
-		return pyr_ok();
-	pyr_result result = codec_batch_check(left, &batch);
-	if (result.code == PYR_OK)
-		result = codec_record_reader_init(&cursor->records, &batch, INFLATED_BYTES_MAX);
+	pyr_result result =
+		remote_open_batch(cursor->bytes, &cursor->at, cursor->count, &cursor->records, &cursor->in_batch);
+	*ret_any = cursor->in_batch = result.code == PYR_OK && cursor->in_batch;
 	if (result.code != PYR_OK)
 		return pyr_fail(error, result.code, "partition %d, the batch at offset %lld: %s",
 		                cursor->reader->partition, (long long)cursor->reader->offset,
 		                pyr_code_text(result.code));
-	cursor->in_batch = true;
-	cursor->at += batch.bytes;
 	return pyr_ok();
 }
 

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PART_BYTES = 1 << 20, FETCH_BYTES = 32 << 20, INFLATED_BYTES_MAX = 1 << 30, OUT_OF_RANGE = 1 };
+enum { PART_BYTES = 1 << 20, FETCH_BYTES = 32 << 20, OUT_OF_RANGE = 1 };
 
 /* What came of one partition. */
 struct chunk {
@@ -77,22 +77,15 @@ static pyr_result remote_look(struct pyr_subscription *subscription, struct api_
 	               : result;
 }
 
-static pyr_result remote_range(struct pyr_subscription *subscription, const struct api_feed_part *part,
-                               int64_t *ret_start, int64_t *ret_end, struct pyr_error *error)
+static pyr_result feed_range(struct pyr_subscription *subscription, const struct api_feed_part *part,
+                             int64_t *ret_start, int64_t *ret_end, struct pyr_error *error)
 {
-	const struct api_feed_topic *topic = &subscription->topics[part->topic];
-	uint32_t count = (uint32_t)part->partition + 1;
-	count = count < topic->partitions ? topic->partitions : count;
-	struct client_range *ranges = calloc(count, sizeof *ranges);
-	if (!ranges)
-		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
-	pyr_result result = client_admin_ranges(&feed_of(subscription)->link.admin, topic->name, count, ranges, error);
-	if (result.code == PYR_OK) {
-		*ret_start = ranges[part->partition].start;
-		*ret_end = ranges[part->partition].end;
-	}
-	free(ranges);
-	return result;
+	struct client_range found;
+	PYR_TRY(remote_range(&feed_of(subscription)->link, subscription->topics[part->topic].name, part->partition,
+	                     &found, error));
+	*ret_start = found.start;
+	*ret_end = found.end;
+	return pyr_ok();
 }
 
 /* ---- fetching ---- */
@@ -200,20 +193,10 @@ static pyr_result fetch(struct pyr_subscription *subscription, unsigned wait_ms,
 /* *ret_any false: no whole batch is left in the chunk. */
 static pyr_result open_batch(struct feed *feed, struct chunk *chunk, bool *ret_any, struct pyr_error *error)
 {
-	struct base_bytes left = {feed->bytes + chunk->at, chunk->end - chunk->at};
-	struct codec_batch batch;
-	*ret_any =
-		left.bytes >= CODEC_BATCH_HEADER_BYTES &&
-		(uint64_t)base_load_u32be(left.data + CODEC_BATCH_LENGTH_AT) + CODEC_BATCH_OVERHEAD_BYTES <= left.bytes;
-	if (!*ret_any)
-		return pyr_ok();
-	pyr_result result = codec_batch_check(left, &batch);
-	if (result.code == PYR_OK)
-		result = codec_record_reader_init(&feed->records, &batch, INFLATED_BYTES_MAX);
+	pyr_result result = remote_open_batch(feed->bytes, &chunk->at, chunk->end, &feed->records, ret_any);
+	feed->in_batch = result.code == PYR_OK && *ret_any;
 	if (result.code != PYR_OK)
 		return pyr_fail(error, result.code, "partition %d: %s", chunk->partition, pyr_code_text(result.code));
-	feed->in_batch = true;
-	chunk->at += batch.bytes;
 	return pyr_ok();
 }
 
@@ -264,7 +247,7 @@ static pyr_result find_again(struct pyr_subscription *subscription, struct pyr_e
 	feed_of(subscription)->lost = false;
 	for (size_t i = 0; i < subscription->part_count; i++) {
 		struct api_feed_part *part = &subscription->parts[i];
-		PYR_TRY(remote_range(subscription, part, &start, &end, error));
+		PYR_TRY(feed_range(subscription, part, &start, &end, error));
 		part->next = part->next < start ? start : part->next > end ? end : part->next;
 	}
 	return pyr_ok();
@@ -310,9 +293,9 @@ static pyr_result take_answer(struct client_admin *admin, const void *message, s
 }
 
 /* In the version that client/admin.c agreed on, which is that one. */
-static pyr_result remote_ask(struct pyr_subscription *subscription, int16_t key, int16_t version, const void *message,
-                             pyr_result (*take)(void *context, const void *response, struct pyr_error *error),
-                             void *context, struct pyr_error *error)
+static pyr_result feed_ask(struct pyr_subscription *subscription, int16_t key, int16_t version, const void *message,
+                           pyr_result (*take)(void *context, const void *response, struct pyr_error *error),
+                           void *context, struct pyr_error *error)
 {
 	struct feed *feed = feed_of(subscription);
 	(void)version;
@@ -344,5 +327,5 @@ static void remote_close(struct pyr_subscription *subscription)
 }
 
 const struct api_feed_ways remote_feed = {
-	remote_open, remote_close, remote_look, remote_range, remote_next, remote_forget, remote_ask,
+	remote_open, remote_close, remote_look, feed_range, remote_next, remote_forget, feed_ask,
 };

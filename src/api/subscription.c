@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WAIT_MS = 100, LOOK_US = 1000000, TOPICS_MAX = 1000 };
+enum { WAIT_MS = 100, LOOK_US = 1000000, TOPICS_MAX = 1000, MAX_POLL_MS = 300000 };
 
 static const struct api_feed_ways *feed_of(const struct pyr_subscription *subscription)
 {
@@ -113,6 +113,8 @@ static enum pyr_status check_options(const struct pyr_subscription_options *opti
 		return api_fail(failure, PYR_STATUS_USAGE, "", "subscribe to 1 to %d topics", TOPICS_MAX);
 	if (options->start != PYR_EARLIEST && options->start != PYR_LATEST)
 		return api_fail(failure, PYR_STATUS_USAGE, "", "start with PYR_EARLIEST or PYR_LATEST, and then seek");
+	if (options->max_poll_ms > INT32_MAX)
+		return api_fail(failure, PYR_STATUS_USAGE, "", "max_poll_ms is at most %d", INT32_MAX);
 	if (options->group && !options->group[0])
 		return api_fail(failure, PYR_STATUS_USAGE, "", "the group's name is empty");
 	return PYR_STATUS_OK;
@@ -132,8 +134,11 @@ enum pyr_status pyr_subscribe(struct pyralog *log, const struct pyr_subscription
 		return api_fail(failure, PYR_STATUS_OUT_OF_MEMORY, "", "out of memory");
 	subscription->log = log;
 	subscription->start = wanted.start;
+	subscription->member.max_poll_us = (uint64_t)(wanted.max_poll_ms > 0 ? wanted.max_poll_ms : MAX_POLL_MS) * 1000;
 	pyr_result result =
 		copy_names(subscription, &wanted) ? open_all(subscription, &error) : pyr_result_of(PYR_OUT_OF_MEMORY);
+	if (result.code == PYR_OK)
+		result = api_heartbeat_start(subscription);
 	if (result.code != PYR_OK)
 		pyr_subscription_close(subscription);
 	else
@@ -145,6 +150,7 @@ void pyr_subscription_close(struct pyr_subscription *subscription)
 {
 	if (!subscription)
 		return;
+	api_heartbeat_stop(subscription);
 	if (subscription->way) {
 		api_member_leave(subscription);
 		feed_of(subscription)->close(subscription);
@@ -153,6 +159,7 @@ void pyr_subscription_close(struct pyr_subscription *subscription)
 		free(subscription->topics[i].name);
 	free(subscription->topics);
 	free(subscription->parts);
+	free(subscription->member.assigned);
 	free(subscription->group);
 	free(subscription->lot);
 	free(subscription->headers);
@@ -212,9 +219,7 @@ static void hand_out(struct pyr_subscription *subscription)
 	}
 }
 
-enum pyr_status pyr_subscription_next(struct pyr_subscription *subscription, unsigned timeout_ms,
-                                      const struct pyr_consumed **ret_records, size_t *ret_count,
-                                      struct pyr_failure *failure)
+static enum pyr_status next_lot(struct pyr_subscription *subscription, unsigned timeout_ms, struct pyr_failure *failure)
 {
 	uint64_t start_us = os_terminal_now_us(), passed_ms = 0;
 	struct pyr_error error = {0};
@@ -234,9 +239,21 @@ enum pyr_status pyr_subscription_next(struct pyr_subscription *subscription, uns
 			return api_fail(failure, PYR_STATUS_TIMED_OUT, "", "no record came within %u ms", timeout_ms);
 	}
 	hand_out(subscription);
-	*ret_records = subscription->lot;
-	*ret_count = subscription->lot_count;
 	return PYR_STATUS_OK;
+}
+
+enum pyr_status pyr_subscription_next(struct pyr_subscription *subscription, unsigned timeout_ms,
+                                      const struct pyr_consumed **ret_records, size_t *ret_count,
+                                      struct pyr_failure *failure)
+{
+	api_call_begin(subscription);
+	enum pyr_status status = next_lot(subscription, timeout_ms, failure);
+	api_call_end(subscription);
+	if (status == PYR_STATUS_OK) {
+		*ret_records = subscription->lot;
+		*ret_count = subscription->lot_count;
+	}
+	return status;
 }
 
 /* ---- positions ---- */
@@ -246,8 +263,8 @@ size_t pyr_subscription_partitions(const struct pyr_subscription *subscription)
 	return subscription->part_count;
 }
 
-enum pyr_status pyr_subscription_seek(struct pyr_subscription *subscription, const char *topic, int32_t partition,
-                                      int64_t offset, struct pyr_failure *failure)
+static enum pyr_status seek(struct pyr_subscription *subscription, const char *topic, int32_t partition, int64_t offset,
+                            struct pyr_failure *failure)
 {
 	struct pyr_error error = {0};
 	int64_t start, end;
@@ -270,10 +287,22 @@ enum pyr_status pyr_subscription_seek(struct pyr_subscription *subscription, con
 	return PYR_STATUS_OK;
 }
 
+enum pyr_status pyr_subscription_seek(struct pyr_subscription *subscription, const char *topic, int32_t partition,
+                                      int64_t offset, struct pyr_failure *failure)
+{
+	api_call_begin(subscription);
+	enum pyr_status status = seek(subscription, topic, partition, offset, failure);
+	api_call_end(subscription);
+	return status;
+}
+
 enum pyr_status pyr_subscription_commit(struct pyr_subscription *subscription, struct pyr_failure *failure)
 {
 	struct pyr_error error = {0};
 	if (!subscription->group)
 		return api_fail(failure, PYR_STATUS_USAGE, "", "offsets are a group's: name one when you subscribe");
-	return api_settle(api_member_commit(subscription, &error), &error, failure);
+	api_call_begin(subscription);
+	pyr_result result = api_member_commit(subscription, &error);
+	api_call_end(subscription);
+	return api_settle(result, &error, failure);
 }

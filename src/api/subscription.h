@@ -1,11 +1,13 @@
 /* Subscriptions: what the public functions, the group's part and the two ways of getting records share (see pyralog.h).
  *
  * A subscription has parts: partitions, each with the offset that is read next. The ways hand records out in lots, each of one
- * partition and borrowed until the next call. Owner: the thread that has the subscription. */
+ * partition and borrowed until the next call. Owner: who holds the subscription's lock: the thread that has it, or, between its
+ * calls, the heartbeat's. */
 #ifndef PYRALOG_API_SUBSCRIPTION_H
 #define PYRALOG_API_SUBSCRIPTION_H
 
 #include "api/api_priv.h"
+#include "os/thread.h"
 
 enum { API_UUID_BYTES = 16, API_MEMBER_ID_BYTES_MAX = 255, API_LOT_RECORDS_MAX = 2048 };
 
@@ -22,11 +24,30 @@ struct api_feed_part {
 	int64_t committed; /* -1: not by us */
 };
 
+struct api_assigned {
+	uint8_t topic[API_UUID_BYTES];
+	int32_t partition;
+};
+
 /* As a member of a group; membership.c. */
 struct api_member {
 	char id[API_MEMBER_ID_BYTES_MAX + 1]; /* "": the coordinator gives one */
 	int32_t epoch; /* 0: not a member */
 	uint64_t beat_us; /* when the next heartbeat is due */
+	struct api_assigned *assigned; /* what the coordinator gave us last */
+	size_t assigned_count, assigned_room;
+	bool is_told; /* and the owner has not seen that yet */
+	bool is_out; /* of the group, and the owner has not seen that yet */
+	uint64_t max_poll_us; /* that the owner may work between two calls */
+};
+
+/* heartbeat.c: a thread that keeps the member in the group while its owner works. */
+struct api_heartbeat {
+	struct os_mutex lock; /* of the subscription: held in each call, and for each heartbeat */
+	struct os_condition changed;
+	struct os_thread thread;
+	bool runs, ending;
+	uint64_t called_us; /* when the owner's last call ended */
 };
 
 struct pyr_subscription {
@@ -40,6 +61,7 @@ struct pyr_subscription {
 	size_t part_count, part_room;
 	uint64_t looked_us; /* for new partitions, without a group */
 	struct api_member member;
+	struct api_heartbeat heartbeat; /* of a group */
 	struct pyr_consumed *lot;
 	size_t lot_count, lot_room;
 	struct pyr_header *headers; /* of the lot */
@@ -77,5 +99,13 @@ pyr_result api_feed_have(struct pyr_subscription *subscription, size_t topic, in
 pyr_result api_member_keep_up(struct pyr_subscription *subscription, uint64_t now_us, struct pyr_error *error);
 pyr_result api_member_commit(struct pyr_subscription *subscription, struct pyr_error *error);
 void api_member_leave(struct pyr_subscription *subscription);
+/* A heartbeat between the owner's calls: what it brings waits for the next of them. */
+void api_member_beat(struct pyr_subscription *subscription, uint64_t now_us);
+
+/* heartbeat.c. Between begin and end the subscription is the caller's. */
+pyr_result api_heartbeat_start(struct pyr_subscription *subscription);
+void api_heartbeat_stop(struct pyr_subscription *subscription); /* one that was not started is fine */
+void api_call_begin(struct pyr_subscription *subscription);
+void api_call_end(struct pyr_subscription *subscription);
 
 #endif

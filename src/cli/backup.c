@@ -1,7 +1,8 @@
 /* pyralog backup, pyralog restore: copies of data directories (backup/backup.h), with progress at a terminal. */
 #include "backup/backup.h"
+#include "cli/answer.h"
 #include "cli/cli.h"
-#include "os/environment.h"
+#include "shell/progress.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -10,15 +11,13 @@
 static const struct cli_option backup_options[] = {
 	{"data", "DIR", "pyralog-data", "the data directory; its server may run"},
 	{"to", "DIR", "", "where the copy goes: a directory that is not there, or empty"},
-	{"help", NULL, "", "show this"},
-	{NULL, NULL, NULL, NULL},
+	CLI_COMMON_OPTIONS,
 };
 
 static const struct cli_option restore_options[] = {
 	{"from", "DIR", "", "the copy that pyralog backup made"},
 	{"data", "DIR", "pyralog-data", "the data directory to make: one that is not there, or empty"},
-	{"help", NULL, "", "show this"},
-	{NULL, NULL, NULL, NULL},
+	CLI_COMMON_OPTIONS,
 };
 
 static void print_help(bool restores)
@@ -39,30 +38,49 @@ static void print_help(bool restores)
 	                  "  pyralog backup verify /backup/monday\n");
 }
 
+/* A command at work: where its progress is told, and how it ends. */
+struct work {
+	const char *command;
+	const struct cli_option *options;
+	struct shell_progress progress;
+	struct backup_watch watch;
+	struct backup_counts counts;
+};
+
 static void show(void *context, const struct backup_counts *so_far)
 {
-	(void)context;
-	fprintf(stderr, "\r%" PRIu64 " files, %" PRIu64 " MiB", so_far->files, so_far->bytes >> 20);
-	fflush(stderr);
+	char text[64];
+	snprintf(text, sizeof text, "%" PRIu64 " files, %" PRIu64 " MiB", so_far->files, so_far->bytes >> 20);
+	shell_progress_tell(context, -1, text);
 }
 
-static int end(const char *command, pyr_result result, const struct pyr_error *error,
-               const struct backup_counts *counts, const char *done)
+static void begin(struct work *work, const char *command, const struct cli_option *options)
 {
-	if (os_environment_is_terminal() && counts->files > 0)
-		fprintf(stderr, "\n");
+	*work = (struct work){.command = command, .options = options};
+	shell_progress_begin(&work->progress, cli_color(options), stderr, SHELL_PROGRESS_US);
+	work->watch = (struct backup_watch){show, &work->progress};
+}
+
+static int end(struct work *work, pyr_result result, const struct pyr_error *error, const char *done)
+{
+	const struct backup_counts *counts = &work->counts;
+	shell_progress_clear(&work->progress);
 	if (counts->doubtful > 0)
 		fprintf(stderr,
 		        "pyralog %s: %" PRIu64
 		        " segments fail their checksums and were copied as they are: left over from a "
 		        "crash, or damaged: stop the server and see pyralog inspect\n",
-		        command, counts->doubtful);
-	if (result.code == PYR_OK) {
+		        work->command, counts->doubtful);
+	const struct cli_json told[] = {{"done", done, 0},
+	                                {"files", NULL, counts->files},
+	                                {"bytes", NULL, counts->bytes},
+	                                {"doubtful", NULL, counts->doubtful},
+	                                {NULL, NULL, 0}};
+	if (result.code == PYR_OK && cli_wants_json(work->options))
+		cli_json_print(told);
+	else if (result.code == PYR_OK)
 		printf("%s: %" PRIu64 " files, %" PRIu64 " bytes\n", done, counts->files, counts->bytes);
-		return 0;
-	}
-	fprintf(stderr, "pyralog %s: %s\n", command, error->text[0] ? error->text : pyr_code_text(result.code));
-	return result.code == PYR_USAGE ? 2 : 1;
+	return cli_end(work->command, work->options, result, error);
 }
 
 const struct cli_option *cli_backup_options(void)
@@ -75,38 +93,43 @@ const struct cli_option *cli_restore_options(void)
 	return restore_options;
 }
 
+static pyr_result make(struct work *work, struct pyr_error *error)
+{
+	if (!cli_option_get(work->options, "to")[0])
+		return pyr_fail(error, PYR_USAGE, "--to is missing: a directory for the copy");
+	return backup_make(cli_option_get(work->options, "data"), cli_option_get(work->options, "to"), &work->watch,
+	                   &work->counts, error);
+}
+
 int cli_backup(int argc, char **argv)
 {
 	struct cli_option options[sizeof backup_options / sizeof backup_options[0]];
-	struct backup_watch watch = {os_environment_is_terminal() ? show : NULL, NULL};
-	struct backup_counts counts = {0};
 	struct pyr_error error = {0};
+	struct work work;
 	memcpy(options, backup_options, sizeof options);
 	bool makes = argc > 0 && strcmp(argv[0], "make") == 0;
-	if (argc == 2 && strcmp(argv[0], "verify") == 0) {
-		pyr_result checked = backup_verify(argv[1], &watch, &counts, &error);
-		return end("backup", checked, &error, &counts, "the backup is whole");
-	}
-	pyr_result result = makes ? cli_options_parse(options, argc - 1, argv + 1, &error)
-	                          : pyr_fail(&error, PYR_USAGE, "say make or verify: pyralog backup --help");
-	if (argc == 0 || strcmp(argv[0], "--help") == 0 || (makes && cli_option_get(options, "help")[0])) {
+	bool verifies = argc > 1 && strcmp(argv[0], "verify") == 0 && strncmp(argv[1], "--", 2) != 0;
+	int words = makes ? 1 : verifies ? 2 : 0;
+	pyr_result result = cli_options_parse(options, argc - words, argv + words, &error);
+	if (argc == 0 || (result.code == PYR_OK && cli_option_get(options, "help")[0])) {
 		print_help(false);
 		return argc > 0 ? 0 : 2;
 	}
-	if (result.code == PYR_OK && !cli_option_get(options, "to")[0])
-		result = pyr_fail(&error, PYR_USAGE, "--to is missing: a directory for the copy");
-	if (result.code == PYR_OK)
-		result = backup_make(cli_option_get(options, "data"), cli_option_get(options, "to"), &watch, &counts,
-		                     &error);
-	return end("backup", result, &error, &counts, "backed up");
+	if (!makes && !verifies)
+		result = pyr_fail(&error, PYR_USAGE, "say make, or verify and a directory: pyralog backup --help");
+	begin(&work, "backup", options);
+	if (result.code == PYR_OK && makes)
+		result = make(&work, &error);
+	else if (result.code == PYR_OK)
+		result = backup_verify(argv[1], &work.watch, &work.counts, &error);
+	return end(&work, result, &error, makes ? "backed up" : "the backup is whole");
 }
 
 int cli_restore(int argc, char **argv)
 {
 	struct cli_option options[sizeof restore_options / sizeof restore_options[0]];
-	struct backup_watch watch = {os_environment_is_terminal() ? show : NULL, NULL};
-	struct backup_counts counts = {0};
 	struct pyr_error error = {0};
+	struct work work;
 	memcpy(options, restore_options, sizeof options);
 	pyr_result result = cli_options_parse(options, argc, argv, &error);
 	if (argc == 0 || (result.code == PYR_OK && cli_option_get(options, "help")[0])) {
@@ -115,8 +138,9 @@ int cli_restore(int argc, char **argv)
 	}
 	if (result.code == PYR_OK && !cli_option_get(options, "from")[0])
 		result = pyr_fail(&error, PYR_USAGE, "--from is missing: a directory that pyralog backup made");
+	begin(&work, "restore", options);
 	if (result.code == PYR_OK)
-		result = backup_restore(cli_option_get(options, "from"), cli_option_get(options, "data"), &watch,
-		                        &counts, &error);
-	return end("restore", result, &error, &counts, "restored");
+		result = backup_restore(cli_option_get(options, "from"), cli_option_get(options, "data"), &work.watch,
+		                        &work.counts, &error);
+	return end(&work, result, &error, "restored");
 }

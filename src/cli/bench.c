@@ -1,5 +1,6 @@
 /* pyralog bench: how much a Kafka-protocol broker takes and gives, and how fast it answers (the work is in bench/). */
 #include "bench/bench.h"
+#include "cli/answer.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "os/environment.h"
@@ -42,10 +43,8 @@ static const struct cli_option bench_options[] = {
 	{"fetch-bytes", "N", "1048576", "of one partition in one fetch response"},
 	{"check", NULL, "", "verify the checksum of every batch that is read"},
 	{"pid", "N", "0", "the broker's process: tell its CPU seconds and memory"},
-	{"json", NULL, "", "one JSON object on standard output"},
 	{"quiet", NULL, "", "no progress on standard error"},
-	{"help", NULL, "", "show this"},
-	{NULL, NULL, NULL, NULL},
+	CLI_COMMON_OPTIONS,
 };
 
 static void print_help(void)
@@ -221,10 +220,7 @@ static int run(const struct cli_option *options)
 	else if (done.code == PYR_OK)
 		bench_print_table(&bench, result, stdout);
 	free(result);
-	if (done.code == PYR_OK)
-		return 0;
-	fprintf(stderr, "pyralog bench: %s\n", error.text[0] ? error.text : pyr_code_text(done.code));
-	return done.code == PYR_USAGE ? 2 : 1;
+	return cli_end("bench", options, done, &error);
 }
 
 const struct cli_option *cli_bench_options(void)
@@ -242,10 +238,9 @@ int cli_bench(int argc, char **argv)
 		argc -= 1;
 		argv += 1;
 	}
-	if (cli_options_parse(options, argc, argv, &error).code != PYR_OK) {
-		fprintf(stderr, "pyralog bench: %s\n", error.text);
-		return 2;
-	}
+	pyr_result parsed = cli_options_parse(options, argc, argv, &error);
+	if (parsed.code != PYR_OK)
+		return cli_end("bench", options, parsed, &error);
 	if (cli_option_get(options, "help")[0]) {
 		print_help();
 		return 0;

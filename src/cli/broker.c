@@ -1,6 +1,7 @@
 /* A broker for a command (see broker.h). */
 #include "cli/broker.h"
 
+#include "cli/answer.h"
 #include "os/environment.h"
 #include "os/real.h"
 
@@ -41,6 +42,8 @@ pyr_result cli_broker_format(const struct cli_option *options, enum cli_format *
 	static const char *const names[] = {"table", "plain", "json"};
 	const char *text = cli_option_get(options, "format");
 	*ret_format = os_environment_is_terminal() ? CLI_TABLE : CLI_PLAIN;
+	if (cli_wants_json(options))
+		text = "json";
 	for (size_t i = 0; i < 3 && text[0]; i++)
 		if (strcmp(names[i], text) == 0) {
 			*ret_format = (enum cli_format)i;

@@ -13,6 +13,7 @@ cli_command cli_completion;
 cli_command cli_config;
 cli_command cli_consume;
 cli_command cli_group;
+cli_command cli_help;
 cli_command cli_id;
 cli_command cli_inspect;
 cli_command cli_lock;
@@ -25,15 +26,18 @@ cli_command cli_server;
 cli_command cli_session;
 cli_command cli_sql;
 cli_command cli_topic;
+cli_command cli_version;
 
 /* Their options, for what is written of them. */
 const struct cli_option *cli_backup_options(void);
 const struct cli_option *cli_bench_options(void);
+const struct cli_option *cli_config_options(void);
 const struct cli_option *cli_consume_options(void);
 const struct cli_option *cli_group_options(void);
 const struct cli_option *cli_id_options(void);
 const struct cli_option *cli_inspect_options(void);
 const struct cli_option *cli_lock_options(void);
+const struct cli_option *cli_man_options(void);
 const struct cli_option *cli_pharaoh_options(void);
 const struct cli_option *cli_produce_options(void);
 const struct cli_option *cli_restore_options(void);
@@ -42,6 +46,7 @@ const struct cli_option *cli_server_options(void);
 const struct cli_option *cli_session_options(void);
 const struct cli_option *cli_sql_options(void);
 const struct cli_option *cli_topic_options(void);
+const struct cli_option *cli_version_options(void);
 
 /* Are the server's values ones that it could start with? PYR_USAGE and others, with a sentence. */
 pyr_result cli_server_check(const struct cli_option *options, struct pyr_error *error);

@@ -22,10 +22,13 @@ const struct cli_command_row cli_commands[] = {
 	{"restore", cli_restore, "put a backup into a new data directory", "", cli_restore_options},
 	{"bench", cli_bench, "load a broker that speaks Kafka's protocol, and tell how fast it is",
          "produce fetch tail mixed", cli_bench_options},
-	{"config", cli_config, "check a cluster.toml; write the reference pages", "check reference metrics", NULL},
+	{"config", cli_config, "check a cluster.toml; write the reference pages", "check reference metrics",
+         cli_config_options},
 	{"completion", cli_completion, "completion for a shell: source <(pyralog completion bash)", "bash zsh fish",
          NULL},
-	{"man", cli_man, "a man page: pyralog man | man -l -", "", NULL},
+	{"man", cli_man, "a man page: pyralog man | man -l -", "", cli_man_options},
+	{"version", cli_version, "print the version", "", cli_version_options},
+	{"help", cli_help, "print this", "", NULL},
 };
 
 const size_t cli_command_count = sizeof cli_commands / sizeof cli_commands[0];

@@ -1,10 +1,13 @@
 /* pyralog consume: records of a topic of any broker that speaks Kafka's protocol, for people and for programs. */
+#include "cli/answer.h"
 #include "cli/broker.h"
 #include "cli/cli.h"
 #include "cli/group_state.h"
 #include "codec/batch.h"
 #include "codec/kafka/messages.h"
 #include "column/field.h"
+#include "os/environment.h"
+#include "shell/progress.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -21,8 +24,7 @@ static const struct cli_option consume_options[] = {
 	{"count", "N", "0", "end after so many records"},
 	{"format", "FORMAT", "value", "value (a line each), key-value (a tab between), csv, json (an object a line)"},
 	{"headers", NULL, "", "csv: the headers, too, as a JSON object"},
-	{"help", NULL, "", "show this"},
-	{NULL, NULL, NULL, NULL},
+	CLI_COMMON_OPTIONS,
 };
 
 static void print_help(void)
@@ -47,6 +49,7 @@ struct consumer {
 	enum format format;
 	bool follow, headers;
 	uint64_t written, most;
+	struct shell_progress progress; /* where records go into a file */
 };
 
 /* ---- writing ---- */
@@ -217,6 +220,14 @@ static pyr_result take_partition(struct consumer *consumer, const struct codec_k
 	return pyr_ok();
 }
 
+static void tell_progress(struct consumer *consumer)
+{
+	char text[64];
+	snprintf(text, sizeof text, "%llu records written", (unsigned long long)consumer->written);
+	if (!os_environment_is_terminal())
+		shell_progress_tell(&consumer->progress, -1, text);
+}
+
 static pyr_result take_fetched(struct client_admin *admin, const void *message, struct pyr_error *error)
 {
 	const struct codec_kafka_fetch_response *response = message;
@@ -228,6 +239,7 @@ static pyr_result take_fetched(struct client_admin *admin, const void *message, 
 		for (size_t j = 0; j < response->topics[i].partitions_count; j++)
 			PYR_TRY(take_partition(admin->take_context, &response->topics[i].partitions[j], error));
 	fflush(stdout);
+	tell_progress(admin->take_context);
 	return pyr_ok();
 }
 
@@ -300,7 +312,8 @@ static pyr_result find_places(struct consumer *consumer, struct pyr_error *error
 static pyr_result prepare(struct consumer *consumer, struct pyr_error *error)
 {
 	static const char *const formats[] = {"value", "key-value", "csv", "json"};
-	const char *format = cli_option_get(consumer->options, "format");
+	bool json = cli_wants_json(consumer->options);
+	const char *format = json ? "json" : cli_option_get(consumer->options, "format");
 	long long most, only = -1;
 	uint32_t count;
 	while (consumer->format <= FORMAT_JSON && strcmp(formats[consumer->format], format) != 0)
@@ -343,13 +356,12 @@ int cli_consume(int argc, char **argv)
 	pyr_result done = cli_options_parse(options, argc - 1, argv + 1, &error);
 	if (done.code == PYR_OK)
 		done = prepare(&consumer, &error);
+	shell_progress_begin(&consumer.progress, cli_color(options), stderr, SHELL_PROGRESS_US);
 	while (done.code == PYR_OK && !is_over(&consumer))
 		done = fetch(&consumer, &error);
+	shell_progress_clear(&consumer.progress);
 	cli_broker_close(&consumer.broker);
 	cli_group_free(&consumer.places);
 	free(consumer.asked);
-	if (done.code == PYR_OK)
-		return 0;
-	fprintf(stderr, "pyralog consume: %s\n", error.text[0] ? error.text : pyr_code_text(done.code));
-	return done.code == PYR_USAGE ? 2 : 1;
+	return cli_end("consume", options, done, &error);
 }

@@ -3,6 +3,7 @@
  * By themselves they need a data directory, for what they promise, and nothing else: no log, no SQL, no threads but this one and
  * those that sync and that speak HTTP. Killing such a node loses nothing that was given; what was promised and not given is skipped.
  * Stopping: the port is closed, locks that are waited for are refused; what is being made durable is waited for. */
+#include "cli/answer.h"
 #include "cli/server_priv.h"
 
 #include "base/table.h"
@@ -164,14 +165,27 @@ pyr_result server_open_alone(struct server *server, struct pyr_error *error)
 	return os_real_on_interrupt(alone->loop, stop, server);
 }
 
+static void announce_alone(const struct server *server)
+{
+	const char *host = cli_option_get(server->options, "host"), *data = cli_option_get(server->options, "data");
+	unsigned port = pharaoh_server_port(server->pharaoh), http = server->http ? http_server_port(server->http) : 0;
+	const struct cli_json members[] = {
+		{"host", host, 0}, {"data", data, 0}, {"http", NULL, http}, {"pharaoh", NULL, port}, {NULL, NULL, 0}};
+	if (cli_wants_json(server->options)) {
+		cli_json_print(members);
+	} else {
+		printf("pharaoh %s:%u\n", host, port);
+		if (server->http)
+			printf("http %s:%u\n", host, http);
+		printf("ready: data in %s; Ctrl-C stops\n", data);
+	}
+	fflush(stdout);
+}
+
 void server_run_alone(struct server *server)
 {
 	struct server_alone *alone = &server->alone;
-	printf("pharaoh %s:%u\n", cli_option_get(server->options, "host"), pharaoh_server_port(server->pharaoh));
-	if (server->http)
-		printf("http %s:%u\n", cli_option_get(server->options, "host"), http_server_port(server->http));
-	printf("ready: data in %s; Ctrl-C stops\n", cli_option_get(server->options, "data"));
-	fflush(stdout);
+	announce_alone(server);
 	os_report(server->reporter, OS_INFO, "server", NULL, "the server is ready");
 	os_notify("READY=1");
 	os_real_loop_run(alone->loop);

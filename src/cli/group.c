@@ -1,11 +1,12 @@
 /* pyralog group: consumer groups of any broker that speaks Kafka's protocol: list, describe with lag, reset, delete. */
+#include "cli/answer.h"
+#include "cli/broker.h"
 #include "cli/cli.h"
 #include "cli/group_state.h"
 #include "cli/options.h"
 #include "cli/table.h"
 #include "client/admin.h"
 #include "codec/kafka/messages.h"
-#include "os/environment.h"
 #include "os/real.h"
 
 #include <errno.h>
@@ -20,8 +21,7 @@ static const struct cli_option group_options[] = {
 	{"topic", "NAME", "", "reset: the topic"},
 	{"partition", "N", "", "reset: only this partition; all if not given"},
 	{"to", "WHERE", "", "reset: earliest, latest, an offset, or @MS for the first record at that time"},
-	{"help", NULL, "", "show this"},
-	{NULL, NULL, NULL, NULL},
+	CLI_COMMON_OPTIONS,
 };
 
 static void print_help(void)
@@ -67,21 +67,6 @@ static pyr_result parse_broker(struct command *command, struct pyr_error *error)
 	return pyr_ok();
 }
 
-static pyr_result parse_format(struct command *command, struct pyr_error *error)
-{
-	static const char *const names[] = {"table", "plain", "json"};
-	const char *text = cli_option_get(command->options, "format");
-	command->format = os_environment_is_terminal() ? CLI_TABLE : CLI_PLAIN;
-	if (!text[0])
-		return pyr_ok();
-	for (size_t i = 0; i < 3; i++)
-		if (strcmp(names[i], text) == 0) {
-			command->format = (enum cli_format)i;
-			return pyr_ok();
-		}
-	return pyr_fail(error, PYR_USAGE, "--format %s is not valid: give table, plain or json", text);
-}
-
 /* ---- list ---- */
 
 static const struct cli_column list_columns[] = {
@@ -116,7 +101,7 @@ static pyr_result list(struct command *command, struct pyr_error *error)
 	cli_table_init(&command->table, list_columns, sizeof list_columns / sizeof list_columns[0]);
 	PYR_TRY(client_admin_ask(&command->admin, CODEC_KAFKA_LIST_GROUPS, &request, take_list, &command->table,
 	                         error));
-	return cli_table_print(&command->table, command->format);
+	return cli_table_print(&command->table, command->format, command->options);
 }
 
 /* ---- describe ---- */
@@ -167,7 +152,7 @@ static pyr_result print_group(struct command *command, struct cli_group *group)
 	if (command->format == CLI_TABLE)
 		printf("group %s: %s, %s, %zu members%s%s\n\n", group->name, group->type, group->state,
 		       group->member_count, group->assignor[0] ? ", assignor " : "", group->assignor);
-	return cli_table_print(&command->table, command->format);
+	return cli_table_print(&command->table, command->format, command->options);
 }
 
 static pyr_result ask_group(struct command *command, struct cli_group *group, struct pyr_error *error)
@@ -288,7 +273,11 @@ static pyr_result delete (struct command *command, struct pyr_error *error)
 	struct base_bytes name = {(const uint8_t *)command->group, strlen(command->group)};
 	request.group_names = &name;
 	request.group_names_count = 1;
-	return client_admin_ask(&command->admin, CODEC_KAFKA_DELETE_GROUPS, &request, take_deleted, command, error);
+	PYR_TRY(client_admin_ask(&command->admin, CODEC_KAFKA_DELETE_GROUPS, &request, take_deleted, command, error));
+	const struct cli_json told[] = {{"group", command->group, 0}, {"done", "delete", 0}, {NULL, NULL, 0}};
+	if (command->format == CLI_JSON)
+		cli_json_print(told);
+	return pyr_ok();
 }
 
 /* ---- the command ---- */
@@ -304,7 +293,7 @@ enum { VERB_COUNT = sizeof verbs / sizeof verbs[0] };
 static pyr_result run(struct command *command, size_t verb, struct pyr_error *error)
 {
 	PYR_TRY(parse_broker(command, error));
-	PYR_TRY(parse_format(command, error));
+	PYR_TRY(cli_broker_format(command->options, &command->format, error));
 	if (verbs[verb].of_group && !command->group[0])
 		return pyr_fail(error, PYR_USAGE, "which group? pyralog group %s GROUP", verbs[verb].name);
 	command->loop = os_real_loop_new();
@@ -362,8 +351,5 @@ int cli_group(int argc, char **argv)
 	if (done.code == PYR_OK)
 		done = run(&command, verb, &error);
 	clean_up(&command);
-	if (done.code == PYR_OK)
-		return 0;
-	fprintf(stderr, "pyralog group: %s\n", error.text[0] ? error.text : pyr_code_text(done.code));
-	return done.code == PYR_USAGE ? 2 : 1;
+	return cli_end("group", options, done, &error);
 }

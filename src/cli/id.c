@@ -1,4 +1,5 @@
 /* pyralog id: Scarab IDs from a server, by SQL, and what is in one (coord/scarab.h), without a server. */
+#include "cli/answer.h"
 #include "cli/broker.h"
 #include "cli/cli.h"
 #include "cli/table.h"
@@ -19,8 +20,7 @@ static const struct cli_option id_options[] = {
 	{"pg-port", "PORT", "5432", "its port for PostgreSQL's protocol"},
 	{"format", "FORMAT", "",
          "decode: table, plain (tab-separated) or json; a table on a terminal, plain otherwise"},
-	{"help", NULL, "", "show this"},
-	{NULL, NULL, NULL, NULL},
+	CLI_COMMON_OPTIONS,
 };
 
 static void print_help(void)
@@ -66,24 +66,36 @@ static pyr_result decode(const struct cli_option *options, const char *text, str
 	set_time(&table, 2, scarab_ms(id));
 	cli_table_set(&table, 3, "%u", scarab_node(id));
 	cli_table_set(&table, 4, "%u", scarab_count(id));
-	pyr_result printed = cli_table_print(&table, format);
+	pyr_result printed = cli_table_print(&table, format, options);
 	cli_table_free(&table);
 	return printed;
 }
 
 /* ---- new ones ---- */
 
+struct printing {
+	bool json;
+	size_t rows;
+};
+
 static void print_row(void *context, const char *const *cells, const size_t *bytes)
 {
-	(void)context;
-	printf("%.*s\n", (int)bytes[0], cells[0] ? cells[0] : "");
+	struct printing *printing = context;
+	(void)bytes;
+	if (!printing->json) {
+		printf("%s\n", cells[0] ? cells[0] : "");
+		return;
+	}
+	printf("%s", printing->rows++ > 0 ? ", " : "[");
+	cli_json_text(cells[0] ? cells[0] : "");
 }
 
 static pyr_result generate(const struct cli_option *options, struct pyr_error *error)
 {
 	struct shell_client_options server = {cli_option_get(options, "host"), cli_option_get(options, "pg-port"),
 	                                      "pyralog", "pyralog"};
-	struct shell_sink sink = {.row = print_row};
+	struct printing printing = {cli_wants_json(options), 0};
+	struct shell_sink sink = {.row = print_row, .context = &printing};
 	struct shell_client *client;
 	char statement[TEXT_BYTES], *message = NULL;
 	long long count;
@@ -95,6 +107,8 @@ static pyr_result generate(const struct cli_option *options, struct pyr_error *e
 		result = pyr_fail(error, PYR_QUERY, "%.*s", (int)strcspn(message, "\n"), message);
 	free(message);
 	shell_client_free(client);
+	if (printing.rows > 0)
+		printf("]\n");
 	return result;
 }
 
@@ -122,8 +136,5 @@ int cli_id(int argc, char **argv)
 		done = pyr_fail(&error, PYR_USAGE, "which id? pyralog id decode ID");
 	if (done.code == PYR_OK)
 		done = decodes ? decode(options, argv[1], &error) : generate(options, &error);
-	if (done.code == PYR_OK)
-		return 0;
-	fprintf(stderr, "pyralog id: %s\n", error.text[0] ? error.text : pyr_code_text(done.code));
-	return done.code == PYR_USAGE ? 2 : 1;
+	return cli_end("id", options, done, &error);
 }

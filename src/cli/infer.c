@@ -6,7 +6,9 @@
 #include "cli/infer.h"
 
 #include "base/cursor.h"
+#include "cli/answer.h"
 #include "column/field.h"
+#include "shell/progress.h"
 
 #include <ctype.h>
 #include <stdlib.h>
@@ -39,6 +41,7 @@ struct inference {
 	size_t field_count, records, no_objects;
 	struct base_writer scratch;
 	bool overflowed;
+	struct shell_progress progress;
 };
 
 /* ---- looking at values ---- */
@@ -120,6 +123,14 @@ static void walk(struct inference *inference, const char *path, const struct col
 	}
 }
 
+static void tell_progress(void *context)
+{
+	struct inference *inference = context;
+	char text[64];
+	snprintf(text, sizeof text, "%zu records looked at", inference->records);
+	shell_progress_tell(&inference->progress, -1, text);
+}
+
 static void take_row(void *context, const char *const *cells, const size_t *bytes)
 {
 	struct inference *inference = context;
@@ -127,6 +138,7 @@ static void take_row(void *context, const char *const *cells, const size_t *byte
 	struct column_json whole;
 	struct column_json_paths *none;
 	inference->records += 1;
+	tell_progress(inference);
 	if (column_json_paths_new(NULL, 0, &none, NULL).code != PYR_OK)
 		return;
 	bool valid = column_json_find(none, text, &whole);
@@ -241,7 +253,7 @@ static pyr_result run(struct shell_client *client, const char *text, const struc
 static pyr_result look(struct inference *inference, struct shell_client *client, const char *topic, size_t sample,
                        struct pyr_error *error)
 {
-	struct shell_sink sink = {.context = inference, .row = take_row};
+	struct shell_sink sink = {.context = inference, .row = take_row, .waiting = tell_progress};
 	char *quoted = shell_client_quote(client, topic, true), *query = NULL;
 	if (!quoted || asprintf(&query, "SELECT value FROM %s WHERE value IS NOT NULL LIMIT %zu", quoted, sample) < 0) {
 		free(quoted);
@@ -253,32 +265,57 @@ static pyr_result look(struct inference *inference, struct shell_client *client,
 	return result;
 }
 
-static pyr_result propose(struct inference *inference, struct shell_client *client, const char *topic, bool apply,
+static void print_json(const struct inference *inference, const struct cli_infer_options *how, const char *statement)
+{
+	printf("{\"topic\": ");
+	cli_json_text(how->topic);
+	printf(", \"records\": %zu, \"no_objects\": %zu, \"columns\": [", inference->records, inference->no_objects);
+	for (size_t i = 0, written = 0; i < inference->field_count; i++) {
+		const struct field *field = &inference->fields[i];
+		if (!type_of(field))
+			continue;
+		printf(written++ > 0 ? ", {\"name\": " : "{\"name\": ");
+		cli_json_text(field->name);
+		printf(", \"type\": \"%s\", \"path\": ", type_of(field));
+		cli_json_text(field->path);
+		putchar('}');
+	}
+	printf("], \"statement\": ");
+	cli_json_text(statement);
+	printf("}\n");
+}
+
+static pyr_result propose(struct inference *inference, struct shell_client *client, const struct cli_infer_options *how,
                           struct pyr_error *error)
 {
 	static const struct shell_sink none = {.context = NULL};
 	struct base_writer writer;
 	if (inference->records == inference->no_objects)
 		return pyr_fail(error, PYR_NOT_FOUND, "none of %zu records of %s is a JSON object", inference->records,
-		                topic);
+		                how->topic);
 	name_fields(inference);
 	base_writer_init(&writer, 1 << 20);
-	size_t count = write_statement(inference, client, topic, &writer);
+	size_t count = write_statement(inference, client, how->topic, &writer);
 	pyr_result result = writer.failed ? pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory") : pyr_ok();
-	if (result.code == PYR_OK && count > 0) {
-		printf("%s\n", (const char *)writer.buffer->data);
+	const char *statement = writer.failed ? "" : (const char *)writer.buffer->data;
+	if (result.code == PYR_OK && how->json) {
+		print_json(inference, how, count > 0 ? statement : "");
+	} else if (result.code == PYR_OK && count > 0) {
+		printf("%s\n", statement);
 		fflush(stdout);
-		if (apply)
-			result = run(client, (const char *)writer.buffer->data, &none, error);
 	}
+	if (result.code == PYR_OK && count > 0 && how->apply)
+		result = run(client, statement, &none, error);
 	base_writer_deinit(&writer);
+	if (how->json)
+		return result;
 	fprintf(stderr, "%zu records looked at, %zu of them no JSON objects; %zu columns%s%s\n", inference->records,
 	        inference->no_objects, count, inference->overflowed ? ", the first 200 fields only" : "",
-	        apply ? " declared" : "; --apply declares them");
+	        how->apply ? " declared" : "; --apply declares them");
 	return result;
 }
 
-pyr_result cli_infer(const struct shell_client_options *server, const char *topic, size_t sample, bool apply,
+pyr_result cli_infer(const struct shell_client_options *server, const struct cli_infer_options *how,
                      struct pyr_error *error)
 {
 	struct shell_client *client;
@@ -287,9 +324,11 @@ pyr_result cli_infer(const struct shell_client_options *server, const char *topi
 	pyr_result result = inference ? pyr_ok() : pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
 	if (inference) {
 		base_writer_init(&inference->scratch, 1 << 24);
-		result = look(inference, client, topic, sample, error);
+		shell_progress_begin(&inference->progress, how->color, stderr, SHELL_PROGRESS_US);
+		result = look(inference, client, how->topic, how->sample, error);
+		shell_progress_clear(&inference->progress);
 		if (result.code == PYR_OK)
-			result = propose(inference, client, topic, apply, error);
+			result = propose(inference, client, how, error);
 		base_writer_deinit(&inference->scratch);
 	}
 	free(inference);

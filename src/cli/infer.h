@@ -7,8 +7,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Prints the ALTER TOPIC that declares what `sample` records have and the topic does not declare; `apply` runs it. */
-pyr_result cli_infer(const struct shell_client_options *server, const char *topic, size_t sample, bool apply,
+struct cli_infer_options {
+	const char *topic;
+	size_t sample; /* records to look at */
+	bool apply; /* runs what is printed */
+	bool json;
+	const char *color; /* of progress: see shell/color.h */
+};
+
+/* Prints the ALTER TOPIC that declares what the sample has and the topic does not declare. */
+pyr_result cli_infer(const struct shell_client_options *server, const struct cli_infer_options *how,
                      struct pyr_error *error);
 
 #endif

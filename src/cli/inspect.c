@@ -4,6 +4,7 @@
  */
 #include "base/array.h"
 #include "base/crc32c.h"
+#include "cli/answer.h"
 #include "cli/broker.h"
 #include "cli/cli.h"
 #include "log/format.h"
@@ -11,6 +12,7 @@
 #include "node/node.h"
 #include "os/real.h"
 #include "os/terminal.h"
+#include "shell/progress.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -22,8 +24,7 @@ static const struct cli_option inspect_options[] = {
 	{"groups", NULL, "", "the groups of the ring's files"},
 	{"parts", NULL, "", "the parts of segments: what each has of which partition"},
 	{"format", "FORMAT", "", "table, plain or json; a table at a terminal, plain otherwise"},
-	{"help", NULL, "", "show this"},
-	{NULL, NULL, NULL, NULL},
+	CLI_COMMON_OPTIONS,
 };
 
 enum what { FILES, GROUPS, PARTS };
@@ -47,6 +48,7 @@ struct inspection {
 	struct cli_table table;
 	char (*names)[NAME_BYTES_MAX]; /* of the folder at hand */
 	size_t name_count, name_room;
+	struct shell_progress progress;
 };
 
 static void print_help(void)
@@ -93,6 +95,14 @@ static uint8_t *read_bytes(struct os_file *file, uint64_t position, size_t bytes
 	return NULL;
 }
 
+static void tell_progress(struct inspection *inspection, const char *folder, size_t done)
+{
+	char text[128];
+	snprintf(text, sizeof text, "shard %zu, %s: %zu of %zu files", inspection->shard, folder, done,
+	         inspection->name_count);
+	shell_progress_tell(&inspection->progress, (double)done / (double)inspection->name_count, text);
+}
+
 /* Calls `show` with each file of the folder, opened. */
 static void each_file(struct inspection *inspection, const char *folder,
                       void (*show)(struct inspection *inspection, const char *name, struct os_file *file,
@@ -103,6 +113,7 @@ static void each_file(struct inspection *inspection, const char *folder,
 		char path[128];
 		struct os_file *file;
 		uint64_t bytes = 0;
+		tell_progress(inspection, folder, i);
 		snprintf(path, sizeof path, "%s/%s", folder, inspection->names[i]);
 		if (os_file_open(inspection->disk, path, OS_OPEN_READ, &file).code != PYR_OK)
 			continue;
@@ -355,9 +366,11 @@ static pyr_result inspect(struct inspection *inspection, const char *data, struc
 	PYR_TRY(os_real_disk_new(data, &inspection->root, error));
 	if (os_disk_lock(inspection->root, "lock").code != PYR_OK)
 		return pyr_fail(error, PYR_BUSY, "%s can't be locked: stop the server that has it open", data);
+	shell_progress_begin(&inspection->progress, cli_color(inspection->options), stderr, SHELL_PROGRESS_US);
 	for (inspection->shard = 0; inspection->shard < shards; inspection->shard++)
 		PYR_TRY(inspect_shard(inspection, data, error));
-	return cli_table_print(&inspection->table, inspection->format);
+	shell_progress_clear(&inspection->progress);
+	return cli_table_print(&inspection->table, inspection->format, inspection->options);
 }
 
 const struct cli_option *cli_inspect_options(void)
@@ -386,8 +399,5 @@ int cli_inspect(int argc, char **argv)
 	free(inspection.names);
 	if (inspection.root)
 		os_real_disk_free(inspection.root);
-	if (done.code == PYR_OK)
-		return 0;
-	fprintf(stderr, "pyralog inspect: %s\n", error.text[0] ? error.text : pyr_code_text(done.code));
-	return done.code == PYR_USAGE ? 2 : 1;
+	return cli_end("inspect", options, done, &error);
 }

@@ -4,6 +4,7 @@
  *
  * The program gets its token as PYRALOG_LOCK_TOKEN, to show to what the lock protects. Failure modes: the node goes, or the session
  * ends: the program is told to end (SIGTERM), since somebody else may have the lock soon. Owner: the loop's thread. */
+#include "cli/answer.h"
 #include "cli/cli.h"
 #include "cli/pharaoh.h"
 #include "os/real.h"
@@ -18,8 +19,7 @@ static const struct cli_option lock_options[] = {
 	{"wait-ms", "N", "60000", "run: how long to wait for the lock; 0: not at all"},
 	{"ttl-ms", "N", "10000", "run: when this command is not heard of for so long, others get the lock"},
 	CLI_PHARAOH_OPTIONS,
-	{"help", NULL, "", "show this"},
-	{NULL, NULL, NULL, NULL},
+	CLI_COMMON_OPTIONS,
 };
 
 struct run {
@@ -168,13 +168,19 @@ static pyr_result run_locked(const struct cli_option *options, const struct cli_
 
 static pyr_result look(const struct cli_option *options, const char *name, struct pyr_error *error)
 {
-	struct codec_pharaoh request = {.op = CODEC_PHARAOH_LOOK}, reply;
+	struct codec_pharaoh request = {.op = CODEC_PHARAOH_LOOK}, reply = {0};
 	struct cli_pharaoh pharaoh = {0};
 	request.name = (struct base_bytes){(const uint8_t *)name, strlen(name)};
 	pyr_result result = cli_pharaoh_open(&pharaoh, options, error);
 	if (result.code == PYR_OK)
 		result = cli_pharaoh_ask(&pharaoh, &request, &reply, error);
-	if (result.code == PYR_OK)
+	const struct cli_json told[] = {{"session", NULL, reply.session},
+	                                {"token", NULL, reply.token},
+	                                {"waiting", NULL, reply.count},
+	                                {NULL, NULL, 0}};
+	if (result.code == PYR_OK && cli_wants_json(options))
+		cli_json_print(told);
+	else if (result.code == PYR_OK)
 		printf("session %" PRIu64 " token %" PRIu64 " waiting %" PRIu32 "\n", reply.session, reply.token,
 		       reply.count);
 	cli_pharaoh_close(&pharaoh);
@@ -210,6 +216,5 @@ int cli_lock(int argc, char **argv)
 		done = pyr_fail(&error, PYR_USAGE, "say what to do: pyralog lock run NAME -- PROGRAM, or look NAME");
 	if (done.code == PYR_OK)
 		return status;
-	fprintf(stderr, "pyralog lock: %s\n", error.text[0] ? error.text : pyr_code_text(done.code));
-	return done.code == PYR_USAGE ? 2 : 1;
+	return cli_end("lock", options, done, &error);
 }

@@ -68,6 +68,15 @@ static void from_environment(struct cli_option *option)
 		option->value = value;
 }
 
+static pyr_result check_color(struct cli_option *options, struct pyr_error *error)
+{
+	const struct cli_option *color = cli_option_find(options, "color");
+	const char *when = color ? color->value : "auto";
+	if (strcmp(when, "auto") == 0 || strcmp(when, "always") == 0 || strcmp(when, "never") == 0)
+		return pyr_ok();
+	return pyr_fail(error, PYR_USAGE, "--color %s is not valid: give always, never or auto", when);
+}
+
 pyr_result cli_options_parse(struct cli_option *options, int argc, char **argv, struct pyr_error *error)
 {
 	for (struct cli_option *option = options; option->name; option++)
@@ -94,7 +103,7 @@ pyr_result cli_options_parse(struct cli_option *options, int argc, char **argv, 
 			                option->name, option->placeholder);
 		option->value = !option->placeholder ? "1" : equals ? equals + 1 : argv[++i];
 	}
-	return pyr_ok();
+	return check_color(options, error);
 }
 
 pyr_result cli_options_parse_file(struct cli_option *options, int argc, char **argv, struct cli_config *config,

@@ -17,6 +17,15 @@ struct cli_option {
 	const char *help;
 };
 
+/* What the table of each command ends with. */
+/* clang-format off */
+#define CLI_COMMON_OPTIONS                                                                                             \
+	{"json", NULL, "", "JSON on standard output, for programs"},                                                   \
+	{"color", "WHEN", "auto", "always, never, or auto: at a terminal, unless NO_COLOR is set"},                    \
+	{"help", NULL, "", "show this"},                                                                               \
+	{NULL, NULL, NULL, NULL}
+/* clang-format on */
+
 /* The one of that name; NULL: there is none. The one whose name is nearest, if it is near. */
 struct cli_option *cli_option_find(struct cli_option *options, const char *name);
 const char *cli_option_near(const struct cli_option *options, const char *name);

@@ -1,5 +1,7 @@
 /* What is written from the tables of commands and options: completion, man page, reference page, the check of a file. */
+#include "cli/pages.h"
 #include "base/table.h"
+#include "cli/answer.h"
 #include "cli/commands.h"
 #include "cli/config.h"
 #include "node/lags.h"
@@ -8,7 +10,7 @@
 #include "server/pg/pg.h"
 #include "server/pharaoh/pharaoh.h"
 
-#include <ctype.h>
+#include <assert.h>
 #include <string.h>
 
 enum { OPTIONS_MAX = 64 };
@@ -25,9 +27,9 @@ static void write_options(const struct cli_command_row *row, const char *between
 static void complete_bash(void)
 {
 	printf("_pyralog() {\n  local word=${COMP_WORDS[COMP_CWORD]} words=\n  if [ \"$COMP_CWORD\" = 1 ]; then\n"
-	       "    words='version help");
+	       "    words='");
 	for (size_t i = 0; i < cli_command_count; i++)
-		printf(" %s", cli_commands[i].name);
+		printf("%s%s", i > 0 ? " " : "", cli_commands[i].name);
 	printf("'\n  else\n    case ${COMP_WORDS[1]} in\n");
 	for (size_t i = 0; i < cli_command_count; i++) {
 		printf("    %s) words='%s", cli_commands[i].name, cli_commands[i].words);
@@ -40,10 +42,9 @@ static void complete_bash(void)
 
 static void complete_zsh(void)
 {
-	printf("#compdef pyralog\n_pyralog() {\n  local -a list\n  if (( CURRENT == 2 )); then\n    list=(version "
-	       "help");
+	printf("#compdef pyralog\n_pyralog() {\n  local -a list\n  if (( CURRENT == 2 )); then\n    list=(");
 	for (size_t i = 0; i < cli_command_count; i++)
-		printf(" %s", cli_commands[i].name);
+		printf("%s%s", i > 0 ? " " : "", cli_commands[i].name);
 	printf(")\n  else\n    case $words[2] in\n");
 	for (size_t i = 0; i < cli_command_count; i++) {
 		printf("    %s) list=(%s", cli_commands[i].name, cli_commands[i].words);
@@ -67,7 +68,6 @@ static void write_quoted(const char *text)
 
 static void complete_fish(void)
 {
-	printf("complete -c pyralog -f -n __fish_use_subcommand -a 'version help'\n");
 	for (size_t i = 0; i < cli_command_count; i++) {
 		const struct cli_command_row *row = &cli_commands[i];
 		const struct cli_option *option = row->options ? row->options() : NULL;
@@ -114,13 +114,8 @@ static void write_troff(const char *text)
 	putchar('\n');
 }
 
-int cli_man(int argc, char **argv)
+static void write_man(void)
 {
-	(void)argv;
-	if (argc > 0) {
-		fprintf(stderr, "usage: pyralog man\n");
-		return 2;
-	}
 	printf(".TH PYRALOG 1 \"\" \"pyralog %s\"\n.SH NAME\npyralog \\- events, SQL and transactions on one durable "
 	       "log\n"
 	       ".SH SYNOPSIS\n.B pyralog\n.I COMMAND\n[\n.I OPTIONS\n]\n.SH COMMANDS\n",
@@ -137,13 +132,56 @@ int cli_man(int argc, char **argv)
 		}
 	}
 	printf(".SH ENVIRONMENT\nEvery option can be set as PYRALOG_NAME, in upper case, with _ for \\-.\n");
-	return 0;
+}
+
+static const struct cli_option man_options[] = {
+	CLI_COMMON_OPTIONS,
+};
+
+const struct cli_option *cli_man_options(void)
+{
+	return man_options;
+}
+
+int cli_man(int argc, char **argv)
+{
+	struct cli_option options[sizeof man_options / sizeof man_options[0]];
+	struct pyr_error error = {0};
+	memcpy(options, man_options, sizeof options);
+	pyr_result done = cli_options_parse(options, argc, argv, &error);
+	if (done.code == PYR_OK && cli_option_get(options, "help")[0])
+		printf("usage: pyralog man [--json]\n");
+	else if (done.code == PYR_OK && cli_wants_json(options))
+		cli_pages_commands_json();
+	else if (done.code == PYR_OK)
+		write_man();
+	return cli_end("man", options, done, &error);
+}
+
+const struct cli_option *cli_version_options(void)
+{
+	return man_options;
+}
+
+int cli_version(int argc, char **argv)
+{
+	static const struct cli_json told[] = {{"version", PYR_VERSION, 0}, {NULL, NULL, 0}};
+	struct cli_option options[sizeof man_options / sizeof man_options[0]];
+	struct pyr_error error = {0};
+	memcpy(options, man_options, sizeof options);
+	pyr_result done = cli_options_parse(options, argc, argv, &error);
+	if (done.code == PYR_OK && cli_wants_json(options))
+		cli_json_print(told);
+	else if (done.code == PYR_OK)
+		printf("pyralog %s\n", PYR_VERSION);
+	return cli_end("version", options, done, &error);
 }
 
 /* ---- configuration ---- */
 
 static void write_reference(void)
 {
+	char variable[64];
 	printf("# Configuration\n\nThe server's settings, from weakest to strongest: defaults, the file that "
 	       "`--config` "
 	       "names, the environment, the command\nline. Written by `pyralog config reference`; a test compares.\n\n"
@@ -156,11 +194,9 @@ static void write_reference(void)
 	for (const struct cli_option *option = cli_server_options(); option->name; option++) {
 		if (strcmp(option->name, "help") == 0)
 			continue;
-		printf("| `%s` | `PYRALOG_", option->name);
-		for (const char *c = option->name; *c; c++)
-			putchar(*c == '-' ? '_' : toupper((unsigned char)*c));
-		printf("` | %s%s%s | %s |\n", option->value[0] ? "`" : "", option->value, option->value[0] ? "`" : "",
-		       option->help);
+		cli_pages_variable(option->name, variable);
+		printf("| `%s` | `%s` | %s%s%s | %s |\n", option->name, variable, option->value[0] ? "`" : "",
+		       option->value, option->value[0] ? "`" : "", option->help);
 	}
 }
 
@@ -182,12 +218,15 @@ static void write_metrics_of(const struct node_metric_table *table)
 		       table->metrics[i].kind == NODE_COUNTER ? "counter" : "gauge", table->metrics[i].text);
 }
 
+static const struct node_metric_table *const metric_tables[] = {
+	&node_log_metrics, &node_group_metrics, &node_process_metrics, &kafka_metrics,
+	&pg_metrics,       &pharaoh_metrics,    &http_metrics,         &node_lag_metrics,
+};
+
+enum { METRIC_TABLES = sizeof metric_tables / sizeof metric_tables[0] };
+
 static void write_metrics(void)
 {
-	static const struct node_metric_table *const tables[] = {
-		&node_log_metrics, &node_group_metrics, &node_process_metrics, &kafka_metrics,
-		&pg_metrics,       &pharaoh_metrics,    &http_metrics,         &node_lag_metrics,
-	};
 	printf("# Metrics\n\nWhat a server counts: at `/metrics` of its HTTP port, in Prometheus's text format, and in "
 	       "SQL "
 	       "as `pyralog.metrics`, under\nthe same names. Written by `pyralog config metrics`; a test compares. "
@@ -195,44 +234,96 @@ static void write_metrics(void)
 	       "off.\n\n"
 	       "    curl -s localhost:8080/metrics\n"
 	       "    SELECT name, sum(value) FROM pyralog.metrics GROUP BY name ORDER BY name;\n");
-	for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
-		write_metrics_of(tables[i]);
+	for (size_t i = 0; i < METRIC_TABLES; i++)
+		write_metrics_of(metric_tables[i]);
 }
 
-static int check(const char *path)
+static const struct cli_option config_options[] = {
+	CLI_COMMON_OPTIONS,
+};
+
+static void print_settings(const struct cli_option *options, bool json)
+{
+	const struct cli_option *defaults = cli_server_options();
+	struct cli_json told[OPTIONS_MAX];
+	size_t count = 0;
+	for (size_t i = 0; options[i].name; i++) {
+		if (options[i].value == defaults[i].value)
+			continue;
+		told[count++] = (struct cli_json){options[i].name, options[i].value, 0};
+		if (!json)
+			printf("%s = %s\n", options[i].name, options[i].value);
+	}
+	told[count] = (struct cli_json){NULL, NULL, 0};
+	if (json)
+		cli_json_print(told);
+}
+
+static pyr_result check(const char *path, bool json, struct pyr_error *error)
 {
 	struct cli_option options[OPTIONS_MAX];
 	struct cli_config config = {NULL};
-	struct pyr_error error = {0};
 	size_t count = 0;
 	while (cli_server_options()[count].name)
 		count += 1;
+	assert(count < OPTIONS_MAX);
 	memcpy(options, cli_server_options(), (count + 1) * sizeof *options);
-	pyr_result result = cli_config_read(&config, path, options, &error);
+	pyr_result result = cli_config_read(&config, path, options, error);
 	if (result.code == PYR_OK)
-		result = cli_server_check(options, &error);
-	for (size_t i = 0; i < count && result.code == PYR_OK; i++)
-		if (options[i].value != cli_server_options()[i].value)
-			printf("%s = %s\n", options[i].name, options[i].value);
+		result = cli_server_check(options, error);
+	if (result.code == PYR_OK)
+		print_settings(options, json);
 	cli_config_free(&config);
-	if (result.code == PYR_OK)
-		return 0;
-	fprintf(stderr, "pyralog config: %s\n", error.text[0] ? error.text : pyr_code_text(result.code));
-	return 1;
+	return result.code == PYR_USAGE ? pyr_result_of(PYR_INVALID_CONFIG) : result;
+}
+
+static void print_help(void)
+{
+	printf("usage: pyralog config check [FILE] | reference | metrics [OPTIONS]\n\nWould a server start with this "
+	       "file (cluster.toml)? The pages of settings and of metrics.\n\n");
+	cli_options_help(config_options, stdout);
+}
+
+const struct cli_option *cli_config_options(void)
+{
+	return config_options;
+}
+
+static pyr_result configure(const struct cli_option *options, const char *verb, const char *path,
+                            struct pyr_error *error)
+{
+	bool json = cli_wants_json(options);
+	if (strcmp(verb, "check") == 0)
+		return check(path ? path : "cluster.toml", json, error);
+	bool reference = strcmp(verb, "reference") == 0;
+	if (path || (!reference && strcmp(verb, "metrics") != 0))
+		return pyr_fail(error, PYR_USAGE, "say what to do: pyralog config check [FILE], reference or metrics");
+	if (reference && json)
+		cli_pages_settings_json(cli_server_options());
+	else if (reference)
+		write_reference();
+	else if (json)
+		cli_pages_metrics_json(metric_tables, METRIC_TABLES);
+	else
+		write_metrics();
+	return pyr_ok();
 }
 
 int cli_config(int argc, char **argv)
 {
-	if (argc >= 1 && argc <= 2 && strcmp(argv[0], "check") == 0)
-		return check(argc == 2 ? argv[1] : "cluster.toml");
-	if (argc == 1 && strcmp(argv[0], "reference") == 0) {
-		write_reference();
+	struct cli_option options[sizeof config_options / sizeof config_options[0]];
+	struct pyr_error error = {0};
+	const char *words[2] = {"", NULL};
+	int count = 0;
+	memcpy(options, config_options, sizeof options);
+	for (; count < 2 && count < argc && strncmp(argv[count], "--", 2) != 0; count++)
+		words[count] = argv[count];
+	pyr_result done = cli_options_parse(options, argc - count, argv + count, &error);
+	if (done.code == PYR_OK && cli_option_get(options, "help")[0]) {
+		print_help();
 		return 0;
 	}
-	if (argc == 1 && strcmp(argv[0], "metrics") == 0) {
-		write_metrics();
-		return 0;
-	}
-	fprintf(stderr, "usage: pyralog config check [FILE] | reference | metrics\n");
-	return 2;
+	if (done.code == PYR_OK)
+		done = configure(options, words[0], words[1], &error);
+	return cli_end("config", options, done, &error);
 }

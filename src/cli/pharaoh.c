@@ -1,6 +1,7 @@
 /* pyralog seq, session and pharaoh: numbers, sessions and counters of a Pharaoh node, over its binary protocol. */
 #include "cli/pharaoh.h"
 
+#include "cli/answer.h"
 #include "cli/broker.h"
 #include "cli/cli.h"
 #include "cli/table.h"
@@ -77,22 +78,13 @@ pyr_result cli_pharaoh_parse(struct cli_option *options, int argc, char **argv, 
 	return cli_options_parse(options, own - at, argv + at, error);
 }
 
-static int end(const char *command, pyr_result done, const struct pyr_error *error)
-{
-	if (done.code == PYR_OK)
-		return 0;
-	fprintf(stderr, "pyralog %s: %s\n", command, error->text[0] ? error->text : pyr_code_text(done.code));
-	return done.code == PYR_USAGE ? 2 : 1;
-}
-
 /* ---- seq ---- */
 
 static const struct cli_option seq_options[] = {
 	{"count", "N", "1", "how many"},
 	{"lease", "N", "100", "values that the node promises at once: so many a crash may skip"},
 	CLI_PHARAOH_OPTIONS,
-	{"help", NULL, "", "show this"},
-	{NULL, NULL, NULL, NULL},
+	CLI_COMMON_OPTIONS,
 };
 
 static void seq_help(void)
@@ -120,8 +112,11 @@ static pyr_result seq(const struct cli_option *options, const struct cli_words *
 	pyr_result result = cli_pharaoh_open(&pharaoh, options, error);
 	if (result.code == PYR_OK)
 		result = cli_pharaoh_ask(&pharaoh, &request, &reply, error);
+	bool json = cli_wants_json(options);
 	for (uint32_t i = 0; result.code == PYR_OK && i < reply.count; i++)
-		printf("%" PRIu64 "\n", reply.first + i);
+		printf("%s%" PRIu64 "%s", !json ? "" : i == 0 ? "[" : ", ", reply.first + i, json ? "" : "\n");
+	if (result.code == PYR_OK && json)
+		printf("]\n");
 	cli_pharaoh_close(&pharaoh);
 	return result;
 }
@@ -142,7 +137,9 @@ int cli_seq(int argc, char **argv)
 		seq_help();
 		return 0;
 	}
-	return end("seq", done.code == PYR_OK ? seq(options, &words, &error) : done, &error);
+	if (done.code == PYR_OK)
+		done = seq(options, &words, &error);
+	return cli_end("seq", options, done, &error);
 }
 
 /* ---- session ---- */
@@ -150,8 +147,7 @@ int cli_seq(int argc, char **argv)
 static const struct cli_option session_options[] = {
 	{"ttl-ms", "N", "10000", "open: how long it lives without a keep-alive"},
 	CLI_PHARAOH_OPTIONS,
-	{"help", NULL, "", "show this"},
-	{NULL, NULL, NULL, NULL},
+	CLI_COMMON_OPTIONS,
 };
 
 static void session_help(void)
@@ -188,6 +184,15 @@ static pyr_result session_request(const struct cli_option *options, const struct
 	return pyr_ok();
 }
 
+static void print_session(const struct cli_option *options, const char *verb, uint64_t session)
+{
+	const struct cli_json told[] = {{"session", NULL, session}, {"done", verb, 0}, {NULL, NULL, 0}};
+	if (cli_wants_json(options))
+		cli_json_print(told);
+	else if (strcmp(verb, "open") == 0)
+		printf("%" PRIu64 "\n", session);
+}
+
 static pyr_result session(const struct cli_option *options, const struct cli_words *words, struct pyr_error *error)
 {
 	struct codec_pharaoh request = {0}, reply;
@@ -197,10 +202,11 @@ static pyr_result session(const struct cli_option *options, const struct cli_wor
 	pyr_result result = cli_pharaoh_open(&pharaoh, options, error);
 	if (result.code == PYR_OK)
 		result = cli_pharaoh_ask(&pharaoh, &request, &reply, error);
-	if (result.code == PYR_OK && request.op == CODEC_PHARAOH_OPEN)
-		printf("%" PRIu64 "\n", reply.session);
 	if (result.code == PYR_OK && request.op == CODEC_PHARAOH_KEEP && reply.count == 0)
 		result = pyr_fail(error, PYR_NOT_FOUND, "the session has ended");
+	if (result.code == PYR_OK)
+		print_session(options, words->words[0],
+		              request.op == CODEC_PHARAOH_OPEN ? reply.session : request.session);
 	cli_pharaoh_close(&pharaoh);
 	return result;
 }
@@ -221,7 +227,9 @@ int cli_session(int argc, char **argv)
 		session_help();
 		return 0;
 	}
-	return end("session", done.code == PYR_OK ? session(options, &words, &error) : done, &error);
+	if (done.code == PYR_OK)
+		done = session(options, &words, &error);
+	return cli_end("session", options, done, &error);
 }
 
 /* ---- pharaoh status ---- */
@@ -229,8 +237,7 @@ int cli_session(int argc, char **argv)
 static const struct cli_option pharaoh_options[] = {
 	CLI_PHARAOH_OPTIONS,
 	{"format", "FORMAT", "", "table, plain (tab-separated) or json; a table on a terminal, plain otherwise"},
-	{"help", NULL, "", "show this"},
-	{NULL, NULL, NULL, NULL},
+	CLI_COMMON_OPTIONS,
 };
 
 static const struct cli_column slot_columns[] = {{"SLOTS", false}, {"OWNER", false}, {"EPOCH", true}};
@@ -340,7 +347,7 @@ static pyr_result status(const struct cli_option *options, const struct cli_word
 		add_runs(&table, reply.value);
 	cli_pharaoh_close(&pharaoh);
 	if (result.code == PYR_OK)
-		result = cli_table_print(&table, format);
+		result = cli_table_print(&table, format, options);
 	cli_table_free(&table);
 	return result;
 }
@@ -361,5 +368,7 @@ int cli_pharaoh(int argc, char **argv)
 		pharaoh_help();
 		return 0;
 	}
-	return end("pharaoh", done.code == PYR_OK ? status(options, &words, &error) : done, &error);
+	if (done.code == PYR_OK)
+		done = status(options, &words, &error);
+	return cli_end("pharaoh", options, done, &error);
 }

@@ -3,6 +3,7 @@
  * What is read at once is sent at once, a batch a partition; the next piece is read when the broker has answered. So lines
  * that drip in are not held back, and a file goes in large batches.
  */
+#include "cli/answer.h"
 #include "cli/broker.h"
 #include "cli/cli.h"
 #include "cli/rows.h"
@@ -11,6 +12,7 @@
 #include "node/append.h"
 #include "os/real.h"
 #include "os/terminal.h"
+#include "shell/progress.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -28,8 +30,7 @@ static const struct cli_option produce_options[] = {
 	{"headers", "HEADERS", "", "of every record: name=value,name=value"},
 	{"compression", "NAME", "none", "none, gzip, snappy, lz4 or zstd"},
 	{"rate", "N", "0", "records per second; 0: as fast as it goes"},
-	{"help", NULL, "", "show this"},
-	{NULL, NULL, NULL, NULL},
+	CLI_COMMON_OPTIONS,
 };
 
 static void print_help(void)
@@ -58,6 +59,7 @@ struct producer {
 	size_t header_count;
 	uint64_t sent, pending, rate, started_us;
 	size_t pending_bytes;
+	struct shell_progress progress;
 };
 
 /* ---- sending ---- */
@@ -100,6 +102,13 @@ static void keep_pace(const struct producer *producer)
 		(void)os_terminal_wait_us(due_us - now_us);
 }
 
+static void tell_progress(struct producer *producer)
+{
+	char text[64];
+	snprintf(text, sizeof text, "%llu records acknowledged", (unsigned long long)producer->sent);
+	shell_progress_tell(&producer->progress, -1, text);
+}
+
 static pyr_result send_pending(struct producer *producer, struct pyr_error *error)
 {
 	struct codec_kafka_produce_request request = codec_kafka_produce_request_default;
@@ -120,6 +129,7 @@ static pyr_result send_pending(struct producer *producer, struct pyr_error *erro
 		base_slice_release(&producer->batches[i]);
 	producer->sent += result.code == PYR_OK ? producer->pending : 0;
 	producer->pending = producer->pending_bytes = 0;
+	tell_progress(producer);
 	keep_pace(producer);
 	return result;
 }
@@ -149,6 +159,7 @@ static pyr_result run(struct producer *producer, struct pyr_error *error)
 	pyr_result result = room ? pyr_ok() : pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
 	bool more = true;
 	producer->started_us = os_terminal_now_us();
+	shell_progress_begin(&producer->progress, cli_color(producer->options), stderr, SHELL_PROGRESS_US);
 	while (more && result.code == PYR_OK) {
 		size_t bytes = os_terminal_read(producer->in, room, READ_BYTES);
 		more = bytes > 0;
@@ -160,7 +171,13 @@ static pyr_result run(struct producer *producer, struct pyr_error *error)
 		result = result.code == PYR_OK ? sent : result;
 	}
 	free(room);
-	fprintf(stderr, "%llu records acknowledged\n", (unsigned long long)producer->sent);
+	const struct cli_json told[] = {
+		{"topic", producer->topic, 0}, {"records", NULL, producer->sent}, {NULL, NULL, 0}};
+	shell_progress_clear(&producer->progress);
+	if (cli_wants_json(producer->options))
+		cli_json_print(told);
+	else
+		fprintf(stderr, "%llu records acknowledged\n", (unsigned long long)producer->sent);
 	return result;
 }
 
@@ -273,8 +290,5 @@ int cli_produce(int argc, char **argv)
 	if (done.code == PYR_OK)
 		done = run(&producer, &error);
 	clean_up(&producer);
-	if (done.code == PYR_OK)
-		return 0;
-	fprintf(stderr, "pyralog produce: %s\n", error.text[0] ? error.text : pyr_code_text(done.code));
-	return done.code == PYR_USAGE ? 2 : 1;
+	return cli_end("produce", options, done, &error);
 }

@@ -3,6 +3,7 @@
  * Starts from the bottom up (disks, logs and catalogs, then the ports) and stops from the top down, so that nothing is
  * accepted that can't be finished. Shard 0's loop is the main thread's, every other has a thread of its own. One line per open port on standard output; what happens, on standard error (os/report.h).
  */
+#include "cli/answer.h"
 #include "cli/cli.h"
 #include "cli/server_priv.h"
 #include "coord/scarab_issuer.h"
@@ -54,6 +55,7 @@ static const struct cli_option server_options[] = {
 	{"log-level", "LEVEL", "info", "what is told on standard error: debug, info, warning or error"},
 	{"log-format", "FORMAT", "text", "as text or as json: a line an event"},
 	{"config", "FILE", "", "settings from a file; the environment and the command line win"},
+	{"json", NULL, "", "tell the open ports as one JSON object on standard output"},
 	{"help", NULL, "", "show this"},
 	{NULL, NULL, NULL, NULL},
 };
@@ -263,9 +265,28 @@ static pyr_result start(struct server *server, const struct cli_option *options,
 	return os_real_on_interrupt(server_loop(server), server_stop, server);
 }
 
+static void announce_json(const struct server *server, const struct cli_option *options)
+{
+	const struct cli_json members[] = {
+		{"host", cli_option_get(options, "host"), 0},
+		{"data", cli_option_get(options, "data"), 0},
+		{"kafka", NULL, kafka_server_port(server->kafka)},
+		{"postgres", NULL, pg_server_port(server->pg)},
+		{"http", NULL, server->http ? http_server_port(server->http) : 0},
+		{"pharaoh", NULL, server->pharaoh ? pharaoh_server_port(server->pharaoh) : 0},
+		{NULL, NULL, 0},
+	};
+	cli_json_print(members);
+	fflush(stdout);
+}
+
 static void announce(const struct server *server, const struct cli_option *options)
 {
 	const char *host = cli_option_get(options, "host");
+	if (cli_wants_json(options)) {
+		announce_json(server, options);
+		return;
+	}
 	printf("kafka %s:%u\n", host, kafka_server_port(server->kafka));
 	printf("postgres %s:%u\n", host, pg_server_port(server->pg));
 	if (server->pharaoh)
@@ -408,7 +429,7 @@ int cli_server(int argc, char **argv)
 	if (result.code == PYR_OK && !helps)
 		result = cli_server_check(options, &error);
 	if (result.code != PYR_OK) {
-		fprintf(stderr, "pyralog server: %s\n", error.text);
+		(void)cli_end("server", NULL, result, &error);
 		status = 2;
 	} else if (helps) {
 		print_help();

@@ -2,6 +2,7 @@
  *
  * Exit: 0 all went well; 1 a statement failed; 2 the command line is wrong, or there is no server.
  */
+#include "cli/answer.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/place.h"
@@ -26,7 +27,6 @@ static const struct cli_option sql_options[] = {
 	{"format", "FORMAT", "",
          "aligned, plain, csv, json, markdown or arrow; aligned on a terminal, plain otherwise"},
 	{"output", "FILE", "", "what is written goes there; -o for short"},
-	{"json", NULL, "", "as --format json"},
 	{"csv", NULL, "", "as --format csv"},
 	{"expanded", NULL, "", "a line a cell"},
 	{"null", "TEXT", "", "what stands for NULL in tables"},
@@ -34,8 +34,7 @@ static const struct cli_option sql_options[] = {
 	{"keep-going", NULL, "", "do not stop at the first error"},
 	{"no-pager", NULL, "", "show long results as they are"},
 	{"history", "FILE", "", "of what was typed; ~/.pyralog_history unless given; - for none"},
-	{"help", NULL, "", "show this"},
-	{NULL, NULL, NULL, NULL},
+	CLI_COMMON_OPTIONS,
 };
 
 static void print_help(void)
@@ -131,6 +130,7 @@ static pyr_result parse(const struct cli_option *options, const struct texts *te
 		.timing = cli_option_get(options, "timing")[0],
 		.keep_going = cli_option_get(options, "keep-going")[0],
 		.pager = !cli_option_get(options, "no-pager")[0],
+		.color = cli_color(options),
 	};
 	shell->output = cli_option_get(options, "output")[0] ? cli_option_get(options, "output") : NULL;
 	shell->style.null_text = cli_option_get(options, "null");
@@ -156,13 +156,14 @@ static bool run_file(struct shell *shell, const char *path)
 	return good && !shell_has_failed(shell);
 }
 
-static int run(const struct shell_options *options, const struct texts *texts)
+static int run(const struct shell_options *options, const struct texts *texts, const struct cli_option *given)
 {
 	struct shell *shell;
 	struct pyr_error error = {0};
 	bool good = true;
-	if (shell_new(options, &shell, &error).code != PYR_OK) {
-		fprintf(stderr, "pyralog sql: %s\n", error.text);
+	pyr_result opened = shell_new(options, &shell, &error);
+	if (opened.code != PYR_OK) {
+		(void)cli_end("sql", given, opened, &error);
 		return 2;
 	}
 	for (size_t i = 0; i < texts->count && (good || options->keep_going); i++)
@@ -177,19 +178,21 @@ static int run(const struct shell_options *options, const struct texts *texts)
 }
 
 /* On a directory: a node in this process, and its port. */
-static int run_on(const char *directory, struct shell_options *options, const struct texts *texts)
+static int run_on(const char *directory, struct shell_options *options, const struct texts *texts,
+                  const struct cli_option *given)
 {
 	struct cli_place *place;
 	struct pyr_error error = {0};
 	char port[16];
-	if (cli_place_open(directory, &place, &error).code != PYR_OK) {
-		fprintf(stderr, "pyralog sql: %s\n", error.text);
+	pyr_result opened = cli_place_open(directory, &place, &error);
+	if (opened.code != PYR_OK) {
+		(void)cli_end("sql", given, opened, &error);
 		return 2;
 	}
 	snprintf(port, sizeof port, "%u", cli_place_port(place));
 	options->server.host = "127.0.0.1";
 	options->server.port = port;
-	int exit_code = run(options, texts);
+	int exit_code = run(options, texts, given);
 	options->server.port = NULL;
 	cli_place_close(place);
 	return exit_code;
@@ -221,10 +224,10 @@ int cli_sql(int argc, char **argv)
 	if (result.code == PYR_OK)
 		result = parse(options, &texts, &shell, history, &error);
 	if (result.code != PYR_OK) {
-		fprintf(stderr, "pyralog sql: %s\n", error.text);
+		(void)cli_end("sql", options, result, &error);
 		return 2;
 	}
 	/* Said here, not by PYRALOG_DATA, which a server's surroundings may hold. */
 	const char *directory = names_data ? cli_option_get(options, "data") : "";
-	return directory[0] ? run_on(directory, &shell, &texts) : run(&shell, &texts);
+	return directory[0] ? run_on(directory, &shell, &texts, options) : run(&shell, &texts, options);
 }

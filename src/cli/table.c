@@ -1,6 +1,9 @@
 /* Rows, printed three ways (see table.h). */
 #include "cli/table.h"
 
+#include "cli/answer.h"
+#include "shell/color.h"
+
 #include <assert.h>
 #include <ctype.h>
 #include <stdarg.h>
@@ -52,7 +55,7 @@ void cli_table_set(struct cli_table *table, size_t column, const char *format, .
 	va_end(arguments);
 }
 
-static void print_aligned(const struct cli_table *table)
+static void print_aligned(const struct cli_table *table, const struct shell_palette *palette)
 {
 	size_t widths[CLI_COLUMNS_MAX];
 	for (size_t i = 0; i < table->column_count; i++) {
@@ -66,8 +69,9 @@ static void print_aligned(const struct cli_table *table)
 			const char *text = row == 0 ? table->columns[i].name : cell(table, row - 1, i);
 			bool is_last = i + 1 == table->column_count;
 			int width = is_last && !table->columns[i].is_number ? 0 : (int)widths[i];
-			printf(table->columns[i].is_number ? "%*s%s" : "%-*s%s", width, text[0] ? text : "-",
-			       is_last ? "\n" : "  ");
+			printf(table->columns[i].is_number ? "%s%*s%s%s" : "%s%-*s%s%s",
+			       row == 0 ? palette->heading : "", width, text[0] ? text : "-",
+			       row == 0 ? palette->end : "", is_last ? "\n" : "  ");
 		}
 }
 
@@ -78,20 +82,7 @@ static void print_plain(const struct cli_table *table)
 			printf("%s%c", cell(table, row, i), i + 1 == table->column_count ? '\n' : '\t');
 }
 
-static void print_json_text(const char *text)
-{
-	putchar('"');
-	for (; *text; text++)
-		if (*text == '"' || *text == '\\')
-			printf("\\%c", *text);
-		else if ((unsigned char)*text < ' ')
-			printf("\\u%04x", (unsigned)*text);
-		else
-			putchar(*text);
-	putchar('"');
-}
-
-static void print_json(const struct cli_table *table)
+void cli_table_json(const struct cli_table *table)
 {
 	printf("[");
 	for (size_t row = 0; row < table->row_count; row++) {
@@ -102,25 +93,27 @@ static void print_json(const struct cli_table *table)
 				putchar(*c == '-' ? '_' : tolower((unsigned char)*c));
 			printf("\": ");
 			if (!table->columns[i].is_number)
-				print_json_text(cell(table, row, i));
+				cli_json_text(cell(table, row, i));
 			else
 				printf("%s", cell(table, row, i)[0] ? cell(table, row, i) : "null");
 		}
 		printf("}");
 	}
-	printf("%s]\n", table->row_count > 0 ? "\n" : "");
+	printf("%s]", table->row_count > 0 ? "\n" : "");
 }
 
-pyr_result cli_table_print(const struct cli_table *table, enum cli_format format)
+pyr_result cli_table_print(const struct cli_table *table, enum cli_format format, const struct cli_option *options)
 {
 	if (table->failed)
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
-	if (format == CLI_JSON)
-		print_json(table);
-	else if (format == CLI_PLAIN)
+	if (format == CLI_JSON) {
+		cli_table_json(table);
+		putchar('\n');
+	}
+	if (format == CLI_PLAIN)
 		print_plain(table);
-	else
-		print_aligned(table);
+	if (format == CLI_TABLE)
+		print_aligned(table, cli_palette(options, stdout));
 	return pyr_ok();
 }
 

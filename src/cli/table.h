@@ -9,6 +9,8 @@
 
 enum { CLI_COLUMNS_MAX = 12, CLI_CELL_BYTES = 300 };
 
+struct cli_option;
+
 enum cli_format { CLI_TABLE, CLI_PLAIN, CLI_JSON };
 
 struct cli_column {
@@ -29,8 +31,10 @@ void cli_table_init(struct cli_table *table, const struct cli_column *columns, s
 void cli_table_free(struct cli_table *table);
 void cli_table_row(struct cli_table *table); /* begins one, its cells empty */
 [[gnu::format(printf, 3, 4)]] void cli_table_set(struct cli_table *table, size_t column, const char *format, ...);
-/* PYR_OUT_OF_MEMORY. */
-pyr_result cli_table_print(const struct cli_table *table, enum cli_format format);
+/* `options`: of the command, for --color. PYR_OUT_OF_MEMORY. */
+pyr_result cli_table_print(const struct cli_table *table, enum cli_format format, const struct cli_option *options);
+/* An array of objects, without a line's end. */
+void cli_table_json(const struct cli_table *table);
 /* "2 h 5 min", into at most 32 bytes. */
 void cli_table_duration(long long ms, char ret_text[32]);
 

@@ -1,4 +1,5 @@
 /* pyralog topic: topics of any broker that speaks Kafka's protocol, and their declared columns by SQL. */
+#include "cli/answer.h"
 #include "cli/broker.h"
 #include "cli/cli.h"
 #include "cli/infer.h"
@@ -20,8 +21,7 @@ static const struct cli_option topic_options[] = {
 	{"sample", "N", "1000", "infer: records to look at"},
 	{"host", "ADDRESS", "127.0.0.1", "infer: the server"},
 	{"pg-port", "PORT", "5432", "infer: its port for PostgreSQL's protocol"},
-	{"help", NULL, "", "show this"},
-	{NULL, NULL, NULL, NULL},
+	CLI_COMMON_OPTIONS,
 };
 
 static void print_help(void)
@@ -83,7 +83,7 @@ static pyr_result list(struct command *command, struct pyr_error *error)
 	request.allow_auto_topic_creation = false;
 	cli_table_init(&command->table, list_columns, sizeof list_columns / sizeof list_columns[0]);
 	PYR_TRY(client_admin_ask(&command->broker.admin, CODEC_KAFKA_METADATA, &request, take_list, command, error));
-	return cli_table_print(&command->table, command->format);
+	return cli_table_print(&command->table, command->format, command->options);
 }
 
 /* ---- settings: "key=value,key=value" ---- */
@@ -152,7 +152,7 @@ static const struct cli_column partition_columns[] = {
 	{"PARTITION", true}, {"START", true}, {"END", true}, {"RECORDS", true}};
 static const struct cli_column setting_columns[] = {{"SETTING", false}, {"VALUE", false}, {"SET", false}};
 
-static pyr_result print_partitions(struct command *command, struct pyr_error *error)
+static pyr_result ask_partitions(struct command *command, struct pyr_error *error)
 {
 	uint32_t count;
 	PYR_TRY(cli_broker_partitions(&command->broker, command->topic, &count, error));
@@ -169,7 +169,8 @@ static pyr_result print_partitions(struct command *command, struct pyr_error *er
 		cli_table_set(&command->table, 3, "%lld", (long long)(ranges[i].end - ranges[i].start));
 	}
 	free(ranges);
-	return result.code == PYR_OK ? cli_table_print(&command->table, command->format) : result;
+	return result.code == PYR_OK && command->table.failed ? pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory")
+	                                                      : result;
 }
 
 static pyr_result take_settings(struct client_admin *admin, const void *message, struct pyr_error *error)
@@ -193,26 +194,44 @@ static pyr_result take_settings(struct client_admin *admin, const void *message,
 	return pyr_ok();
 }
 
-static pyr_result describe(struct command *command, struct pyr_error *error)
+static pyr_result ask_settings(struct command *command, struct pyr_error *error)
 {
 	struct codec_kafka_describe_configs_request request = codec_kafka_describe_configs_request_default;
 	struct codec_kafka_describe_configs_request_resource resource =
 		codec_kafka_describe_configs_request_resource_default;
-	if (command->format == CLI_TABLE)
-		printf("topic %s\n\n", command->topic);
-	PYR_TRY(print_partitions(command, error));
-	if (command->format != CLI_TABLE)
-		return pyr_ok(); /* one table for programs: partitions */
 	cli_table_free(&command->table);
 	cli_table_init(&command->table, setting_columns, 3);
 	resource.resource_type = RESOURCE_TOPIC;
 	resource.resource_name = cli_text(command->topic);
 	request.resources = &resource;
 	request.resources_count = 1;
-	PYR_TRY(client_admin_ask(&command->broker.admin, CODEC_KAFKA_DESCRIBE_CONFIGS, &request, take_settings, command,
-	                         error));
-	printf("\n");
-	return cli_table_print(&command->table, command->format);
+	return client_admin_ask(&command->broker.admin, CODEC_KAFKA_DESCRIBE_CONFIGS, &request, take_settings, command,
+	                        error);
+}
+
+/* Two tables; one object in JSON; with tabs, the partitions alone. */
+static pyr_result describe(struct command *command, struct pyr_error *error)
+{
+	PYR_TRY(ask_partitions(command, error));
+	if (command->format == CLI_TABLE)
+		printf("topic %s\n\n", command->topic);
+	if (command->format == CLI_JSON) {
+		printf("{\"topic\": ");
+		cli_json_text(command->topic);
+		printf(", \"partitions\": ");
+		cli_table_json(&command->table);
+	} else {
+		PYR_TRY(cli_table_print(&command->table, command->format, command->options));
+	}
+	if (command->format == CLI_PLAIN)
+		return pyr_ok();
+	PYR_TRY(ask_settings(command, error));
+	printf(command->format == CLI_JSON ? ", \"settings\": " : "\n");
+	if (command->format == CLI_TABLE)
+		return cli_table_print(&command->table, command->format, command->options);
+	cli_table_json(&command->table);
+	printf("}\n");
+	return pyr_ok();
 }
 
 /* ---- alter ---- */
@@ -296,7 +315,9 @@ static pyr_result infer(struct command *command, struct pyr_error *error)
 	PYR_TRY(cli_option_number(command->options, "sample", 1, 1000000, &sample, error));
 	struct shell_client_options server = {cli_option_get(command->options, "host"),
 	                                      cli_option_get(command->options, "pg-port"), "pyralog", "pyralog"};
-	return cli_infer(&server, command->topic, (size_t)sample, cli_option_get(command->options, "apply")[0], error);
+	struct cli_infer_options how = {command->topic, (size_t)sample, cli_option_get(command->options, "apply")[0],
+	                                command->format == CLI_JSON, cli_color(command->options)};
+	return cli_infer(&server, &how, error);
 }
 
 /* ---- the command ---- */
@@ -305,8 +326,10 @@ static const struct {
 	const char *name;
 	pyr_result (*run)(struct command *command, struct pyr_error *error);
 	bool of_topic, by_sql;
-} verbs[] = {{"list", list, false, false},  {"create", create, true, false}, {"describe", describe, true, false},
-             {"alter", alter, true, false}, {"delete", delete, true, false}, {"infer", infer, true, true}};
+	bool is_silent; /* prints nothing, but for programs */
+} verbs[] = {{"list", list, false, false, false},        {"create", create, true, false, true},
+             {"describe", describe, true, false, false}, {"alter", alter, true, false, true},
+             {"delete", delete, true, false, true},      {"infer", infer, true, true, false}};
 
 enum { VERB_COUNT = sizeof verbs / sizeof verbs[0] };
 
@@ -317,15 +340,11 @@ static pyr_result run(struct command *command, size_t verb, struct pyr_error *er
 	PYR_TRY(cli_broker_format(command->options, &command->format, error));
 	if (!verbs[verb].by_sql)
 		PYR_TRY(cli_broker_open(&command->broker, command->options, error));
-	return verbs[verb].run(command, error);
-}
-
-static int finish(pyr_result done, const struct pyr_error *error)
-{
-	if (done.code == PYR_OK)
-		return 0;
-	fprintf(stderr, "pyralog topic: %s\n", error->text[0] ? error->text : pyr_code_text(done.code));
-	return done.code == PYR_USAGE ? 2 : 1;
+	PYR_TRY(verbs[verb].run(command, error));
+	const struct cli_json told[] = {{"topic", command->topic, 0}, {"done", verbs[verb].name, 0}, {NULL, NULL, 0}};
+	if (verbs[verb].is_silent && command->format == CLI_JSON)
+		cli_json_print(told);
+	return pyr_ok();
 }
 
 const struct cli_option *cli_topic_options(void)
@@ -358,5 +377,5 @@ int cli_topic(int argc, char **argv)
 		done = run(&command, verb, &error);
 	cli_broker_close(&command.broker);
 	cli_table_free(&command.table);
-	return finish(done, &error);
+	return cli_end("topic", options, done, &error);
 }

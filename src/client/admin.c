@@ -174,6 +174,8 @@ static const int16_t versions_wanted[][2] = {
 	{CODEC_KAFKA_DESCRIBE_CONFIGS, 2},
 	{CODEC_KAFKA_CREATE_PARTITIONS, 1},
 	{CODEC_KAFKA_INCREMENTAL_ALTER_CONFIGS, 0},
+	{CODEC_KAFKA_DELETE_RECORDS, 1},
+	{CODEC_KAFKA_OFFSET_DELETE, 0},
 };
 
 static pyr_result take_versions(struct client_admin *admin, const void *message, struct pyr_error *error)

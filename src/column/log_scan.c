@@ -251,6 +251,7 @@ static void add_runs(const struct log_snapshot *snapshot, struct partitions *see
 		statistics->partitions += !(*bits & bit);
 		*bits |= bit;
 		*(run.sealed ? &statistics->sealed_bytes : &statistics->hot_bytes) += run.bytes;
+		statistics->hot_rows += run.sealed ? 0 : (uint64_t)(run.last_offset - run.base_offset) + 1;
 	}
 }
 

@@ -53,7 +53,7 @@ struct column_scan_statistics {
 	uint64_t segments_read;
 	uint64_t segments_pruned;
 	uint64_t partitions; /* that have rows inside the bounds */
-	uint64_t hot_batches; /* not sealed yet */
+	uint64_t hot_batches, hot_rows; /* not sealed yet; rows as far as the batches' headers tell */
 	uint64_t sealed_bytes, hot_bytes;
 };
 

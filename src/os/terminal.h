@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 bool os_terminal_is_input(void); /* standard input is one */
+bool os_terminal_is(FILE *stream);
 void os_terminal_size(unsigned *ret_columns, unsigned *ret_lines); /* 80 x 24 if nobody knows */
 
 /* What has arrived, up to `room` bytes, waiting for the first; 0: it has ended. Not on a stream that was read otherwise. */
@@ -29,5 +30,7 @@ void os_terminal_on_interrupt(void (*interrupted)(void));
 uint64_t os_terminal_now_us(void); /* since an arbitrary start */
 /* False: an interrupt came first. */
 bool os_terminal_wait_us(uint64_t delay_us);
+/* Until something can be read from a descriptor, or a signal came. False: neither for so long. */
+bool os_terminal_wait_input(int descriptor, uint64_t delay_us);
 
 #endif

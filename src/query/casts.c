@@ -81,7 +81,7 @@ void query_rewrite_type(struct query_rewrite *rewrite, json_t *type)
 	size_t at = rewrite->parse->tokens[first].at, to = query_token_end(rewrite, last);
 	if (is(name, "numeric") && !json_object_get(type, "typmods"))
 		query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, at, to - at, "DECIMAL(38,%d)",
-		               rewrite->numeric_scale >= 0 ? rewrite->numeric_scale : QUERY_NUMERIC_SCALE);
+		               rewrite->numeric_scale >= 0 ? rewrite->numeric_scale : rewrite->options->numeric_scale);
 	else if (engine)
 		query_edit_add(&rewrite->edits, QUERY_EDIT_REPLACE, at, to - at, "%s", engine);
 	else if (last > first && is(query_node_name(names, 0), "pg_catalog"))
@@ -144,13 +144,15 @@ static void write_sql(struct base_writer *writer, const char *text, size_t bytes
 }
 
 /* '{1,2}' becomes '["1","2"]'. */
-static pyr_result convert_array(struct query_rewrite *rewrite, size_t token, const char *literal)
+static pyr_result convert_array(struct query_rewrite *rewrite, size_t token, const char *literal,
+                                enum query_array_kind kind)
 {
 	struct base_writer list, writer;
 	struct base_slice written = {0};
 	base_writer_init(&list, QUERY_TEXT_MAX * 4);
 	base_writer_init(&writer, QUERY_TEXT_MAX * 8);
-	pyr_result result = query_array_write(&list, (struct base_bytes){(const uint8_t *)literal, strlen(literal)});
+	pyr_result result =
+		query_array_write(&list, (struct base_bytes){(const uint8_t *)literal, strlen(literal)}, kind);
 	if (result.code == PYR_OK)
 		result = base_writer_take(&list, &written);
 	if (result.code == PYR_OK)
@@ -159,6 +161,8 @@ static pyr_result convert_array(struct query_rewrite *rewrite, size_t token, con
 	base_writer_deinit(&list);
 	if (result.code != PYR_OK) {
 		base_writer_deinit(&writer);
+		if (result.code == PYR_NOT_SUPPORTED)
+			return query_fail(rewrite->error, "0A000", QUERY_ARRAY_DIMENSIONS);
 		return query_fail(rewrite->error, "22P02", "malformed array literal: \"%s\"", literal);
 	}
 	replace_literal(rewrite, token, &writer);
@@ -224,7 +228,10 @@ static pyr_result convert_literal(struct query_rewrite *rewrite, json_t *cast)
 	if (!literal || token >= rewrite->parse->token_count)
 		return pyr_ok();
 	if (json_object_get(json_object_get(cast, "typeName"), "arrayBounds"))
-		return convert_array(rewrite, token, literal);
+		return convert_array(rewrite, token, literal,
+		                     is(type_of(cast), "bytea")                                ? QUERY_ARRAY_BYTEAS
+		                     : is(type_of(cast), "json") || is(type_of(cast), "jsonb") ? QUERY_ARRAY_JSONS
+		                                                                               : QUERY_ARRAY_TEXTS);
 	if (is(type_of(cast), "bool"))
 		return convert_bool(rewrite, token, literal);
 	if (is_integer_type(type_of(cast)))

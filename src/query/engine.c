@@ -289,6 +289,7 @@ pyr_result query_prepared_new(struct query_connection *connection, const char *s
 	if (!prepared)
 		return query_fail_memory(error);
 	prepared->run = connection->run;
+	prepared->numeric_scale = QUERY_NUMERIC_SCALE;
 	if (duckdb_prepare(connection->duckdb, sql, &prepared->duckdb) != DuckDBSuccess) {
 		pyr_result result = query_fail_engine(error, duckdb_prepare_error(prepared->duckdb));
 		query_prepared_free(prepared);
@@ -296,6 +297,11 @@ pyr_result query_prepared_new(struct query_connection *connection, const char *s
 	}
 	*ret_prepared = prepared;
 	return pyr_ok();
+}
+
+void query_prepared_set_scale(struct query_prepared *prepared, int numeric_scale)
+{
+	prepared->numeric_scale = numeric_scale;
 }
 
 void query_prepared_free(struct query_prepared *prepared)

@@ -20,6 +20,7 @@ struct query_engine {
 struct query_prepared {
 	const struct query_run *run;
 	duckdb_prepared_statement duckdb;
+	int numeric_scale; /* of numerics without one in it */
 };
 
 /* engine_setup.c: run when the engine is opened, before it is sealed off. */

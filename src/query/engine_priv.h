@@ -68,6 +68,8 @@ struct query_prepared;
 
 pyr_result query_prepared_new(struct query_connection *connection, const char *sql,
                               struct query_prepared **ret_prepared, struct query_error *error);
+/* Numerics of that scale were written without one: zeros at their end are not shown. */
+void query_prepared_set_scale(struct query_prepared *prepared, int numeric_scale);
 void query_prepared_free(struct query_prepared *prepared);
 uint32_t query_prepared_parameter_type(struct query_prepared *prepared, size_t number); /* 0: anything; from 1 */
 bool query_prepared_is_resolved(struct query_prepared *prepared); /* are its columns known? */

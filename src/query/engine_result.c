@@ -13,12 +13,14 @@ struct query_column_data {
 	duckdb_type type;
 	duckdb_type decimal; /* how it is stored */
 	uint8_t scale;
+	bool unscaled; /* numeric was written without one */
 	const void *data; /* of the chunk */
 	uint64_t *validity;
 	struct query_column_data *child; /* of a list: its elements */
 };
 
 struct query_result {
+	const struct query_run *run;
 	duckdb_result duckdb;
 	duckdb_data_chunk chunk;
 	size_t column_count;
@@ -156,28 +158,29 @@ bool query_prepared_column_readable(struct query_prepared *prepared, size_t colu
 
 /* ---- results ---- */
 
-static bool note_column(struct query_column_data *column, duckdb_logical_type type)
+static bool note_column(struct query_column_data *column, duckdb_logical_type type, int numeric_scale)
 {
 	column->type = duckdb_get_type_id(type);
 	if (column->type == DUCKDB_TYPE_DECIMAL) {
 		column->decimal = duckdb_decimal_internal_type(type);
 		column->scale = duckdb_decimal_scale(type);
+		column->unscaled = column->scale == numeric_scale;
 	}
 	if (column->type != DUCKDB_TYPE_LIST)
 		return true;
 	column->child = calloc(1, sizeof *column->child);
 	duckdb_logical_type child = duckdb_list_type_child_type(type);
-	bool good = column->child && note_column(column->child, child);
+	bool good = column->child && note_column(column->child, child, numeric_scale);
 	duckdb_destroy_logical_type(&child);
 	return good;
 }
 
-static bool note_columns(struct query_result *result)
+static bool note_columns(struct query_result *result, int numeric_scale)
 {
 	bool good = true;
 	for (size_t i = 0; i < result->column_count && good; i++) {
 		duckdb_logical_type type = duckdb_column_logical_type(&result->duckdb, i);
-		good = note_column(&result->columns[i], type);
+		good = note_column(&result->columns[i], type, numeric_scale);
 		duckdb_destroy_logical_type(&type);
 	}
 	return good;
@@ -212,9 +215,10 @@ pyr_result query_result_new(struct query_prepared *prepared, struct query_result
 		duckdb_destroy_result(&started);
 		return query_fail_memory(error);
 	}
+	result->run = prepared->run;
 	result->duckdb = started;
 	result->column_count = count;
-	if (!note_columns(result)) {
+	if (!note_columns(result, prepared->numeric_scale)) {
 		query_result_free(result);
 		return query_fail_memory(error);
 	}
@@ -252,6 +256,9 @@ pyr_result query_result_next(struct query_result *result, size_t *ret_rows, stru
 		const char *message = duckdb_result_error(&result->duckdb);
 		if (message && *message)
 			return query_fail_engine(error, message);
+		/* An interrupt may close the result without an error: its rows are not all, and its tasks may still run. */
+		if (atomic_load(&result->run->cancelled))
+			return query_fail(error, "57014", "canceling statement due to user request");
 		*ret_rows = 0;
 		return pyr_ok();
 	}
@@ -271,14 +278,19 @@ static struct query_cell wide_cell(int64_t upper, uint64_t lower, uint8_t scale)
 	return (struct query_cell){.kind = QUERY_CELL_DECIMAL, .integer = upper, .lower = lower, .scale = scale};
 }
 
-struct query_cell query_cell_numeric(__int128 value, uint8_t scale)
+/* A numeric without a scale is kept with one, whose zeros are not shown. */
+static struct query_cell numeric_cell(__int128 value, uint8_t scale, bool unscaled)
 {
-	bool unscaled = scale == QUERY_NUMERIC_SCALE; /* numeric without a scale is kept with that one */
 	while (unscaled && scale > 0 && value % 10 == 0) {
 		value /= 10;
 		scale -= 1;
 	}
 	return wide_cell((int64_t)(value >> 64), (uint64_t)value, scale);
+}
+
+struct query_cell query_cell_numeric(__int128 value, uint8_t scale)
+{
+	return numeric_cell(value, scale, scale == QUERY_NUMERIC_SCALE);
 }
 
 static struct query_cell decimal_cell(const struct query_column_data *column, size_t row)
@@ -297,10 +309,10 @@ static struct query_cell decimal_cell(const struct query_column_data *column, si
 	default: {
 		const duckdb_hugeint *huge = (const duckdb_hugeint *)column->data + row;
 		__int128 wide = (__int128)((unsigned __int128)(uint64_t)huge->upper << 64 | huge->lower);
-		return query_cell_numeric(wide, column->scale);
+		return numeric_cell(wide, column->scale, column->unscaled);
 	}
 	}
-	return query_cell_numeric(value, column->scale);
+	return numeric_cell(value, column->scale, column->unscaled);
 }
 
 static struct query_cell bytes_cell(enum query_cell_kind kind, const struct query_column_data *column, size_t row)

@@ -194,6 +194,15 @@ const char *const query_engine_setup[] = {
 	"ELSE "
 	"CASE WHEN typeof(x) LIKE 'DECIMAL%' THEN 'numeric' ELSE lower(typeof(x)) END END",
 
+	"CREATE MACRO regexp_like(x, p) AS regexp_matches(x, p)",
+	"CREATE MACRO regexp_count(x, p) AS CAST(len(regexp_extract_all(x, p)) AS INTEGER)",
+	"CREATE MACRO regexp_substr(x, p) AS CASE WHEN regexp_matches(x, p) THEN regexp_extract(x, p) END",
+	"CREATE MACRO convert_from(x, e) AS decode(CAST(x AS BLOB))",
+	"CREATE MACRO convert_to(x, e) AS encode(CAST(x AS VARCHAR))",
+	"CREATE MACRO normalize(x) AS nfc_normalize(x)",
+	"CREATE MACRO json_object_keys(x) AS unnest(json_keys(x))",
+	"CREATE MACRO jsonb_object_keys(x) AS unnest(json_keys(x))",
+
 	/* ---- time ---- */
 	"CREATE MACRO pyralog_to_char(x TIMESTAMP WITH TIME ZONE, f) AS pyralog_time_text(epoch_us(x), f, true), "
 	"(x TIMESTAMP, f) AS pyralog_time_text(epoch_us(x), f, false), (x DATE, f) AS "

@@ -51,7 +51,8 @@ static void write_scan(struct base_writer *writer, const struct query_scan_reque
 	write(writer, "  Partitions with rows: %llu\n", (unsigned long long)read.partitions);
 	write(writer, "  Segments: %llu read, %llu pruned\n", (unsigned long long)read.segments_read,
 	      (unsigned long long)read.segments_pruned);
-	write(writer, "  Hot batches: %llu\n", (unsigned long long)read.hot_batches);
+	write(writer, "  Hot rows: up to %llu, in %llu batches\n", (unsigned long long)read.hot_rows,
+	      (unsigned long long)read.hot_batches);
 	write(writer, "  Bytes: %llu sealed, %llu hot\n", (unsigned long long)read.sealed_bytes,
 	      (unsigned long long)read.hot_bytes);
 	write(writer, "  Rows: up to %llu\n", (unsigned long long)column_scan_row_estimate(request->scan));

@@ -141,6 +141,7 @@ struct query_plan_options {
 	const uint32_t *parameter_types; /* object ids; 0: not declared */
 	size_t parameter_type_count;
 	bool null_parameters; /* nulls stand for them: to learn the columns */
+	int numeric_scale; /* of numeric without one */
 };
 
 /* Of the parse's statement `i`. The parse must outlive the plan. Writes and whatever else is not there yet: 0A000;

@@ -58,6 +58,20 @@ const char *query_quote_name(const char *name, char *room, size_t bytes);
 /* rewrite.c: a node that stands for an expression; `dropped` is a cast around it that goes away with its tokens. */
 pyr_result query_rewrite_node(struct query_rewrite *rewrite, json_t *node, json_t *dropped);
 
+/* rewrite.c: all below a node. A failure with the place of `body`. */
+pyr_result query_rewrite_walk(struct query_rewrite *rewrite, json_t *node);
+pyr_result query_fail_at(struct query_rewrite *rewrite, json_t *body, pyr_result result);
+/* rewrite_relations.c */
+pyr_result query_rewrite_relation(struct query_rewrite *rewrite, json_t *body);
+/* rewrite_expressions.c */
+pyr_result query_rewrite_function(struct query_rewrite *rewrite, json_t *body, bool as_table);
+pyr_result query_rewrite_expression(struct query_rewrite *rewrite, json_t *body);
+pyr_result query_rewrite_parameter(struct query_rewrite *rewrite, json_t *body);
+pyr_result query_rewrite_collation(struct query_rewrite *rewrite, json_t *body);
+void query_rewrite_column(struct query_rewrite *rewrite, json_t *body);
+/* rewrite_blocks.c */
+pyr_result query_rewrite_range_function(struct query_rewrite *rewrite, json_t *body);
+
 /* calls.c: names of functions, and words that are calls. */
 void query_rewrite_call(struct query_rewrite *rewrite, json_t *body, const char *name);
 void query_rewrite_value(struct query_rewrite *rewrite, json_t *body);
@@ -80,7 +94,7 @@ query_planner *query_plan_write(const char *kind);
 query_planner query_plan_alter; /* plan_topic.c */
 /* The relation as insert.topic. 42P01, 42501. */
 pyr_result query_plan_find_topic(struct query_rewrite *rewrite, json_t *relation);
-/* rewrite.c: the topic's declared columns, for the scan to keep and as a literal to free(). */
+/* rewrite_relations.c: the topic's declared columns, for the scan to keep and as a literal to free(). */
 pyr_result query_plan_columns(struct query_rewrite *rewrite, const char *topic, struct query_scan *scan,
                               char **ret_literal);
 pyr_result query_plan_select(struct query_rewrite *rewrite, json_t *body, size_t from);
@@ -94,7 +108,7 @@ bool query_is_tail(json_t *function);
 bool query_needs_all_rows(json_t *node);
 pyr_result query_plan_tail(struct query_rewrite *rewrite, json_t *range, json_t *function);
 pyr_result query_plan_tail_check(struct query_rewrite *rewrite, json_t *body);
-/* rewrite.c: the call becomes a scan of that topic. */
+/* rewrite_relations.c: the call becomes a scan of that topic. */
 pyr_result query_rewrite_tail(struct query_rewrite *rewrite, json_t *range, json_t *function, const char *name);
 
 /* operators.c: where the operands of the operator at token `at` begin and end, in bytes of the text. */

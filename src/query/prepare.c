@@ -62,6 +62,7 @@ static pyr_result plan(struct query_statement *statement, size_t i, const uint32
 		.handle = session->run.handle,
 		.parameter_types = types,
 		.parameter_type_count = type_count,
+		.numeric_scale = statement->numeric_scale,
 	};
 	query_plan_free(statement->plan);
 	statement->plan = NULL;
@@ -72,7 +73,9 @@ static pyr_result prepare(struct query_statement *statement, const char *sql, st
 {
 	query_prepared_free(statement->prepared);
 	statement->prepared = NULL;
-	return query_prepared_new(statement->session->connection, sql, &statement->prepared, error);
+	PYR_TRY(query_prepared_new(statement->session->connection, sql, &statement->prepared, error));
+	query_prepared_set_scale(statement->prepared, statement->numeric_scale);
+	return pyr_ok();
 }
 
 /* Types not declared are the engine's guess, or text. Returns whether it had to guess. */
@@ -148,6 +151,7 @@ static pyr_result find_shape(struct query_statement *statement, struct query_err
 		.parameter_types = statement->parameter_types,
 		.parameter_type_count = statement->plan->parameter_count,
 		.null_parameters = true,
+		.numeric_scale = statement->numeric_scale,
 	};
 	struct query_plan *plan = NULL;
 	statement->shape = NULL;
@@ -275,6 +279,27 @@ pyr_result query_statement_prepare(struct query_statement *statement, struct que
 	return is_readable(statement) ? pyr_ok() : make_readable(statement, error);
 }
 
+/* The text alone is taken over from the new plan: what else is in it is the same. */
+pyr_result query_statement_replan(struct query_statement *statement, int numeric_scale, struct query_error *error)
+{
+	struct query_plan *kept = statement->plan;
+	int before = statement->numeric_scale;
+	statement->plan = NULL;
+	statement->numeric_scale = numeric_scale;
+	pyr_result result = plan(statement, statement->index, statement->parameter_types, kept->parameter_count, error);
+	if (result.code == PYR_OK) {
+		char *sql = kept->sql;
+		kept->sql = statement->plan->sql;
+		statement->plan->sql = sql;
+		query_prepared_free(statement->prepared);
+		statement->prepared = NULL;
+	}
+	query_plan_free(statement->plan);
+	statement->plan = kept;
+	statement->numeric_scale = before;
+	return result;
+}
+
 pyr_result query_statement_new(struct query_session *session, struct query_script *script, size_t i,
                                const uint32_t *types, size_t type_count, struct query_statement **ret_statement,
                                struct query_error *error)
@@ -287,6 +312,7 @@ pyr_result query_statement_new(struct query_session *session, struct query_scrip
 	statement->session = session;
 	statement->index = i;
 	statement->script = script;
+	statement->numeric_scale = QUERY_NUMERIC_SCALE;
 	script->references += 1;
 	pyr_result result = build(statement, i, types, type_count, error);
 	if (result.code != PYR_OK)

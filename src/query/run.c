@@ -29,6 +29,7 @@ static pyr_result check_count(const struct query_statement *statement, size_t co
 static pyr_result bind_all(struct query_statement *statement, const struct base_bytes *parameters, size_t count,
                            struct query_error *error)
 {
+	PYR_TRY(query_statement_widen(statement, parameters, count, error));
 	PYR_TRY(query_statement_prepare(statement, error));
 	for (size_t i = 0; i < count; i++)
 		PYR_TRY(query_prepared_bind(statement->prepared, i + 1, parameters[i], error));

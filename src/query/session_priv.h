@@ -26,6 +26,7 @@ struct query_statement {
 	size_t column_count;
 	size_t first_column; /* of the engine's that is shown */
 	uint32_t *parameter_types;
+	int numeric_scale; /* that numeric without one has in `prepared` */
 
 	struct query_writes returned; /* INSERT: what RETURNING shows */
 	size_t returned_from; /* the first of them */
@@ -68,6 +69,12 @@ pyr_result query_session_begin_statement(struct query_session *session, struct q
 pyr_result query_session_connect(struct query_session *session, struct query_error *error);
 /* prepare.c: the plan's text in the engine, if it is not there yet. */
 pyr_result query_statement_prepare(struct query_statement *statement, struct query_error *error);
+
+/* The same text again, with numerics of that scale; prepared when it is needed. */
+pyr_result query_statement_replan(struct query_statement *statement, int numeric_scale, struct query_error *error);
+/* widen.c: makes room for these numerics, if they need more than they have. 22003. */
+pyr_result query_statement_widen(struct query_statement *statement, const struct base_bytes *parameters, size_t count,
+                                 struct query_error *error);
 
 /* insert.c: the rows of an INSERT that runs, or of a COPY, become writes; out of a block they are appended at once. */
 pyr_result query_insert_run(struct query_statement *statement, struct query_error *error);

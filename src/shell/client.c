@@ -4,11 +4,13 @@
  */
 #include "shell/client.h"
 
+#include "os/terminal.h"
+
 #include <libpq-fe.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { COLUMNS_MAX = 1664 };
+enum { COLUMNS_MAX = 1664, LOOK_US = 100000, COPY_LINES = 1024 };
 
 struct shell_client {
 	PGconn *connection;
@@ -86,6 +88,11 @@ const char *shell_client_place(const struct shell_client *client, char room[256]
 	return room;
 }
 
+int shell_client_pid(const struct shell_client *client)
+{
+	return PQbackendPID(client->connection);
+}
+
 char shell_client_block(const struct shell_client *client)
 {
 	PGTransactionStatusType status = PQtransactionStatus(client->connection);
@@ -131,14 +138,23 @@ static void tell_rows(const struct shell_sink *sink, const PGresult *result)
 	}
 }
 
+/* A stream that somebody sees needs nothing beside it. */
+static void tell_copied(const struct shell_client *client, FILE *stream, size_t lines)
+{
+	if (client->sink->waiting && lines % COPY_LINES == 0 && stream && !os_terminal_is(stream))
+		client->sink->waiting(client->sink->context);
+}
+
 static void copy_out(struct shell_client *client)
 {
 	char *line;
 	int bytes;
+	size_t lines = 0;
 	while ((bytes = PQgetCopyData(client->connection, &line, 0)) > 0) {
 		if (client->sink->copy_to)
 			fwrite(line, 1, (size_t)bytes, client->sink->copy_to);
 		PQfreemem(line);
+		tell_copied(client, client->sink->copy_to, ++lines);
 	}
 }
 
@@ -147,9 +163,11 @@ static void copy_in(struct shell_client *client)
 	char *line = NULL;
 	size_t room = 0;
 	ssize_t bytes;
+	size_t lines = 0;
 	while (client->sink->copy_from && (bytes = getline(&line, &room, client->sink->copy_from)) > 0) {
 		if (strcmp(line, "\\.\n") == 0 || PQputCopyData(client->connection, line, (int)bytes) != 1)
 			break;
+		tell_copied(client, client->sink->copy_from, ++lines);
 	}
 	free(line);
 	(void)PQputCopyEnd(client->connection, client->sink->copy_from ? NULL : "there is nothing to copy from");
@@ -189,6 +207,18 @@ static void take(struct shell_client *client, PGresult *result, bool *described,
 		sink->done(sink->context, PQcmdStatus(result));
 }
 
+/* What goes wrong here is found again by whoever reads on. */
+static void wait_for_more(struct shell_client *client)
+{
+	const struct shell_sink *sink = client->sink;
+	while (sink->waiting && PQisBusy(client->connection)) {
+		(void)os_terminal_wait_input(PQsocket(client->connection), LOOK_US);
+		if (PQconsumeInput(client->connection) != 1)
+			return;
+		sink->waiting(sink->context);
+	}
+}
+
 pyr_result shell_client_run(struct shell_client *client, const char *text, const struct shell_sink *sink,
                             char **ret_message, struct pyr_error *error)
 {
@@ -202,6 +232,7 @@ pyr_result shell_client_run(struct shell_client *client, const char *text, const
 	for (;;) {
 		if (sink->idle && PQisBusy(client->connection))
 			sink->idle(sink->context);
+		wait_for_more(client);
 		result = PQgetResult(client->connection);
 		if (!result)
 			break;

@@ -24,6 +24,7 @@ void shell_client_interrupt(struct shell_client *client); /* asks the server to 
 bool shell_client_is_alive(const struct shell_client *client);
 const char *shell_client_parameter(const struct shell_client *client, const char *name); /* "server_version"; "" */
 const char *shell_client_place(const struct shell_client *client, char room[256]); /* "127.0.0.1:5432/pyralog" */
+int shell_client_pid(const struct shell_client *client); /* as pg_backend_pid() tells */
 char shell_client_block(const struct shell_client *client); /* ' ', '*' in a transaction, '!' in a failed one */
 
 /* What is told of a result while it arrives; any may be NULL. Texts are valid during the call; a null cell is NULL. */
@@ -32,6 +33,7 @@ struct shell_sink {
 	void (*columns)(void *context, size_t count, const char *const *names, const uint32_t *types);
 	void (*row)(void *context, const char *const *cells, const size_t *bytes);
 	void (*idle)(void *context); /* no more has arrived yet */
+	void (*waiting)(void *context); /* now and then, until more arrives, and while a COPY goes on */
 	void (*done)(void *context, const char *tag); /* "SELECT 3": the statement is over */
 	void (*notice)(void *context, const char *text);
 	FILE *copy_to; /* what COPY TO STDOUT gives */

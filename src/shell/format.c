@@ -6,6 +6,7 @@
 #include "shell/table.h"
 
 #include "shell/arrow_file.h"
+#include "shell/color.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -19,6 +20,11 @@ static const char *shown(const struct shell_table *table, const struct shell_sty
 {
 	const char *cell = shell_table_cell(table, row, column);
 	return cell ? cell : style->null_text;
+}
+
+static const struct shell_palette *palette_of(const struct shell_style *style)
+{
+	return style->palette ? style->palette : shell_palette("never", NULL);
 }
 
 static void repeat(const char *sign, size_t count, FILE *out)
@@ -83,6 +89,7 @@ static bool write_line(const char *text, size_t line, size_t wanted, bool right,
 
 static void write_aligned_row(const struct shell_table *table, const struct shell_style *style, size_t row, FILE *out)
 {
+	const struct shell_palette *palette = palette_of(style);
 	bool more = true;
 	for (size_t line = 0; more; line++) {
 		more = false;
@@ -90,7 +97,10 @@ static void write_aligned_row(const struct shell_table *table, const struct shel
 			fputs(i > 0 ? "| " : " ", out);
 			bool right = shell_type_is_number(table->columns[i].type);
 			size_t wanted = right || i + 1 < table->column_count ? table->widths[i] : 0;
+			bool null = !shell_table_cell(table, row, i) && style->null_text[0];
+			fputs(null ? palette->null : "", out);
 			bool goes_on = write_line(shown(table, style, row, i), line, wanted, right, out);
+			fputs(null ? palette->end : "", out);
 			fputs(goes_on ? "+" : i + 1 < table->column_count ? " " : "", out);
 			more |= goes_on;
 		}
@@ -100,6 +110,7 @@ static void write_aligned_row(const struct shell_table *table, const struct shel
 
 static void write_aligned(struct shell_table *table, const struct shell_style *style, FILE *out)
 {
+	const struct shell_palette *palette = palette_of(style);
 	if (!table->widths) {
 		measure(table, style);
 		if (!table->widths)
@@ -108,7 +119,7 @@ static void write_aligned(struct shell_table *table, const struct shell_style *s
 			size_t width = shell_text_width(table->columns[i].name), blanks = table->widths[i] - width;
 			fputs(i > 0 ? "| " : " ", out);
 			repeat(" ", blanks / 2, out);
-			fputs(table->columns[i].name, out);
+			fprintf(out, "%s%s%s", palette->heading, table->columns[i].name, palette->end);
 			repeat(" ", i + 1 < table->column_count ? blanks - blanks / 2 + 1 : 0, out);
 		}
 		fputc('\n', out);
@@ -124,19 +135,22 @@ static void write_aligned(struct shell_table *table, const struct shell_style *s
 
 static void write_expanded(const struct shell_table *table, const struct shell_style *style, FILE *out)
 {
+	const struct shell_palette *palette = palette_of(style);
 	size_t name_width = 0;
 	for (size_t i = 0; i < table->column_count; i++) {
 		size_t width = shell_text_width(table->columns[i].name);
 		name_width = width > name_width ? width : name_width;
 	}
 	for (size_t row = table->written; row < table->row_count; row++) {
-		fprintf(out, "-[ RECORD %zu ]", row + 1);
+		fprintf(out, "%s-[ RECORD %zu ]", palette->heading, row + 1);
 		repeat("-", 30, out);
-		fputc('\n', out);
+		fprintf(out, "%s\n", palette->end);
 		for (size_t i = 0; i < table->column_count; i++) {
 			const char *name = table->columns[i].name;
+			bool null = !shell_table_cell(table, row, i) && style->null_text[0];
 			write_padded(name, strlen(name), shell_text_width(name), name_width, false, out);
-			fprintf(out, " | %s\n", shown(table, style, row, i));
+			fprintf(out, " | %s%s%s\n", null ? palette->null : "", shown(table, style, row, i),
+			        null ? palette->end : "");
 		}
 	}
 }

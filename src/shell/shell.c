@@ -6,6 +6,7 @@
 
 #include "os/environment.h"
 #include "os/terminal.h"
+#include "shell/color.h"
 #include "shell/line.h"
 #include "shell/split.h"
 
@@ -54,6 +55,7 @@ void shell_free(struct shell *shell)
 	if (shell->out != stdout)
 		os_terminal_close(shell->out, shell->out_is_program);
 	shell_client_free(shell->client);
+	shell_client_free(shell->asker);
 	shell_table_reset(&shell->table);
 	free(shell->buffer);
 	free(shell->last);
@@ -74,11 +76,14 @@ bool shell_is_connected(const struct shell *shell)
 void shell_complain(struct shell *shell, const char *format, ...)
 {
 	va_list arguments;
+	const struct shell_palette *palette = shell_palette(shell->options.color, stderr);
+	shell_progress_clear(&shell->progress);
 	fflush(shell->out);
+	fputs(palette->error, stderr);
 	va_start(arguments, format);
 	vfprintf(stderr, format, arguments);
 	va_end(arguments);
-	fputc('\n', stderr);
+	fprintf(stderr, "%s\n", palette->end);
 }
 
 /* ---- showing ---- */
@@ -107,6 +112,7 @@ static bool is_streamed(const struct showing *showing)
 static void write_rows(struct showing *showing)
 {
 	struct shell *shell = showing->shell;
+	shell_progress_clear(&shell->progress);
 	if (showing->rows && shell->table.column_count > 0)
 		shell_write_rows(&shell->table, &shell->options.style, shell->out);
 }
@@ -116,6 +122,8 @@ static void on_row(void *context, const char *const *cells, const size_t *bytes)
 	struct showing *showing = context;
 	struct shell_table *table = &showing->shell->table;
 	shell_table_row(table, cells, bytes);
+	if (table->row_count % ROWS_AT_ONCE == 0)
+		shell_wait_tell(showing->shell);
 	if (is_streamed(showing) && table->row_count % ROWS_AT_ONCE == 0) {
 		write_rows(showing);
 		shell_table_drop(table);
@@ -130,6 +138,11 @@ static void on_idle(void *context)
 		shell_table_drop(&showing->shell->table);
 		fflush(showing->shell->out);
 	}
+}
+
+static void on_waiting(void *context)
+{
+	shell_wait_tell(((struct showing *)context)->shell);
 }
 
 /* Through a pager if it would not fit the terminal. */
@@ -163,6 +176,7 @@ static void on_done(void *context, const char *tag)
 {
 	struct showing *showing = context;
 	struct shell *shell = showing->shell;
+	shell_progress_clear(&shell->progress);
 	if (shell->table.failed)
 		shell_complain(shell, "out of memory: the result is not whole");
 	if (showing->use->silent)
@@ -187,7 +201,9 @@ static void on_done(void *context, const char *tag)
 static void on_notice(void *context, const char *text)
 {
 	struct showing *showing = context;
-	shell_complain(showing->shell, "%.*s", (int)strcspn(text, "\n"), text);
+	shell_progress_clear(&showing->shell->progress);
+	fflush(showing->shell->out);
+	fprintf(stderr, "%.*s\n", (int)strcspn(text, "\n"), text);
 }
 
 /* ---- running ---- */
@@ -220,6 +236,7 @@ bool shell_execute(struct shell *shell, const char *text, const struct shell_use
 	                          .columns = on_columns,
 	                          .row = on_row,
 	                          .idle = on_idle,
+	                          .waiting = on_waiting,
 	                          .done = on_done,
 	                          .notice = on_notice,
 	                          .copy_to = shell->out,
@@ -230,10 +247,13 @@ bool shell_execute(struct shell *shell, const char *text, const struct shell_use
 	if (!may_write(shell, use))
 		return false;
 	shell->streams = names_tail(text);
+	shell->options.style.palette = shell_palette(shell->options.color, shell->out);
+	shell_wait_begin(shell, !shell->streams && !use->silent);
 	interrupted_client = shell->client;
 	os_terminal_on_interrupt(on_interrupt);
 	pyr_result result = shell_client_run(shell->client, text, &sink, &message, &error);
 	os_terminal_on_interrupt(NULL);
+	shell_progress_clear(&shell->progress);
 	if (result.code != PYR_OK) {
 		write_rows(&showing); /* what came before it was ended */
 		shell_complain(shell, "%.*s", message ? (int)(strlen(message) - (message[0] != 0)) : 500,

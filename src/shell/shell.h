@@ -18,6 +18,7 @@ struct shell_options {
 	bool pager;
 	const char *output; /* a file; NULL: standard output */
 	const char *history; /* NULL: none */
+	const char *color; /* "always", "never", "auto": see color.h */
 };
 
 /* PYR_NETWORK: there is no server. */

@@ -3,6 +3,7 @@
 #define PYRALOG_SHELL_SHELL_PRIV_H
 
 #include "base/cursor.h"
+#include "shell/progress.h"
 #include "shell/shell.h"
 
 struct shell {
@@ -20,6 +21,9 @@ struct shell {
 	bool streams; /* the statement that runs never ends: rows are shown as they come */
 	char *words; /* names for completion, each with a zero; "" ends them. NULL: not asked yet */
 	unsigned nesting; /* of \i */
+	struct shell_progress progress; /* of the statement that runs */
+	struct shell_client *asker; /* asks how far it is; NULL: not needed yet */
+	bool asker_failed; /* it can't be asked */
 };
 
 /* What becomes of a result that is not just shown. */
@@ -33,6 +37,9 @@ bool shell_execute(struct shell *shell, const char *text, const struct shell_use
 [[gnu::format(printf, 2, 3)]] void shell_complain(struct shell *shell, const char *format, ...);
 /* command.c: "\x on" from the backslash on; `statement` is what stood in front of it, or NULL. */
 bool shell_command(struct shell *shell, const char *line, const char *statement);
+/* waiting.c: how far the statement is, on a line at the terminal. `looks`: somebody may want to see it. */
+void shell_wait_begin(struct shell *shell, bool looks);
+void shell_wait_tell(struct shell *shell);
 /* describe.c: \d and its family. False: that is none. */
 bool shell_describe(struct shell *shell, const char *command, const char *argument);
 /* complete.c */

@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+struct shell_palette;
+
 struct shell_column {
 	char *name;
 	uint32_t type; /* PostgreSQL's object id */
@@ -54,6 +56,7 @@ struct shell_style {
 	bool bare; /* no count of rows behind them */
 	const char *null_text;
 	unsigned columns; /* of the terminal; 0: nobody reads it there */
+	const struct shell_palette *palette; /* NULL: no colour */
 };
 
 /* Writes the rows that were not written yet, the head in front of the first. */

@@ -162,7 +162,11 @@ static void parameters_become_text(void **state)
 	check_parameter("\0\1\xff\xff\x40\0\0\3\0\x32", 10, QUERY_TYPE_NUMERIC, true, "-00000.0050");
 	check_parameter("\\x00Ff", 6, QUERY_TYPE_BYTEA, false, "\\x00\\xFF");
 	check_parameter("\0\xff", 2, QUERY_TYPE_BYTEA, true, "\\x00\\xFF");
-	check_parameter("{1,\"a}\\\"\",{}}", 13, QUERY_TYPE_TEXT_ARRAY, false, "[\"1\",\"a}\\\"\",[]]");
+	check_parameter("{1,\"a}\\\"\",\"{}\"}", 15, QUERY_TYPE_TEXT_ARRAY, false, "[\"1\",\"a}\\\"\",\"{}\"]");
+	check_parameter("{\"\\\\x00Ff\",\"\\\\x\",NULL}", 22, QUERY_TYPE_BYTEA_ARRAY, false,
+	                "[\"\\\\x00\\\\xFf\",\"\",NULL]");
+	check_parameter("{\"[1,\\\"a\\\"]\",NULL}", 18, QUERY_TYPE_JSON_ARRAY, false, "[[1,\"a\"],null]");
+	check_parameter_refused("{1,{2}}", 7, QUERY_TYPE_INT4_ARRAY, false, "0A000");
 	check_parameter("\1{}", 3, QUERY_TYPE_JSONB, true, "{}");
 	check_parameter("\0\0\0\1\0\0\0\1\0\0\0\x17\0\0\0\2\0\0\0\1\xff\xff\xff\xff\0\0\0\4\0\0\0\5", 32,
 	                QUERY_TYPE_INT4_ARRAY, true, "[NULL,\"5\"]");

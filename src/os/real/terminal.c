@@ -17,6 +17,11 @@ bool os_terminal_is_input(void)
 	return isatty(STDIN_FILENO);
 }
 
+bool os_terminal_is(FILE *stream)
+{
+	return isatty(fileno(stream));
+}
+
 void os_terminal_size(unsigned *ret_columns, unsigned *ret_lines)
 {
 	struct winsize size;
@@ -92,4 +97,11 @@ bool os_terminal_wait_us(uint64_t delay_us)
 {
 	struct timespec delay = {(time_t)(delay_us / 1000000), (long)(delay_us % 1000000) * 1000};
 	return ppoll(NULL, 0, &delay, NULL) == 0;
+}
+
+bool os_terminal_wait_input(int descriptor, uint64_t delay_us)
+{
+	struct timespec delay = {(time_t)(delay_us / 1000000), (long)(delay_us % 1000000) * 1000};
+	struct pollfd input = {.fd = descriptor, .events = POLLIN};
+	return ppoll(&input, 1, &delay, NULL) != 0;
 }

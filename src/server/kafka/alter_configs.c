@@ -204,24 +204,6 @@ static bool begin_item(struct alter_item *item)
 	return true;
 }
 
-/* What will hold for the group: it must hear of its members before it gives them up. */
-static pyr_result check_group(const struct alter_item *item, struct pyr_error *error)
-{
-	const struct catalog_group_settings *group = &item->change.group;
-	const struct group_options *options =
-		group_coordinator_options(item->work->request->server->options.coordinator);
-	int32_t session_ms = options->consumer_session_timeout_ms, heartbeat_ms = options->consumer_heartbeat_ms;
-	if (group->set & 1u << CATALOG_GROUP_SESSION)
-		session_ms = group->values[CATALOG_GROUP_SESSION];
-	if (group->set & 1u << CATALOG_GROUP_HEARTBEAT)
-		heartbeat_ms = group->values[CATALOG_GROUP_HEARTBEAT];
-	if (group->set != 0 && heartbeat_ms >= session_ms)
-		return pyr_fail(error, PYR_INVALID_CONFIG, "%s (%d) must be more than %s (%d)",
-		                catalog_group_key_name(CATALOG_GROUP_SESSION), session_ms,
-		                catalog_group_key_name(CATALOG_GROUP_HEARTBEAT), heartbeat_ms);
-	return pyr_ok();
-}
-
 static void start_change(struct alter_item *item)
 {
 	struct catalog *catalog = item->work->request->server->catalog;
@@ -235,7 +217,9 @@ static void start_change(struct alter_item *item)
 static void finish_item(struct alter_item *item, pyr_result result, struct pyr_error *error)
 {
 	if (result.code == PYR_OK && item->type == KAFKA_RESOURCE_GROUP)
-		result = check_group(item, error);
+		result = kafka_group_settings_check(
+			&item->change.group,
+			group_coordinator_options(item->work->request->server->options.coordinator), error);
 	if (result.code != PYR_OK) {
 		fail(item, kafka_error_of(result.code), error->text);
 	} else if (!item->work->validate_only && item->change.changed != 0) {

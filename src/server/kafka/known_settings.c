@@ -158,6 +158,21 @@ pyr_result kafka_group_setting_parse(struct catalog_group_settings *settings, co
 	return pyr_ok();
 }
 
+pyr_result kafka_group_settings_check(const struct catalog_group_settings *group, const struct group_options *options,
+                                      struct pyr_error *error)
+{
+	int32_t session_ms = options->consumer_session_timeout_ms, heartbeat_ms = options->consumer_heartbeat_ms;
+	if (group->set & 1u << CATALOG_GROUP_SESSION)
+		session_ms = group->values[CATALOG_GROUP_SESSION];
+	if (group->set & 1u << CATALOG_GROUP_HEARTBEAT)
+		heartbeat_ms = group->values[CATALOG_GROUP_HEARTBEAT];
+	if (group->set != 0 && heartbeat_ms >= session_ms)
+		return pyr_fail(error, PYR_INVALID_CONFIG, "%s (%d) must be more than %s (%d)",
+		                catalog_group_key_name(CATALOG_GROUP_SESSION), session_ms,
+		                catalog_group_key_name(CATALOG_GROUP_HEARTBEAT), heartbeat_ms);
+	return pyr_ok();
+}
+
 /* ---- of the node ---- */
 
 size_t kafka_node_setting_count(void)

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "catalog/catalog.h"
+#include "group/coordinator.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -46,6 +47,11 @@ pyr_result kafka_topic_setting_parse(struct catalog_topic_config *config, const 
  * sentence. */
 pyr_result kafka_group_setting_parse(struct catalog_group_settings *settings, const char *name, const char *value,
                                      enum catalog_group_key *ret_key, struct pyr_error *error);
+
+/* What will hold for the group, with the node's where it has none: it must hear of its members before it gives them up.
+ * PYR_INVALID_CONFIG. */
+pyr_result kafka_group_settings_check(const struct catalog_group_settings *group, const struct group_options *options,
+                                      struct pyr_error *error);
 
 /* Of the node, whose values are the same on each. */
 size_t kafka_node_setting_count(void);

@@ -154,13 +154,23 @@ static pyr_result write_text_parameter(struct base_writer *writer, struct base_b
 
 /* ---- arrays ---- */
 
-static pyr_result write_text_array(struct base_writer *writer, struct base_bytes text, struct query_error *error)
+static enum query_array_kind kind_of(uint32_t element)
+{
+	return element == QUERY_TYPE_BYTEA                                 ? QUERY_ARRAY_BYTEAS
+	       : element == QUERY_TYPE_JSON || element == QUERY_TYPE_JSONB ? QUERY_ARRAY_JSONS
+	                                                                   : QUERY_ARRAY_TEXTS;
+}
+
+static pyr_result write_text_array(struct base_writer *writer, struct base_bytes text, uint32_t element,
+                                   struct query_error *error)
 {
 	if (!query_text_is_valid(text.data, text.bytes))
 		return query_fail(error, "22021", "invalid byte sequence for encoding \"UTF8\" in a bind parameter");
-	pyr_result result = query_array_write(writer, text);
+	pyr_result result = query_array_write(writer, text, kind_of(element));
 	if (result.code == PYR_OUT_OF_MEMORY)
 		return query_fail_memory(error);
+	if (result.code == PYR_NOT_SUPPORTED)
+		return query_fail(error, "0A000", QUERY_ARRAY_DIMENSIONS);
 	return result.code == PYR_OK ? result
 	                             : query_fail(error, "22P02", "malformed array literal: \"%.*s\"", (int)text.bytes,
 	                                          (const char *)text.data);
@@ -173,7 +183,7 @@ static pyr_result write_binary_element(struct base_writer *writer, struct base_r
 	struct base_slice text = {0};
 	uint32_t bytes = base_read_u32be(reader);
 	if (bytes == UINT32_MAX) {
-		base_write_bytes(writer, "NULL", 4);
+		query_array_write_null(writer, kind_of(type));
 		return pyr_ok();
 	}
 	struct base_bytes value = {base_read_bytes(reader, bytes), bytes};
@@ -184,20 +194,19 @@ static pyr_result write_binary_element(struct base_writer *writer, struct base_r
 	if (result.code == PYR_OK && scratch.bytes > 0 && base_writer_take(&scratch, &text).code != PYR_OK)
 		result = query_fail_memory(error);
 	if (result.code == PYR_OK)
-		query_array_write_element(writer, text.data, text.bytes);
+		query_array_write_element(writer, text.data, text.bytes, kind_of(type));
 	base_slice_release(&text);
 	base_writer_deinit(&scratch);
 	return result;
 }
 
-static pyr_result write_dimension(struct base_writer *writer, struct base_reader *reader, const uint32_t *lengths,
-                                  uint32_t dimensions, uint32_t type, struct query_error *error)
+static pyr_result write_elements(struct base_writer *writer, struct base_reader *reader, uint32_t count, uint32_t type,
+                                 struct query_error *error)
 {
 	base_write_u8(writer, '[');
-	for (uint32_t i = 0; i < lengths[0]; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		base_write_bytes(writer, ",", i > 0);
-		PYR_TRY(dimensions > 1 ? write_dimension(writer, reader, lengths + 1, dimensions - 1, type, error)
-		                       : write_binary_element(writer, reader, type, error));
+		PYR_TRY(write_binary_element(writer, reader, type, error));
 	}
 	base_write_u8(writer, ']');
 	return pyr_ok();
@@ -225,7 +234,9 @@ static pyr_result write_binary_array(struct base_writer *writer, struct base_byt
 	}
 	if (reader.failed || elements * 4 > value.bytes)
 		return fail_binary(error);
-	PYR_TRY(write_dimension(writer, &reader, lengths, dimensions, type, error));
+	if (dimensions > 1)
+		return query_fail(error, "0A000", QUERY_ARRAY_DIMENSIONS);
+	PYR_TRY(write_elements(writer, &reader, lengths[0], type, error));
 	return base_reader_left(&reader) == 0 && !reader.failed ? pyr_ok() : fail_binary(error);
 }
 
@@ -244,8 +255,10 @@ pyr_result pg_parameter_write(struct base_writer *writer, struct base_bytes valu
                               struct query_error *error)
 {
 	assert(value.data);
-	if (query_type_element_of(type))
-		return binary ? write_binary_array(writer, value, error) : write_text_array(writer, value, error);
+	uint32_t element = query_type_element_of(type);
+	if (element)
+		return binary ? write_binary_array(writer, value, error)
+		              : write_text_array(writer, value, element, error);
 	if (!binary)
 		return type == QUERY_TYPE_BYTEA ? write_blob_text(writer, value, error)
 		                                : write_text_parameter(writer, value, error);

@@ -4,8 +4,10 @@
  *	contract connect KAFKA_PORT PG_PORT
  *
  * Prints "ok" and a name for each test; what is not as promised ends the program with 1 and a line that says where. */
+#include "contract.h"
+
+#include <pyralog/admin.h>
 #include <pyralog/arrow.h>
-#include <pyralog/pyralog.h>
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -13,19 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PATIENCE_MS = 10000, RECORDS = 5000, THREADS = 4 };
+enum { RECORDS = 5000, THREADS = 4 };
 
-static struct pyr_failure failure;
-
-#define CHECK(condition)                                                                                               \
-	do {                                                                                                           \
-		if (!(condition)) {                                                                                    \
-			fprintf(stderr, "contract.c:%d: %s (last failure: %s)\n", __LINE__, #condition, failure.text); \
-			exit(1);                                                                                       \
-		}                                                                                                      \
-	} while (0)
-#define OK(call) CHECK((call) == PYR_STATUS_OK)
-#define FAILS(call, wanted) CHECK((call) == (wanted) && failure.status == (wanted) && failure.text[0])
+struct pyr_failure failure;
 
 static bool is(struct pyr_bytes bytes, const char *text)
 {
@@ -274,7 +266,7 @@ static void nothing_comes(struct pyr_subscription *subscription)
 static void test_subscription(struct pyralog *log)
 {
 	const char *const topics[] = {"s-one", "s-two"}, *const nowhere[] = {"s-none"};
-	struct pyr_subscription_options options = {sizeof options, topics, 2, NULL, PYR_EARLIEST};
+	struct pyr_subscription_options options = {sizeof options, topics, 2, NULL, PYR_EARLIEST, 0};
 	struct pyr_subscription *subscription, *later;
 	unsigned char seen[SEEN_MAX] = {0}, seen_later[SEEN_MAX] = {0};
 	OK(pyr_topic_create(log, "s-one", 3, &failure));
@@ -334,10 +326,12 @@ static void share(struct pyr_subscription *one, struct pyr_subscription *two, si
 static void test_group(struct pyralog *log)
 {
 	const char *const topics[] = {"s-group"};
-	struct pyr_subscription_options options = {sizeof options, topics, 1, "workers", PYR_EARLIEST};
+	struct pyr_subscription_options options = {sizeof options, topics, 1, "workers", PYR_EARLIEST, 0};
 	struct pyr_subscription *one, *two;
 	unsigned char seen[SEEN_MAX] = {0}, again[SEEN_MAX] = {0};
+	const struct pyr_setting brisk = {"consumer.heartbeat.interval.ms", "100", 0};
 	OK(pyr_topic_create(log, "s-group", 4, &failure));
+	OK(pyr_group_alter(log, "workers", &brisk, 1, &failure));
 	write_some(log, "s-group", 0, 100, 4);
 	OK(pyr_subscribe(log, &options, &one, &failure));
 	read_some(one, 100, seen);
@@ -648,6 +642,9 @@ static void test_abi(struct pyralog *log)
 	pyr_subscription_close(NULL);
 	pyr_producer_free(NULL);
 	pyr_topics_free(NULL);
+	pyr_settings_free(NULL);
+	pyr_groups_free(NULL);
+	pyr_group_partitions_free(NULL);
 }
 
 static struct pyralog *start(char **arguments)
@@ -680,6 +677,9 @@ int main(int argc, char **argv)
 	             {"reader", test_reader},
 	             {"subscription", test_subscription},
 	             {"group", test_group},
+	             {"topic administration", test_topic_administration},
+	             {"group administration", test_group_administration},
+	             {"heartbeats", test_heartbeats},
 	             {"sql", test_sql},
 	             {"sql errors", test_sql_errors},
 	             {"arrow types", test_arrow_types},

@@ -1,8 +1,10 @@
 """cluster.toml, the reference page, completion and the man page: all of one table."""
+import json
 import os
 import pathlib
 import subprocess
 
+import psycopg
 import pytest
 from conftest import Sql
 
@@ -54,6 +56,21 @@ def test_the_server_obeys_it_and_stronger_ones(binary, tmp_path, new_node):
 def test_it_is_the_server_by_its_other_name(binary, tmp_path):
     (tmp_path / "pyralog-server").symlink_to(binary)
     assert "usage: pyralog server" in run(tmp_path / "pyralog-server", "--help").stdout
+
+
+def test_the_seeds_command_starts_a_server(binary, tmp_path):
+    """pyralog-server --config cluster.toml, as the first page of the project's idea has it."""
+    (tmp_path / "pyralog-server").symlink_to(binary)
+    (tmp_path / "cluster.toml").write_text('data = "data"\nkafka-port = 0\npg_port = 0\nhttp-port = 0\n')
+    command = [str(tmp_path / "pyralog-server"), "--config", "cluster.toml", "--json"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        ports = json.loads(process.stdout.readline())
+        connected = f"host=127.0.0.1 port={ports['postgres']} user=u dbname=pyralog"
+        with psycopg.connect(connected, autocommit=True) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+        process.terminate()
+        assert process.wait(SECONDS) == 0
+    assert (tmp_path / "data").is_dir()
 
 
 def test_the_reference_page_is_what_the_table_says(binary):

@@ -8,6 +8,7 @@ import uuid
 
 import asyncpg
 import pandas
+import psycopg
 import psycopg2
 import pytest
 import sqlalchemy
@@ -142,3 +143,22 @@ def test_sqlalchemy(sql, topic, driver):
     assert frame.shape == (100, 3) and str(frame.dtypes["timestamp"]) == "datetime64[us, UTC]"
     assert pandas.read_sql_table(topic, engine).shape == (110, 6)
     engine.dispose()
+
+
+WIDE = ["123456789012345678901234567890", "-99999999999999999999999999999999999999", "123456789012345678901234567890.12345678", "1e37",
+        "1.23456789012", "0", "-1E-5"]
+
+
+@pytest.mark.parametrize("place", ["%t", "%b"])
+def test_numeric_parameters_have_38_digits(sql, place):
+    """Where they stand of themselves, by turns in one prepared statement; PostgreSQL has more, which is refused with a sentence."""
+    with sql.connect() as connection:
+        for text in WIDE + WIDE:
+            value = decimal.Decimal(text)
+            assert connection.execute(f"SELECT {place}::numeric, {place}::numeric = {text}, 1.5::numeric", (value, value), prepare=True,
+                                      binary=place == "%b").fetchone() == (value, True, decimal.Decimal("1.5")), text
+        for text in ("1e38", "1234567890123456789012345678901234.12345"):
+            with pytest.raises(psycopg.errors.NumericValueOutOfRange, match="parameter .1 has more than 38 digits"):
+                connection.execute(f"SELECT {place}::numeric", (decimal.Decimal(text),))
+        total = connection.execute(f"SELECT sum(x) FROM (VALUES ({place}::numeric), (1)) AS v(x)", (decimal.Decimal("1e29"),)).fetchone()
+        assert total == (decimal.Decimal("100000000000000000000000000001"),)

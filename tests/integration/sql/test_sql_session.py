@@ -8,6 +8,7 @@ import uuid
 import pgwire
 import psycopg
 import pytest
+from psycopg.types.json import Json, Jsonb
 from confluent_kafka import Consumer, TopicPartition
 from pgwire import SYNC, bind, describe, execute, fields, kinds, parse, query
 
@@ -291,6 +292,10 @@ VALUES = [
     ("uuid", uuid.UUID("12345678-9abc-def0-8000-00805f9b34fb")), ("int4[]", [1, None, 3]), ("int8[]", [1 << 40]),
     ("text[]", ["a", 'b"c\\', "", None, "NULL", "{x,y}"]), ("float8[]", [0.5]), ("text[]", []),
     ("bool[]", [True, False]), ("timestamptz[]", [datetime.datetime(2020, 1, 1, tzinfo=datetime.timezone.utc)]),
+    ("json", Json({"a": [1, None, 'x,"y']})), ("jsonb", Jsonb([1, {"b": "c"}])), ("json[]", [Json({"a": 'x,"y}'}), None, Json(2)]),
+    ("jsonb[]", [Jsonb({"a": 1}), Jsonb([1, 2])]), ("bytea[]", [b"\0ab\xff", b"", None]), ("int2[]", [1, None, -2]), ("float4[]", [1.5]),
+    ("varchar[]", ["a"]), ("time[]", [datetime.time(1, 2, 3)]), ("timestamp[]", [datetime.datetime(2020, 1, 1)]),
+    ("interval[]", [datetime.timedelta(days=1, seconds=2)]), ("oid", 5),
     ("uuid[]", [uuid.UUID(int=5)]), ("numeric[]", [decimal.Decimal("1.5")]), ("date[]", [datetime.date(2000, 1, 1)]),
 ]
 
@@ -303,7 +308,25 @@ def test_values_both_ways(sql, name, value, in_binary):
         for binary_parameter in (mark, "%s"):
             cursor = connection.cursor(binary=in_binary)
             shown = cursor.execute(f"SELECT {binary_parameter}::{name}", (value,)).fetchone()[0]
-            assert shown == value and type(shown) is type(value)
+            assert shown == plain(value) and type(shown) is type(plain(value))
+
+
+def plain(value):
+    """What comes back of a value: JSON without the driver's wrapping."""
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    return value.obj if isinstance(value, (Json, Jsonb)) else value
+
+
+def test_arrays_of_arrays_are_said_to_be_too_much(sql):
+    with sql.connect() as connection:
+        for statement, parameters in (("SELECT '{{1,2},{3,4}}'::int4[]", None), ("SELECT %t::int4[]", ([[1, 2], [3, 4]],)),
+                                      ("SELECT %b::int4[]", ([[1, 2], [3, 4]],))):
+            with pytest.raises(psycopg.errors.FeatureNotSupported, match="has one dimension") as refused:
+                connection.execute(statement, parameters)
+            assert refused.value.diag.message_hint
+        assert connection.execute("SELECT ARRAY[ARRAY[1, 2], ARRAY[3, 4]]").fetchone()[0] == [[1, 2], [3, 4]]
+        assert connection.execute("SELECT '{\"{1,2}\"}'::text[]").fetchone()[0] == ["{1,2}"]
 
 
 def test_results_of_every_kind(sql):

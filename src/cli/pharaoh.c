@@ -248,18 +248,12 @@ static void pharaoh_help(void)
 static void add_runs(struct cli_table *table, struct base_bytes value)
 {
 	struct base_reader reader = base_reader_init(value.data, value.bytes);
-	while (base_reader_left(&reader) > 0 && !reader.failed) {
-		unsigned first = base_read_u16le(&reader), count = base_read_u16le(&reader);
-		uint64_t epoch = base_read_u64le(&reader);
-		unsigned port = base_read_u16le(&reader);
-		size_t bytes = base_read_u8(&reader);
-		const uint8_t *host = base_read_bytes(&reader, bytes);
-		if (!host)
-			return;
+	struct codec_pharaoh_run run;
+	while (codec_pharaoh_run_read(&reader, &run)) {
 		cli_table_row(table);
-		cli_table_set(table, 0, "%u-%u", first, first + count - 1);
-		cli_table_set(table, 1, "%.*s:%u", (int)bytes, (const char *)host, port);
-		cli_table_set(table, 2, "%" PRIu64, epoch);
+		cli_table_set(table, 0, "%u-%u", run.first, run.first + run.count - 1);
+		cli_table_set(table, 1, "%.*s:%u", (int)run.host.bytes, (const char *)run.host.data, run.port);
+		cli_table_set(table, 2, "%" PRIu64, run.epoch);
 	}
 }
 

@@ -42,26 +42,6 @@ void pharaoh_refuse(const struct codec_pharaoh *request, pyr_result result, cons
 	ret_reply->name = (struct base_bytes){(const uint8_t *)text, strlen(text)};
 }
 
-uint16_t pharaoh_slot(const struct codec_pharaoh *request)
-{
-	switch (request->op) {
-	case CODEC_PHARAOH_SEQUENCE:
-	case CODEC_PHARAOH_LOCK:
-	case CODEC_PHARAOH_UNLOCK:
-	case CODEC_PHARAOH_CLAIM:
-	case CODEC_PHARAOH_LOOK:
-		return slot_of(request->name);
-	case CODEC_PHARAOH_CLOSE:
-	case CODEC_PHARAOH_RESUME:
-		return pharaoh_session_slot(request->session);
-	case CODEC_PHARAOH_KEEP:
-		return request->number_count > 0 ? pharaoh_session_slot(codec_pharaoh_number(request, 0))
-		                                 : request->slot;
-	default:
-		return request->slot;
-	}
-}
-
 static enum pharaoh_verdict refuse_moved(struct pharaoh_call *call, uint16_t slot)
 {
 	struct pharaoh *pharaoh = call->pharaoh;
@@ -80,7 +60,7 @@ static bool is_ours(struct pharaoh_call *call)
 {
 	const struct codec_pharaoh *request = call->request;
 	const struct pharaoh *pharaoh = call->pharaoh;
-	uint16_t slot = pharaoh_slot(request);
+	uint16_t slot = codec_pharaoh_slot(request);
 	call->reply->slot = slot;
 	if (request->op == CODEC_PHARAOH_MAP || request->op == CODEC_PHARAOH_STATUS)
 		return true;

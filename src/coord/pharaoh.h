@@ -43,7 +43,7 @@ struct pharaoh_options {
 	uint64_t now_ms; /* steady */
 	uint32_t ttl_max_ms; /* of a session, to SESSIONS_TTL_MAX_MS */
 	uint32_t grace_ms;
-	bool is_first; /* nobody of the network ever gave a session: no grace */
+	bool is_first; /* nobody ever gave a session, or none of them is left: no grace */
 	size_t sessions_max, locks_max, waiters_max, lock_bytes_max;
 	/* Who has a slot, as far as is known: for clients' maps. */
 	struct authority_owner (*owner)(void *context, uint64_t now_ms, uint16_t slot);
@@ -93,7 +93,6 @@ void pharaoh_refuse(const struct codec_pharaoh *request, pyr_result result, cons
                     struct codec_pharaoh *ret_reply);
 /* The waiter has no wish any more: its time ran out, its client is gone. */
 void pharaoh_give_up(struct pharaoh *pharaoh, struct lock_waiter *waiter);
-uint16_t pharaoh_slot(const struct codec_pharaoh *request); /* of its key */
 
 /* ---- promises ---- */
 
@@ -135,10 +134,5 @@ void pharaoh_sessions_each(const struct pharaoh *pharaoh, void (*visit)(void *co
 void pharaoh_locks_each(const struct pharaoh *pharaoh, void (*visit)(void *context, const struct lock *lock),
                         void *context);
 uint64_t pharaoh_time_ms(const struct pharaoh *pharaoh, uint64_t now_ms); /* that sessions end by */
-
-static inline uint16_t pharaoh_session_slot(uint64_t session)
-{
-	return (uint16_t)(session >> 53 & (SLOTS - 1));
-}
 
 #endif

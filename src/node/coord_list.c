@@ -25,7 +25,7 @@ static void add_session(void *context, struct session *session)
 		return;
 	listing->count += 1;
 	row->session = (int64_t)session->id;
-	row->slot = pharaoh_session_slot(session->id);
+	row->slot = codec_pharaoh_session_slot(session->id);
 	row->ttl_ms = session->ttl_ms;
 	row->left_ms = session->until_ms > listing->time_ms ? (int64_t)(session->until_ms - listing->time_ms) : 0;
 	for (const struct lock *lock = session->held; lock; lock = lock->next_held)

@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
 	PATH_BYTES_MAX = 4096,
@@ -83,11 +84,35 @@ static pyr_result open_files(struct node_pharaoh *pharaoh, struct pyr_error *err
 	return names_open(pharaoh->disks[MEMORY], MEMORY_MAX, &pharaoh->memory, error);
 }
 
+static pyr_result entry_of(struct node_pharaoh *pharaoh, const char *name, struct names_entry **ret_entry)
+{
+	return names_make(pharaoh->memory, (struct base_bytes){(const uint8_t *)name, strlen(name)}, ret_entry);
+}
+
+/* The last life ended in order, and nobody had a session or a lock: nobody needs time to claim what it had. */
+static bool ended_empty(struct node_pharaoh *pharaoh)
+{
+	struct names_entry *entry;
+	return entry_of(pharaoh, "empty", &entry).code == PYR_OK && names_kept(entry) > 0 &&
+	       names_kept(entry) == pharaoh->grant.epoch_min;
+}
+
+/* What can't be kept costs the next life its grace, no more. */
+static void note_end(struct node_pharaoh *pharaoh)
+{
+	struct pharaoh_metrics metrics = pharaoh_metrics_get(pharaoh->core, os_real_steady_ms());
+	struct names_entry *entry;
+	if (metrics.sessions > 0 || metrics.locks > 0 || entry_of(pharaoh, "empty", &entry).code != PYR_OK)
+		return;
+	names_raise(pharaoh->memory, entry, pharaoh->grant.epoch);
+	pyr_ignore(names_keep(pharaoh->memory));
+}
+
 /* The longest time to live that this directory ever gave, this life's included: durable before a session is. */
 static pyr_result longest_ttl(struct node_pharaoh *pharaoh, uint32_t *ret_ttl_ms, struct pyr_error *error)
 {
 	struct names_entry *entry;
-	pyr_result result = names_make(pharaoh->memory, (struct base_bytes){(const uint8_t *)"ttl", 3}, &entry);
+	pyr_result result = entry_of(pharaoh, "ttl", &entry);
 	if (result.code == PYR_OK) {
 		names_raise(pharaoh->memory, entry, pharaoh->options.ttl_max_ms);
 		result = names_keep(pharaoh->memory);
@@ -149,7 +174,7 @@ pyr_result node_pharaoh_open(const struct node_pharaoh_options *options, struct 
 		result = open_authority(pharaoh, error);
 	}
 	if (result.code == PYR_OK)
-		result = open_core(pharaoh, is_first, error);
+		result = open_core(pharaoh, is_first || ended_empty(pharaoh), error);
 	if (result.code == PYR_OK)
 		*ret_pharaoh = pharaoh;
 	else
@@ -161,6 +186,8 @@ void node_pharaoh_free(struct node_pharaoh *pharaoh)
 {
 	if (!pharaoh)
 		return;
+	if (pharaoh->core)
+		note_end(pharaoh);
 	pharaoh_free(pharaoh->core);
 	authority_free(pharaoh->authority);
 	timekeeper_close(pharaoh->clock);

@@ -562,8 +562,10 @@ static void lose_session(struct client *client)
 
 static void open_session(struct run *run, struct client *client, size_t lock)
 {
-	struct place *place = owner_of(run, slot_of(lock_name(lock)));
-	struct codec_pharaoh request = {.op = CODEC_PHARAOH_OPEN, .slot = slot_of(lock_name(lock)), .ttl_ms = TTL_MS},
+	struct place *place = owner_of(run, codec_pharaoh_slot_of(lock_name(lock)));
+	struct codec_pharaoh request = {.op = CODEC_PHARAOH_OPEN,
+	                                .slot = codec_pharaoh_slot_of(lock_name(lock)),
+	                                .ttl_ms = TTL_MS},
 			     reply;
 	uint64_t sent_ms = run->steady_ms;
 	if (!ask(run, place, request, NULL, &reply) || reply.code != PYR_OK)
@@ -577,7 +579,7 @@ static void open_session(struct run *run, struct client *client, size_t lock)
 /* A keep-alive; where the session is not known, it is resumed, and so are its locks. */
 static void keep_alive(struct run *run, struct client *client)
 {
-	struct place *place = owner_of(run, pharaoh_session_slot(client->session));
+	struct place *place = owner_of(run, codec_pharaoh_session_slot(client->session));
 	struct codec_pharaoh request = {.op = CODEC_PHARAOH_RESUME, .session = client->session, .ttl_ms = TTL_MS},
 			     reply;
 	uint64_t sent_ms = run->steady_ms;

@@ -30,7 +30,7 @@ static void on_tick(struct os_timer *timer)
 pyr_result pharaoh_server_new(const struct pharaoh_server_options *options, struct pharaoh_server **ret_server,
                               struct pyr_error *error)
 {
-	assert(options->loop && options->net && options->core);
+	assert(options->loop && options->core);
 	struct pharaoh_server *server = calloc(1, sizeof *server);
 	if (!server)
 		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
@@ -38,10 +38,11 @@ pyr_result pharaoh_server_new(const struct pharaoh_server_options *options, stru
 	base_list_init(&server->connections);
 	pharaoh_asks_init(server);
 	server->executor = os_executor_new(options->loop, "promises", OS_PROMPT, 1, STACK_BYTES);
-	pyr_result result = server->executor
-	                            ? os_net_listen(options->net, options->host, options->port,
-	                                            pharaoh_connection_accepted, server, &server->listener, error)
-	                            : pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
+	pyr_result result = !server->executor ? pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory")
+	                    : !options->net
+	                            ? pyr_ok()
+	                            : os_net_listen(options->net, options->host, options->port,
+	                                            pharaoh_connection_accepted, server, &server->listener, error);
 	if (result.code != PYR_OK) {
 		os_executor_free(server->executor);
 		free(server);
@@ -55,7 +56,7 @@ pyr_result pharaoh_server_new(const struct pharaoh_server_options *options, stru
 
 uint16_t pharaoh_server_port(const struct pharaoh_server *server)
 {
-	return os_listener_port(server->listener);
+	return server->listener ? os_listener_port(server->listener) : 0;
 }
 
 struct pharaoh_server_metrics pharaoh_server_metrics_get(const struct pharaoh_server *server)

@@ -74,6 +74,14 @@ pyr_result server_open_pharaoh(struct server *server, struct pyr_error *error)
 	return pyr_ok();
 }
 
+struct node_owner server_route(void *context, struct base_bytes key)
+{
+	struct server *server = context;
+	if (!server->node_pharaoh)
+		return (struct node_owner){.where = NODE_OWNER_HERE};
+	return node_pharaoh_route(server->node_pharaoh, key);
+}
+
 /* ---- by themselves ---- */
 
 static pyr_result open_directory(struct server *server, struct pyr_error *error)

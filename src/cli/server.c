@@ -139,6 +139,8 @@ static pyr_result open_kafka(struct server *server, const struct cli_option *opt
 	PYR_TRY(cli_option_number(options, "partitions", 1, CATALOG_PARTITIONS_MAX, &partitions, error));
 	kafka.default_partitions = (uint32_t)partitions;
 	PYR_TRY(port_option(options, "kafka-port", &kafka.port, error));
+	kafka.ids = node_host_ids(server->host);
+	kafka.route = (struct node_route){server_route, server};
 	return kafka_server_new(&kafka, &server->kafka, error);
 }
 

@@ -88,6 +88,8 @@ pyr_result server_node_options(const struct cli_option *options, struct node_opt
 
 /* coordination.c: the Pharaoh services, on shard 0's loop, if they are wanted; and by themselves, on a loop of their own. */
 pyr_result server_open_pharaoh(struct server *server, struct pyr_error *error);
+/* Who coordinates a group: the owner of its name's slot; without Pharaoh services this node. `server`: the struct. */
+struct node_owner server_route(void *server, struct base_bytes key);
 pyr_result server_check_pharaoh(const struct cli_option *options, struct pyr_error *error);
 bool server_has_pharaoh(const struct cli_option *options);
 bool server_is_obelisk(const struct cli_option *options);

@@ -225,3 +225,15 @@ struct pharaoh *node_pharaoh_core(struct node_pharaoh *pharaoh)
 {
 	return pharaoh->core;
 }
+
+struct node_owner node_pharaoh_route(const struct node_pharaoh *pharaoh, struct base_bytes key)
+{
+	uint16_t slot = codec_pharaoh_slot_of(key);
+	uint64_t now_ms = os_real_steady_ms();
+	if (slots_own(pharaoh_slots(pharaoh->core), slot, now_ms))
+		return (struct node_owner){.where = NODE_OWNER_HERE};
+	struct authority_owner found = pharaoh_owner(pharaoh->core, now_ms, slot);
+	if (found.epoch == 0 || found.number == pharaoh->grant.number)
+		return (struct node_owner){.where = NODE_OWNER_NOBODY}; /* not ours any more, or not yet */
+	return (struct node_owner){NODE_OWNER_THERE, (int32_t)found.number, found.host, found.port};
+}

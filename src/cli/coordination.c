@@ -97,6 +97,8 @@ static pyr_result open_directory(struct server *server, struct pyr_error *error)
 	alone->loop = os_real_loop_new();
 	alone->net = alone->loop ? os_real_net_new(alone->loop) : NULL;
 	alone->ids = alone->net ? node_ids_new(alone->root, data, (int)number) : NULL;
+	if (alone->ids)
+		node_ids_report_to(alone->ids, server->reporter);
 	return alone->ids ? pyr_ok() : pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
 }
 

@@ -207,6 +207,7 @@ static pyr_result open_host(struct server *server, const struct cli_option *opti
 	host.shards = (size_t)shards;
 	host.id_node = (int)id_node;
 	PYR_TRY(node_host_open(&host, &server->host, error));
+	node_ids_report_to(node_host_ids(server->host), server->reporter);
 	server->shard_count = node_shard_count(node_host_node(server->host));
 	for (size_t i = 0; i < server->shard_count; i++) {
 		server->nets[i] = os_real_net_new(node_host_loop(server->host, i));

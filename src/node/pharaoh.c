@@ -2,6 +2,7 @@
  * the lease never runs out, and a process that was stopped goes on. */
 #include "node/pharaoh.h"
 
+#include "node/handover.h"
 #include "os/real.h"
 #include "os/thread.h"
 
@@ -51,6 +52,11 @@ static void wait_for_clock(void *context)
 	os_mutex_unlock(&pharaoh->lock);
 }
 
+static void folder_path(const struct node_pharaoh *pharaoh, enum folder folder, char ret_path[PATH_BYTES_MAX])
+{
+	snprintf(ret_path, PATH_BYTES_MAX, "%s/%s", pharaoh->options.data, folders[folder]);
+}
+
 /* Names are durable before anything in them counts. */
 static pyr_result make_folders(struct node_pharaoh *pharaoh, struct pyr_error *error)
 {
@@ -67,10 +73,34 @@ static pyr_result make_folders(struct node_pharaoh *pharaoh, struct pyr_error *e
 		return pyr_fail(error, result.code, "the folder \"pharaoh\" of the data directory can't be made: %s",
 		                pyr_code_text(result.code));
 	for (size_t i = 0; i < FOLDERS; i++) {
-		snprintf(path, sizeof path, "%s/%s", pharaoh->options.data, folders[i]);
+		folder_path(pharaoh, (enum folder)i, path);
 		PYR_TRY(os_real_disk_new(path, &pharaoh->disks[i], error));
 	}
 	return pyr_ok();
+}
+
+/* Restored from a backup, and not opened since: numbers go on beyond those that the original can have given. The epochs are raised
+ * last, and say that all was done. */
+static pyr_result take_over(struct node_pharaoh *pharaoh, struct pyr_error *error)
+{
+	struct node_handover handover;
+	char path[PATH_BYTES_MAX];
+	uint64_t epochs;
+	PYR_TRY(obelisk_look(pharaoh->disks[EPOCHS], &epochs));
+	pyr_result result =
+		epochs > 0 ? pyr_result_of(PYR_NOT_FOUND) : node_handover_read(pharaoh->options.root, &handover);
+	if (result.code == PYR_NOT_FOUND)
+		return pyr_ok();
+	folder_path(pharaoh, SEQUENCES, path);
+	if (result.code == PYR_OK)
+		result = node_handover_sequences(pharaoh->options.root, path, error);
+	if (result.code != PYR_OK)
+		return pyr_fail(error, result.code, "the file \"%s\" of the data directory can't be taken over: %s",
+		                NODE_HANDOVER_FILE, pyr_code_text(result.code));
+	folder_path(pharaoh, CLOCK, path);
+	PYR_TRY(node_handover_raise(path, node_handover_begin_ms(handover.timestamps_ms, 0), error));
+	folder_path(pharaoh, EPOCHS, path);
+	return node_handover_raise(path, handover.epochs + NODE_HANDOVER_EPOCHS, error);
 }
 
 static pyr_result open_files(struct node_pharaoh *pharaoh, struct pyr_error *error)
@@ -78,6 +108,7 @@ static pyr_result open_files(struct node_pharaoh *pharaoh, struct pyr_error *err
 	struct timekeeper_options clock = {.rules = hlc_rules_default(),
 	                                   .clock = {read_clocks, wait_for_clock, pharaoh}};
 	struct obelisk_options epochs = obelisk_options_default();
+	PYR_TRY(take_over(pharaoh, error));
 	PYR_TRY(timekeeper_open(pharaoh->disks[CLOCK], &clock, &pharaoh->clock, error));
 	PYR_TRY(names_open(pharaoh->disks[SEQUENCES], SEQUENCES_MAX, &pharaoh->sequences, error));
 	PYR_TRY(obelisk_open(pharaoh->disks[EPOCHS], &epochs, &pharaoh->epochs, error));
@@ -128,7 +159,10 @@ static pyr_result open_authority(struct node_pharaoh *pharaoh, struct pyr_error 
 {
 	uint64_t now_ms = os_real_steady_ms();
 	struct authority_options options = {pharaoh->epochs, pharaoh->memory, FOREVER_MS, now_ms, true};
-	struct authority_opening opening = {.directory = DIRECTORY, .number_wanted = -1};
+	struct authority_opening opening = {.directory = DIRECTORY};
+	struct scarab_issuer *ids;
+	PYR_TRY(node_ids_issuer(pharaoh->options.ids, &ids, error));
+	opening.number_wanted = (int)scarab_issuer_node(ids);
 	PYR_TRY(authority_new(&options, &pharaoh->authority, error));
 	PYR_TRY(authority_open(pharaoh->authority, now_ms, &opening, &pharaoh->grant, error));
 	return authority_told(pharaoh->authority, now_ms, DIRECTORY, pharaoh->grant.epoch, error);

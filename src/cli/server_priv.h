@@ -15,6 +15,8 @@
 #include "server/pharaoh/pharaoh.h"
 #include "server/rpc/rpc.h"
 
+#include <stdatomic.h>
+
 /* Goes from loop to loop: see watch.c. */
 struct server_watch {
 	struct node *node;
@@ -48,6 +50,7 @@ struct server_alone {
 	struct os_loop *loop;
 	struct os_net *net;
 	struct node_ids *ids;
+	_Atomic bool open; /* the loop has all that it serves */
 	struct os_task last;
 };
 

@@ -180,6 +180,7 @@ uint16_t codec_pharaoh_slot(const struct codec_pharaoh *request)
 		return codec_pharaoh_slot_of(request->name);
 	case CODEC_PHARAOH_CLOSE:
 	case CODEC_PHARAOH_RESUME:
+	case CODEC_PHARAOH_WATCH:
 		return codec_pharaoh_session_slot(request->session);
 	case CODEC_PHARAOH_KEEP:
 		return request->number_count > 0 ? codec_pharaoh_session_slot(codec_pharaoh_number(request, 0))

@@ -56,7 +56,8 @@ enum codec_pharaoh_field {
 	  CODEC_PHARAOH_SESSION | CODEC_PHARAOH_TOKEN)                                                                 \
 	X(LOOK, 13, "look", CODEC_PHARAOH_NAME,                                                                        \
 	  CODEC_PHARAOH_COUNT | CODEC_PHARAOH_SESSION | CODEC_PHARAOH_TOKEN | CODEC_PHARAOH_VALUE)                     \
-	X(STATUS, 14, "status", 0, CODEC_PHARAOH_VALUE)
+	X(STATUS, 14, "status", 0, CODEC_PHARAOH_VALUE)                                                                \
+	X(WATCH, 15, "watch", CODEC_PHARAOH_WAIT | CODEC_PHARAOH_SESSION, CODEC_PHARAOH_SESSION)
 
 #define X(name, number, text, request, reply) CODEC_PHARAOH_##name = number,
 enum codec_pharaoh_op { CODEC_PHARAOH_OPS(X) CODEC_PHARAOH_OP_END };

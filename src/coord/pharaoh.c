@@ -101,6 +101,7 @@ static enum pharaoh_verdict dispatch(struct pharaoh_call *call)
 		[CODEC_PHARAOH_CLAIM] = pharaoh_claim,
 		[CODEC_PHARAOH_LOOK] = pharaoh_look,
 		[CODEC_PHARAOH_STATUS] = pharaoh_status,
+		[CODEC_PHARAOH_WATCH] = pharaoh_watch,
 	};
 	_Static_assert(sizeof services / sizeof services[0] == CODEC_PHARAOH_OP_END, "every operation is served");
 	assert(call->request->op > 0 && call->request->op < CODEC_PHARAOH_OP_END);

@@ -75,6 +75,7 @@ enum pharaoh_verdict {
 	PHARAOH_HOLD, /* the reply is there; it may be sent when pharaoh_is_kept() */
 	PHARAOH_LATER, /* the clock must catch up: the same request again in a millisecond */
 	PHARAOH_IN_LINE, /* the waiter is told */
+	PHARAOH_WATCHING, /* the session lives: the same request again with the next tick, until its wait is over */
 };
 
 /* What a reply of PHARAOH_HOLD waits for. */

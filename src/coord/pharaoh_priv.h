@@ -54,6 +54,7 @@ enum pharaoh_verdict pharaoh_open(struct pharaoh_call *call);
 enum pharaoh_verdict pharaoh_keep_alive(struct pharaoh_call *call);
 enum pharaoh_verdict pharaoh_close(struct pharaoh_call *call);
 enum pharaoh_verdict pharaoh_resume(struct pharaoh_call *call);
+enum pharaoh_verdict pharaoh_watch(struct pharaoh_call *call);
 enum pharaoh_verdict pharaoh_lock(struct pharaoh_call *call);
 enum pharaoh_verdict pharaoh_unlock(struct pharaoh_call *call);
 enum pharaoh_verdict pharaoh_claim(struct pharaoh_call *call);

@@ -151,6 +151,22 @@ enum pharaoh_verdict pharaoh_resume(struct pharaoh_call *call)
 	return open_as(call, id);
 }
 
+/* In a slot that is not settled a session that is not here may be resumed still. */
+enum pharaoh_verdict pharaoh_watch(struct pharaoh_call *call)
+{
+	struct pharaoh *pharaoh = call->pharaoh;
+	uint64_t id = call->request->session;
+	bool lives = sessions_find(pharaoh->sessions, id);
+	bool may_come = session_epoch(id) < pharaoh->slots.epochs[call->reply->slot] &&
+	                !pharaoh_is_settled(pharaoh, call->reply->slot);
+	call->reply->session = id;
+	if (!lives && !may_come)
+		return PHARAOH_DONE;
+	if (call->request->wait_ms > 0)
+		return PHARAOH_WATCHING;
+	return pharaoh_fail(call, PYR_TIMED_OUT, "the session lives");
+}
+
 /* ---- locks ---- */
 
 static bool check_name(struct pharaoh_call *call)

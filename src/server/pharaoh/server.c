@@ -20,6 +20,7 @@ static void on_tick(struct os_timer *timer)
 	struct pharaoh_server *server = BASE_CONTAINER(timer, struct pharaoh_server, tick);
 	uint64_t now_us = os_now_us(server->options.loop);
 	pharaoh_advance(server->options.core, pharaoh_server_now_ms(server));
+	pharaoh_asks_look(server);
 	if (now_us - server->looked_us >= LOOK_US) {
 		server->looked_us = now_us;
 		pharaoh_connections_look(server, now_us);
@@ -82,7 +83,8 @@ static bool is_quiet(const struct pharaoh_server *server)
 {
 	return server->metrics.connections == 0 && !server->keeping && !server->kicked &&
 	       base_list_empty(&server->waiting) && base_list_empty(&server->covered) &&
-	       base_list_empty(&server->late) && base_list_empty(&server->in_line);
+	       base_list_empty(&server->late) && base_list_empty(&server->in_line) &&
+	       base_list_empty(&server->watching);
 }
 
 void pharaoh_server_settle(struct pharaoh_server *server)
@@ -102,6 +104,7 @@ void pharaoh_server_close(struct pharaoh_server *server, void (*closed)(void *co
 	os_listener_close(server->listener);
 	server->listener = NULL;
 	pharaoh_connections_close(server);
+	base_list_splice(&server->in_line, &server->watching);
 	while (!base_list_empty(&server->in_line)) { /* of other adapters; those of connections go with them */
 		struct pharaoh_ask *ask = BASE_CONTAINER(server->in_line.next, struct pharaoh_ask, node);
 		struct codec_pharaoh reply;

@@ -302,14 +302,14 @@ uint64_t pharaoh_time_ms(const struct pharaoh *pharaoh, uint64_t now_ms)
 	return sessions_time_at(pharaoh->sessions, now_ms);
 }
 
-void pharaoh_sessions_each(const struct pharaoh *pharaoh, void (*visit)(void *context, struct session *session),
-                           void *context)
+size_t pharaoh_sessions_page(const struct pharaoh *pharaoh, size_t cursor, size_t max,
+                             void (*visit)(void *context, struct session *session), void *context)
 {
-	sessions_each(pharaoh->sessions, visit, context);
+	return sessions_page(pharaoh->sessions, cursor, max, visit, context);
 }
 
-void pharaoh_locks_each(const struct pharaoh *pharaoh, void (*visit)(void *context, const struct lock *lock),
-                        void *context)
+size_t pharaoh_locks_page(const struct pharaoh *pharaoh, size_t cursor, size_t max,
+                          void (*visit)(void *context, const struct lock *lock), void *context)
 {
-	locks_each(pharaoh->locks, visit, context);
+	return locks_page(pharaoh->locks, cursor, max, visit, context);
 }

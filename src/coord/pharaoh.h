@@ -130,10 +130,11 @@ struct pharaoh_metrics {
 struct pharaoh_metrics pharaoh_metrics_get(const struct pharaoh *pharaoh, uint64_t now_ms);
 /* Who has the slot, as far as this node knows; epoch 0: nobody. */
 struct authority_owner pharaoh_owner(const struct pharaoh *pharaoh, uint64_t now_ms, uint16_t slot);
-void pharaoh_sessions_each(const struct pharaoh *pharaoh, void (*visit)(void *context, struct session *session),
-                           void *context);
-void pharaoh_locks_each(const struct pharaoh *pharaoh, void (*visit)(void *context, const struct lock *lock),
-                        void *context);
+/* A page of them: see sessions_page(). */
+size_t pharaoh_sessions_page(const struct pharaoh *pharaoh, size_t cursor, size_t max,
+                             void (*visit)(void *context, struct session *session), void *context);
+size_t pharaoh_locks_page(const struct pharaoh *pharaoh, size_t cursor, size_t max,
+                          void (*visit)(void *context, const struct lock *lock), void *context);
 uint64_t pharaoh_time_ms(const struct pharaoh *pharaoh, uint64_t now_ms); /* that sessions end by */
 
 #endif

@@ -14,10 +14,10 @@
 enum { SLOTS = CODEC_PHARAOH_SLOTS };
 
 struct slots {
+	uint64_t until_ms; /* of the lease */
 	uint64_t epochs[SLOTS]; /* 0: not ours */
 	uint64_t left
 		[SLOTS]; /* the last epoch that we had, and have no more: an answer that was overtaken may give it again */
-	uint64_t until_ms; /* of the lease */
 };
 
 static inline bool slots_own(const struct slots *slots, uint16_t slot, uint64_t now_ms)

@@ -125,6 +125,8 @@ static pyr_result write_handover(struct backup_copy *copy, const char *data)
 	base_writer_deinit(&writer);
 	if (result.code == PYR_OK)
 		result = write_file(copy->to, NODE_HANDOVER_FILE, (struct base_bytes){text.data, text.bytes});
+	if (result.code == PYR_OK)
+		backup_count(copy, text.bytes);
 	base_slice_release(&text);
 	return backup_fail(copy, result, NODE_HANDOVER_FILE);
 }

@@ -61,6 +61,7 @@ bench-sql: build
 	@$(PYTHON) bench/sql.py $(BUILD) $(if $(TRIAL),--trial) $(if $(ROWS),--rows $(ROWS))
 
 bench-coord: build
+	@tools/deps.sh coord
 	@$(PYTHON) bench/coord.py $(BUILD) $(if $(TRIAL),--trial)
 
 fuzz: deps

@@ -1,4 +1,5 @@
-"""Coordination: the sequencer, each service of a Pharaoh node over its port, a simulated network, and PostgreSQL's nextval.
+"""Coordination: the sequencer, each service of a Pharaoh node over its port, a simulated network; PostgreSQL's nextval and etcd's
+leases and transactions beside.
 
     python bench/coord.py BUILD              about two minutes; writes docs/PERFORMANCE.md between its marks
     python bench/coord.py BUILD --trial      half a minute, writes nothing
@@ -7,9 +8,11 @@ The node has the role obelisk; its one client, on loopback, shares its processor
 turns where it is short. Goals are those of the issue "Coordination".
 """
 import argparse
+import contextlib
 import json
 import os
 import pathlib
+import socket
 import statistics
 import subprocess
 import sys
@@ -106,6 +109,36 @@ def nextval(bench):
                 bench.tell(f"PostgreSQL's nextval, {clients} clients", f"{number(per_s)}/s")
 
 
+@contextlib.contextmanager
+def etcd(folder):
+    """One node of etcd, in a folder of its own on the same disk: the port of its clients."""
+    ports = []
+    for _ in range(2):
+        with socket.socket() as picked:
+            picked.bind(("127.0.0.1", 0))
+            ports.append(picked.getsockname()[1])
+    client, peer = (f"http://127.0.0.1:{port}" for port in ports)
+    process = subprocess.Popen(["etcd", "--data-dir", str(folder / "etcd"), "--listen-client-urls", client, "--advertise-client-urls", client,
+                                "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}"],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield f"127.0.0.1:{ports[0]}"
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def etcd_peer(bench, folder):
+    """What it has of the same: leases, which live as sessions do, and transactions, which a sequence or a lock takes."""
+    load = ROOT / ".deps" / "etcd" / "etcd_load"
+    with etcd(folder) as endpoint:
+        for kind, title in (("lease", "leases granted"), ("keep", "keep-alives of leases"), ("txn", "transactions: compare and put")):
+            for clients in (1, 64):
+                told = subprocess.run([str(load), endpoint, kind, str(clients), str(max(1, bench.seconds))], check=True, capture_output=True,
+                                      text=True).stdout
+                bench.tell(f"etcd's {title}, {clients} clients", f"{number(json.loads(told)['per_s'])}/s")
+
+
 def write(lines):
     table = ["| " + " | ".join(cells) + " |" for cells in [HEAD, ["---"] * len(HEAD), *lines]]
     text = "\n".join([BEGIN, "", f"Medians, {os.cpu_count()} cores, client and node on the same, by `make bench-coord`:", "", *table, "", END])
@@ -130,6 +163,8 @@ def main():
             node.stop()
     network(bench)
     nextval(bench)
+    with tempfile.TemporaryDirectory() as folder:
+        etcd_peer(bench, pathlib.Path(folder))
     if not options.trial:
         write(bench.lines)
 

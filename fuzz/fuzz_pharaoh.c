@@ -29,6 +29,10 @@ static void check_message(const uint8_t *data, size_t bytes, bool is_reply)
 	if (codec_pharaoh_frame((struct base_bytes){data, bytes}, &frame).code != PYR_OK || frame == 0 ||
 	    frame > bytes || codec_pharaoh_decode((struct base_bytes){data, frame}, is_reply, &message).code != PYR_OK)
 		return;
+	struct base_reader runs = base_reader_init(message.value.data, message.value.bytes);
+	struct codec_pharaoh_run run;
+	while (codec_pharaoh_run_read(&runs, &run))
+		assert(run.first + run.count <= CODEC_PHARAOH_SLOTS);
 	base_writer_init(&writer, CODEC_PHARAOH_FRAME_MAX);
 	codec_pharaoh_encode(&writer, is_reply, &message);
 	assert(!writer.failed && writer.bytes == frame && memcmp(writer.buffer->data, data, frame) == 0);

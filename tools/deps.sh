@@ -6,6 +6,7 @@
 # the demo's data (tools/flights.pin), each checked against its pin. Does nothing, in a few hundredths of a second, when .deps/stamp is current.
 # `tools/deps.sh clients` also installs what only `make test-clients` needs.
 # `tools/deps.sh bench` also fetches what only `make bench` needs: Apache Kafka, by Maven (bench/kafka/pom.xml).
+# `tools/deps.sh coord` also installs and builds what only `make bench-coord` needs: etcd, and a load for it by Go.
 # `tools/deps.sh package` also installs what only `make package-test` needs: debootstrap.
 # Environment: none needed. What the package clients say is in .deps/deps.log.
 set -euo pipefail
@@ -185,6 +186,21 @@ fetch_kafka() {
 	echo "$pin" >.deps/kafka/pin
 }
 
+# etcd from Debian, and a load generator for it by Go (bench/etcd).
+build_etcd_load() {
+	local pin missing
+	mapfile -t missing < <(missing_of etcd-server)
+	command -v go >/dev/null || missing+=(golang-go)
+	[ "${#missing[@]}" = 0 ] || install_packages "${missing[@]}"
+	pin=$(cat bench/etcd/go.sum bench/etcd/main.go | sha256sum)
+	[ "$(cat .deps/etcd/pin 2>/dev/null)" != "$pin" ] || return 0
+	say "building a load generator for etcd (bench/etcd)"
+	mkdir -p .deps/etcd
+	quietly env -C bench/etcd go build -o "$PWD/.deps/etcd/etcd_load" . ||
+		fail "Go could not build bench/etcd: see $log; check the network and Go's settings"
+	echo "$pin" >.deps/etcd/pin
+}
+
 # What builds the clients of tests/integration/clients; a Go or Rust from elsewhere is as good, Debian's may be too old.
 install_client_tools() {
 	local pair wanted=()
@@ -225,6 +241,8 @@ main() {
 main
 if [ "${1:-}" = bench ]; then
 	fetch_kafka
+elif [ "${1:-}" = coord ]; then
+	build_etcd_load
 elif [ "${1:-}" = package ]; then
 	mapfile -t missing < <(missing_of debootstrap)
 	[ "${#missing[@]}" = 0 ] || install_packages "${missing[@]}"

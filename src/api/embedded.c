@@ -150,6 +150,11 @@ static const struct api_ways ways = {
 	embedded_query_free,
 };
 
+bool embedded_is(const struct pyralog *log)
+{
+	return log->ways == &ways;
+}
+
 static pyr_result start(struct embedded *log, const char *directory, const struct pyr_open_options *options,
                         struct pyr_error *error)
 {

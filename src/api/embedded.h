@@ -22,6 +22,8 @@ static inline struct embedded *embedded_of(struct pyralog *log)
 	return (struct embedded *)log;
 }
 
+bool embedded_is(const struct pyralog *log); /* and not a connection */
+
 static inline struct query_source *embedded_source(struct pyralog *log)
 {
 	return node_host_source(embedded_of(log)->host);

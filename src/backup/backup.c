@@ -7,6 +7,7 @@
 
 #include "base/array.h"
 #include "base/cursor.h"
+#include "node/handover.h"
 #include "node/layout.h"
 #include "node/node.h"
 #include "os/real.h"
@@ -112,6 +113,24 @@ static pyr_result count_shards(struct backup_copy *copy, const char *data, size_
 	return pyr_ok();
 }
 
+/* What the copy must know of the numbers that its original gave: behind all records that may have them. */
+static pyr_result write_handover(struct backup_copy *copy, const char *data)
+{
+	struct base_writer writer;
+	struct base_slice text = {0};
+	base_writer_init(&writer, NODE_HANDOVER_BYTES_MAX);
+	pyr_result result = node_handover_write(data, &writer, copy->error);
+	if (result.code == PYR_OK)
+		result = base_writer_take(&writer, &text);
+	base_writer_deinit(&writer);
+	if (result.code == PYR_OK)
+		result = write_file(copy->to, NODE_HANDOVER_FILE, (struct base_bytes){text.data, text.bytes});
+	if (result.code == PYR_OK)
+		backup_count(copy, text.bytes);
+	base_slice_release(&text);
+	return backup_fail(copy, result, NODE_HANDOVER_FILE);
+}
+
 /* Shard 0 comes last: it has the catalog, and what the others hold is then known there. */
 static pyr_result copy_all(struct backup_copy *copy, const char *data)
 {
@@ -123,6 +142,7 @@ static pyr_result copy_all(struct backup_copy *copy, const char *data)
 		node_layout_folder(i, folder);
 		PYR_TRY(backup_shard_copy(copy, folder));
 	}
+	PYR_TRY(write_handover(copy, data));
 	PYR_TRY(backup_fail(copy, backup_file_copy(copy, "shards"), "shards"));
 	base_writer_init(&list, LIST_BYTES_MAX);
 	base_write_bytes(&list, first_line, sizeof first_line - 1);
@@ -131,6 +151,8 @@ static pyr_result copy_all(struct backup_copy *copy, const char *data)
 		node_layout_folder(i, folder);
 		result = add_shard(copy, &list, folder);
 	}
+	if (result.code == PYR_OK)
+		result = add_file(copy, &list, NODE_HANDOVER_FILE);
 	if (result.code == PYR_OK)
 		result = add_file(copy, &list, "shards");
 	if (result.code == PYR_OK)

@@ -13,6 +13,7 @@
 #include "os/notify.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 bool server_is_obelisk(const struct cli_option *options)
@@ -75,6 +76,14 @@ pyr_result server_open_pharaoh(struct server *server, struct pyr_error *error)
 	return pyr_ok();
 }
 
+struct node_owner server_route(void *context, struct base_bytes key)
+{
+	struct server *server = context;
+	if (!server->node_pharaoh)
+		return (struct node_owner){.where = NODE_OWNER_HERE};
+	return node_pharaoh_route(server->node_pharaoh, key);
+}
+
 /* ---- by themselves ---- */
 
 static pyr_result open_directory(struct server *server, struct pyr_error *error)
@@ -90,6 +99,8 @@ static pyr_result open_directory(struct server *server, struct pyr_error *error)
 	alone->loop = os_real_loop_new();
 	alone->net = alone->loop ? os_real_net_new(alone->loop) : NULL;
 	alone->ids = alone->net ? node_ids_new(alone->root, data, (int)number) : NULL;
+	if (alone->ids)
+		node_ids_report_to(alone->ids, server->reporter);
 	return alone->ids ? pyr_ok() : pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
 }
 
@@ -100,7 +111,44 @@ static void answer_alive(void *context, struct http_request *request)
 	http_answer(request, 200, "application/json", base_slice_copy(alive, sizeof alive - 1));
 }
 
-/* JSON-RPC and health by themselves: metrics are the whole node's. */
+struct reading {
+	struct os_task task;
+	struct server *server;
+	struct http_request *request;
+};
+
+/* On the loop, which owns what is counted. */
+static void read_metrics(struct os_task *task)
+{
+	struct reading *reading = BASE_CONTAINER(task, struct reading, task);
+	struct server *server = reading->server;
+	struct base_slice page = {0};
+	if (server->pharaoh) {
+		const struct node_metric_source sources[] = {node_process_metric_source(),
+		                                             pharaoh_server_metric_source(server->pharaoh),
+		                                             http_server_metric_source(server->http)};
+		page = ops_sources_page(sources, sizeof sources / sizeof sources[0]);
+	}
+	if (page.owner)
+		http_answer(reading->request, 200, "text/plain; version=0.0.4; charset=utf-8", page);
+	else
+		http_refuse(reading->request, 503, server->pharaoh ? "out of memory" : "the server is stopping");
+	free(reading);
+}
+
+static void answer_metrics(void *context, struct http_request *request)
+{
+	struct server *server = context;
+	struct reading *reading = atomic_load(&server->alone.open) ? malloc(sizeof *reading) : NULL;
+	if (!reading) {
+		http_refuse(request, 503, "the server starts, or memory is out");
+		return;
+	}
+	*reading = (struct reading){{.run = read_metrics}, server, request};
+	os_loop_post(server->alone.loop, &reading->task);
+}
+
+/* JSON-RPC, health and metrics by themselves. */
 static pyr_result open_rpc(struct server *server, struct pyr_error *error)
 {
 	struct http_server_options http = http_server_options_default();
@@ -110,7 +158,9 @@ static pyr_result open_rpc(struct server *server, struct pyr_error *error)
 		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
 	if (strcmp(cli_option_get(server->options, "http-port"), "off") == 0)
 		return pyr_ok();
-	const struct http_route routes[] = {rpc_route(server->rpc), {"GET", "/health", 0, answer_alive, NULL}};
+	const struct http_route routes[] = {rpc_route(server->rpc),
+	                                    {"GET", "/health", 0, answer_alive, NULL},
+	                                    {"GET", "/metrics", 0, answer_metrics, server}};
 	struct http_socket_route socket = rpc_socket_route(server->rpc);
 	PYR_TRY(cli_option_number(server->options, "http-port", 0, 65535, &port, error));
 	http.host = cli_option_get(server->options, "host");
@@ -131,6 +181,7 @@ static void stop_loop(struct os_task *task)
 static void stopped(void *context)
 {
 	struct server *server = context;
+	server->pharaoh = NULL;
 	if (server->http)
 		http_server_stop(server->http);
 	server->alone.last.run = stop_loop;
@@ -161,6 +212,7 @@ pyr_result server_open_alone(struct server *server, struct pyr_error *error)
 	PYR_TRY(open_directory(server, error));
 	PYR_TRY(open_rpc(server, error));
 	PYR_TRY(open_services(server, alone->root, alone->ids, alone->loop, alone->net, error));
+	atomic_store(&alone->open, true);
 	PYR_TRY(os_real_on_reload(alone->loop, ignore, server));
 	return os_real_on_interrupt(alone->loop, stop, server);
 }

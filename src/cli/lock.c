@@ -2,8 +2,11 @@
  *
  *	session, lock: waited for  -->  the program runs, keep-alives go  --it ends-->  session closed, its exit status is ours
  *
- * The program gets its token as PYRALOG_LOCK_TOKEN, to show to what the lock protects. Failure modes: the node goes, or the session
- * ends: the program is told to end (SIGTERM), since somebody else may have the lock soon. Owner: the loop's thread. */
+ * The program gets its token as PYRALOG_LOCK_TOKEN, to show to what the lock protects. A node that was started again, or another that
+ * has the slot now, is told of the session and the lock (resume, claim). Failure modes: the session ended, or may have, as no
+ * keep-alive was answered for nine tenths of its time; the lock went to somebody else: the program is told to end (SIGTERM). Owner:
+ * the loop's thread. */
+#include "base/table.h"
 #include "cli/answer.h"
 #include "cli/cli.h"
 #include "cli/pharaoh.h"
@@ -22,16 +25,21 @@ static const struct cli_option lock_options[] = {
 	CLI_COMMON_OPTIONS,
 };
 
+enum step { KEEPING, RESUMING, CLAIMING };
+
 struct run {
 	struct cli_pharaoh pharaoh;
+	struct base_bytes name;
 	uint64_t session, token;
 	uint8_t number[8];
 	uint32_t ttl_ms;
-	struct os_timer timer;
-	uint64_t alive_us; /* when the last keep-alive that was answered went out */
+	struct os_timer timer; /* until the next keep-alive */
+	struct client_network_ask ask;
+	enum step step;
+	uint64_t alive_us; /* when the last one that was answered went out */
 	uint64_t sent_us;
 	struct os_real_child *child;
-	bool lost;
+	bool lost, asking;
 	int status;
 };
 
@@ -50,9 +58,8 @@ static void print_help(void)
 
 /* ---- while the program runs ---- */
 
-static void lose(void *context)
+static void lose(struct run *run)
 {
-	struct run *run = context;
 	if (!run->child || run->lost)
 		return;
 	run->lost = true;
@@ -60,30 +67,71 @@ static void lose(void *context)
 	os_real_child_signal(run->child, TERMINATE);
 }
 
-static void told(void *context, const struct codec_pharaoh *reply)
+/* Until nine tenths of the session's time have passed since it was known to live. */
+static uint64_t left_us(const struct run *run)
 {
-	struct run *run = context;
-	if (reply->op == CODEC_PHARAOH_KEEP && reply->code == PYR_OK && reply->count == 1)
-		run->alive_us = run->sent_us;
-	else
-		lose(run);
+	uint64_t until_us = run->alive_us + (uint64_t)run->ttl_ms * 1000 * 9 / 10,
+		 now_us = os_now_us(run->pharaoh.loop);
+	return until_us > now_us ? until_us - now_us : 0;
 }
 
-static void send_keep_alive(struct run *run)
+static void take_step(struct run *run, enum step step);
+
+static void end_if_over(struct run *run)
 {
-	struct codec_pharaoh request = {.op = CODEC_PHARAOH_KEEP, .numbers = run->number, .number_count = 1};
-	run->sent_us = os_now_us(run->pharaoh.loop);
-	client_pharaoh_send(&run->pharaoh.client, &request);
+	if (!run->child && !run->asking)
+		os_real_loop_stop(run->pharaoh.loop);
+}
+
+static void is_kept(struct run *run)
+{
+	run->alive_us = run->sent_us;
 	os_timer_start(run->pharaoh.loop, &run->timer, (uint64_t)run->ttl_ms * 1000 / 4);
+}
+
+/* A session that its node does not know may be one of before its start: it is resumed, and the lock claimed. */
+static void told(struct client_network_ask *ask, pyr_result result, const struct codec_pharaoh *reply,
+                 const struct pyr_error *error)
+{
+	struct run *run = BASE_CONTAINER(ask, struct run, ask);
+	(void)error;
+	run->asking = false;
+	if (!run->child)
+		end_if_over(run);
+	else if (result.code != PYR_OK)
+		lose(run); /* it was asked for as long as it may */
+	else if (run->step == KEEPING && reply->count == 0)
+		take_step(run, RESUMING);
+	else if (run->step == RESUMING)
+		take_step(run, CLAIMING);
+	else
+		is_kept(run);
+}
+
+static void take_step(struct run *run, enum step step)
+{
+	static const uint8_t ops[] = {CODEC_PHARAOH_KEEP, CODEC_PHARAOH_RESUME, CODEC_PHARAOH_CLAIM};
+	if (left_us(run) == 0) {
+		lose(run);
+		return;
+	}
+	run->step = step;
+	run->sent_us = step == CLAIMING ? run->sent_us : os_now_us(run->pharaoh.loop);
+	run->ask = (struct client_network_ask){.timeout_us = left_us(run), .answered = told};
+	run->ask.request = (struct codec_pharaoh){.op = ops[step],
+	                                          .session = run->session,
+	                                          .ttl_ms = run->ttl_ms,
+	                                          .token = run->token,
+	                                          .name = run->name,
+	                                          .numbers = run->number,
+	                                          .number_count = 1};
+	run->asking = true;
+	client_network_ask(run->pharaoh.network, &run->ask);
 }
 
 static void on_timer(struct os_timer *timer)
 {
-	struct run *run = (struct run *)(void *)((char *)timer - offsetof(struct run, timer));
-	if (os_now_us(run->pharaoh.loop) - run->alive_us >= (uint64_t)run->ttl_ms * 1000 * 9 / 10)
-		lose(run);
-	else
-		send_keep_alive(run);
+	take_step(BASE_CONTAINER(timer, struct run, timer), KEEPING);
 }
 
 static void exited(void *context, int status)
@@ -91,28 +139,25 @@ static void exited(void *context, int status)
 	struct run *run = context;
 	run->status = run->lost ? STATUS_LOST : status;
 	run->child = NULL;
-	os_real_loop_stop(run->pharaoh.loop);
+	os_timer_stop(run->pharaoh.loop, &run->timer);
+	end_if_over(run);
 }
 
 static pyr_result run_program(struct run *run, char **arguments, struct pyr_error *error)
 {
 	char variable[VARIABLE_BYTES];
 	snprintf(variable, sizeof variable, "PYRALOG_LOCK_TOKEN=%" PRIu64, run->token);
-	run->pharaoh.client.context = run;
-	run->pharaoh.client.told = told;
-	run->pharaoh.client.lost = lose;
 	run->timer.fire = on_timer;
 	PYR_TRY(os_real_spawn(run->pharaoh.loop, arguments, variable, exited, run, &run->child, error));
-	send_keep_alive(run);
+	take_step(run, KEEPING);
 	os_real_loop_run(run->pharaoh.loop);
-	os_timer_stop(run->pharaoh.loop, &run->timer);
 	return pyr_ok();
 }
 
 /* ---- before and after ---- */
 
 /* The session is kept by the wait's own shortness: a line is waited in for a third of its life at a time. */
-static pyr_result take(struct run *run, struct base_bytes name, uint64_t wait_ms, struct pyr_error *error)
+static pyr_result take(struct run *run, uint64_t wait_ms, struct pyr_error *error)
 {
 	struct codec_pharaoh open = {.op = CODEC_PHARAOH_OPEN, .ttl_ms = run->ttl_ms}, reply;
 	PYR_TRY(cli_pharaoh_ask(&run->pharaoh, &open, &reply, error));
@@ -123,7 +168,7 @@ static pyr_result take(struct run *run, struct base_bytes name, uint64_t wait_ms
 		uint64_t now_us = os_now_us(run->pharaoh.loop),
 			 left_ms = until_us > now_us ? (until_us - now_us) / 1000 : 0;
 		struct codec_pharaoh keep = {.op = CODEC_PHARAOH_KEEP, .numbers = run->number, .number_count = 1};
-		struct codec_pharaoh lock = {.op = CODEC_PHARAOH_LOCK, .session = run->session, .name = name};
+		struct codec_pharaoh lock = {.op = CODEC_PHARAOH_LOCK, .session = run->session, .name = run->name};
 		lock.wait_ms = (uint32_t)(left_ms < run->ttl_ms / 3 ? left_ms : run->ttl_ms / 3);
 		PYR_TRY(cli_pharaoh_ask(&run->pharaoh, &keep, &reply, error));
 		run->alive_us = now_us;
@@ -137,9 +182,7 @@ static pyr_result take(struct run *run, struct base_bytes name, uint64_t wait_ms
 static void close_session(struct run *run)
 {
 	struct codec_pharaoh close = {.op = CODEC_PHARAOH_CLOSE, .session = run->session}, reply;
-	run->pharaoh.client.told = NULL;
-	run->pharaoh.client.lost = NULL;
-	if (run->session > 0 && run->pharaoh.client.os)
+	if (run->session > 0 && !run->lost)
 		pyr_ignore(cli_pharaoh_ask(&run->pharaoh, &close, &reply, NULL));
 }
 
@@ -148,7 +191,9 @@ static pyr_result run_locked(const struct cli_option *options, const struct cli_
 {
 	struct run run = {.status = 1};
 	long long wait_ms, ttl_ms;
-	struct base_bytes name = {(const uint8_t *)words->words[1], strlen(words->words[1])};
+	run.name = (struct base_bytes){(const uint8_t *)words->words[1], strlen(words->words[1])};
+	if (run.name.bytes > UINT8_MAX)
+		return pyr_fail(error, PYR_USAGE, "a name has 255 bytes at most");
 	if (words->rest_count == 0)
 		return pyr_fail(error, PYR_USAGE, "what shall run? pyralog lock run NAME -- PROGRAM");
 	PYR_TRY(cli_option_number(options, "wait-ms", 0, INT32_MAX, &wait_ms, error));
@@ -156,10 +201,10 @@ static pyr_result run_locked(const struct cli_option *options, const struct cli_
 	run.ttl_ms = (uint32_t)ttl_ms;
 	pyr_result result = cli_pharaoh_open(&run.pharaoh, options, error);
 	if (result.code == PYR_OK)
-		result = take(&run, name, (uint64_t)wait_ms, error);
+		result = take(&run, (uint64_t)wait_ms, error);
 	if (result.code == PYR_OK)
 		result = run_program(&run, words->rest, error);
-	if (run.pharaoh.client.os)
+	if (run.pharaoh.network)
 		close_session(&run);
 	cli_pharaoh_close(&run.pharaoh);
 	*ret_status = run.status;

@@ -1,6 +1,7 @@
 /* pyralog seq, session and pharaoh: numbers, sessions and counters of a Pharaoh node, over its binary protocol. */
 #include "cli/pharaoh.h"
 
+#include "base/table.h"
 #include "cli/answer.h"
 #include "cli/broker.h"
 #include "cli/cli.h"
@@ -12,43 +13,71 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HOST_BYTES = 256, COUNT_MAX = 1 << 20 };
+enum { COUNT_MAX = 1 << 20 };
 
 /* ---- what the commands share ---- */
 
 pyr_result cli_pharaoh_open(struct cli_pharaoh *pharaoh, const struct cli_option *options, struct pyr_error *error)
 {
-	const char *text = cli_option_get(options, "pharaoh"), *colon = strrchr(text, ':');
-	char host[HOST_BYTES], *end = NULL;
-	long port = colon ? strtol(colon + 1, &end, 10) : 0;
 	*pharaoh = (struct cli_pharaoh){0};
-	if (!colon || colon == text || *end != '\0' || port < 1 || port > 65535 || colon - text >= HOST_BYTES)
-		return pyr_fail(error, PYR_USAGE, "--pharaoh %s is not valid: give HOST:PORT", text);
-	snprintf(host, sizeof host, "%.*s", (int)(colon - text), text);
 	pharaoh->loop = os_real_loop_new();
 	pharaoh->net = pharaoh->loop ? os_real_net_new(pharaoh->loop) : NULL;
 	if (!pharaoh->net)
 		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
-	return client_pharaoh_open(&pharaoh->client, pharaoh->loop, pharaoh->net, host, (uint16_t)port, error);
+	return client_network_new(pharaoh->loop, pharaoh->net, cli_option_get(options, "pharaoh"), &pharaoh->network,
+	                          error);
+}
+
+static void stop_loop(void *context)
+{
+	os_real_loop_stop(context);
 }
 
 void cli_pharaoh_close(struct cli_pharaoh *pharaoh)
 {
-	if (pharaoh->client.loop)
-		client_pharaoh_close(&pharaoh->client);
+	if (pharaoh->network) {
+		client_network_close(pharaoh->network, stop_loop, pharaoh->loop);
+		os_real_loop_run(pharaoh->loop);
+	}
 	if (pharaoh->net)
 		os_real_net_free(pharaoh->net);
 	if (pharaoh->loop)
 		os_real_loop_free(pharaoh->loop);
-	client_pharaoh_deinit(&pharaoh->client);
-	*pharaoh = (struct cli_pharaoh){0};
+	pharaoh->network = NULL;
+	pharaoh->net = NULL;
+	pharaoh->loop = NULL;
+}
+
+static void answered(struct client_network_ask *ask, pyr_result result, const struct codec_pharaoh *reply,
+                     const struct pyr_error *error)
+{
+	struct cli_pharaoh *pharaoh = BASE_CONTAINER(ask, struct cli_pharaoh, ask);
+	pharaoh->result = result;
+	if (error)
+		pharaoh->error = *error;
+	if (reply) {
+		pharaoh->reply = *reply;
+		if (reply->value.bytes > 0)
+			memcpy(pharaoh->value, reply->value.data, reply->value.bytes);
+		pharaoh->reply.value.data = pharaoh->value;
+		pharaoh->reply.name = (struct base_bytes){0};
+		pharaoh->reply.numbers = NULL;
+	}
+	os_real_loop_stop(pharaoh->loop);
 }
 
 pyr_result cli_pharaoh_ask(struct cli_pharaoh *pharaoh, const struct codec_pharaoh *request,
                            struct codec_pharaoh *ret_reply, struct pyr_error *error)
 {
-	uint64_t timeout_us = CLI_PHARAOH_US + (uint64_t)request->wait_ms * 1000;
-	return client_pharaoh_ask(&pharaoh->client, request, timeout_us, ret_reply, error);
+	pharaoh->ask =
+		(struct client_network_ask){.request = *request, .timeout_us = CLI_PHARAOH_US, .answered = answered};
+	pharaoh->error = (struct pyr_error){0};
+	client_network_ask(pharaoh->network, &pharaoh->ask);
+	os_real_loop_run(pharaoh->loop);
+	if (pharaoh->result.code != PYR_OK)
+		return pyr_fail(error, pharaoh->result.code, "%s", pharaoh->error.text);
+	*ret_reply = pharaoh->reply;
+	return pyr_ok();
 }
 
 pyr_result cli_pharaoh_number(const char *what, const char *text, uint64_t *ret_number, struct pyr_error *error)
@@ -255,18 +284,12 @@ static void pharaoh_help(void)
 static void add_runs(struct cli_table *table, struct base_bytes value)
 {
 	struct base_reader reader = base_reader_init(value.data, value.bytes);
-	while (base_reader_left(&reader) > 0 && !reader.failed) {
-		unsigned first = base_read_u16le(&reader), count = base_read_u16le(&reader);
-		uint64_t epoch = base_read_u64le(&reader);
-		unsigned port = base_read_u16le(&reader);
-		size_t bytes = base_read_u8(&reader);
-		const uint8_t *host = base_read_bytes(&reader, bytes);
-		if (!host)
-			return;
+	struct codec_pharaoh_run run;
+	while (codec_pharaoh_run_read(&reader, &run)) {
 		cli_table_row(table);
-		cli_table_set(table, 0, "%u-%u", first, first + count - 1);
-		cli_table_set(table, 1, "%.*s:%u", (int)bytes, (const char *)host, port);
-		cli_table_set(table, 2, "%" PRIu64, epoch);
+		cli_table_set(table, 0, "%u-%u", run.first, run.first + run.count - 1);
+		cli_table_set(table, 1, "%.*s:%u", (int)run.host.bytes, (const char *)run.host.data, run.port);
+		cli_table_set(table, 2, "%" PRIu64, run.epoch);
 	}
 }
 

@@ -141,6 +141,8 @@ static pyr_result open_kafka(struct server *server, const struct cli_option *opt
 	PYR_TRY(cli_option_number(options, "partitions", 1, CATALOG_PARTITIONS_MAX, &partitions, error));
 	kafka.default_partitions = (uint32_t)partitions;
 	PYR_TRY(port_option(options, "kafka-port", &kafka.port, error));
+	kafka.ids = node_host_ids(server->host);
+	kafka.route = (struct node_route){server_route, server};
 	return kafka_server_new(&kafka, &server->kafka, error);
 }
 
@@ -207,6 +209,7 @@ static pyr_result open_host(struct server *server, const struct cli_option *opti
 	host.shards = (size_t)shards;
 	host.id_node = (int)id_node;
 	PYR_TRY(node_host_open(&host, &server->host, error));
+	node_ids_report_to(node_host_ids(server->host), server->reporter);
 	server->shard_count = node_shard_count(node_host_node(server->host));
 	for (size_t i = 0; i < server->shard_count; i++) {
 		server->nets[i] = os_real_net_new(node_host_loop(server->host, i));

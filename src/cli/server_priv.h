@@ -15,6 +15,8 @@
 #include "server/pharaoh/pharaoh.h"
 #include "server/rpc/rpc.h"
 
+#include <stdatomic.h>
+
 /* Goes from loop to loop: see watch.c. */
 struct server_watch {
 	struct node *node;
@@ -48,6 +50,7 @@ struct server_alone {
 	struct os_loop *loop;
 	struct os_net *net;
 	struct node_ids *ids;
+	_Atomic bool open; /* the loop has all that it serves */
 	struct os_task last;
 };
 
@@ -88,6 +91,8 @@ pyr_result server_node_options(const struct cli_option *options, struct node_opt
 
 /* coordination.c: the Pharaoh services, on shard 0's loop, if they are wanted; and by themselves, on a loop of their own. */
 pyr_result server_open_pharaoh(struct server *server, struct pyr_error *error);
+/* Who coordinates a group: the owner of its name's slot; without Pharaoh services this node. `server`: the struct. */
+struct node_owner server_route(void *server, struct base_bytes key);
 pyr_result server_check_pharaoh(const struct cli_option *options, struct pyr_error *error);
 bool server_has_pharaoh(const struct cli_option *options);
 bool server_is_obelisk(const struct cli_option *options);

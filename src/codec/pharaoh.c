@@ -166,3 +166,40 @@ void codec_pharaoh_encode(struct base_writer *writer, bool is_reply, const struc
 	if (!writer->failed)
 		base_patch_u32le(writer, from, (uint32_t)(writer->bytes - from - CODEC_PHARAOH_LENGTH_BYTES));
 }
+
+/* ---- slots ---- */
+
+uint16_t codec_pharaoh_slot(const struct codec_pharaoh *request)
+{
+	switch (request->op) {
+	case CODEC_PHARAOH_SEQUENCE:
+	case CODEC_PHARAOH_LOCK:
+	case CODEC_PHARAOH_UNLOCK:
+	case CODEC_PHARAOH_CLAIM:
+	case CODEC_PHARAOH_LOOK:
+		return codec_pharaoh_slot_of(request->name);
+	case CODEC_PHARAOH_CLOSE:
+	case CODEC_PHARAOH_RESUME:
+	case CODEC_PHARAOH_WATCH:
+		return codec_pharaoh_session_slot(request->session);
+	case CODEC_PHARAOH_KEEP:
+		return request->number_count > 0 ? codec_pharaoh_session_slot(codec_pharaoh_number(request, 0))
+		                                 : request->slot;
+	default:
+		return request->slot;
+	}
+}
+
+bool codec_pharaoh_run_read(struct base_reader *reader, struct codec_pharaoh_run *ret_run)
+{
+	struct codec_pharaoh_run run;
+	if (base_reader_left(reader) == 0)
+		return false;
+	run.first = base_read_u16le(reader);
+	run.count = base_read_u16le(reader);
+	run.epoch = base_read_u64le(reader);
+	run.port = base_read_u16le(reader);
+	run.host = read_bytes(reader, base_read_u8(reader));
+	*ret_run = run;
+	return !reader->failed && (uint32_t)run.first + run.count <= CODEC_PHARAOH_SLOTS;
+}

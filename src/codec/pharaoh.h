@@ -7,6 +7,7 @@
 #define PYRALOG_CODEC_PHARAOH_H
 
 #include "base/buffer.h"
+#include "base/crc32c.h"
 #include "base/cursor.h"
 #include "base/error.h"
 
@@ -18,6 +19,8 @@ enum {
 	CODEC_PHARAOH_HEADER_BYTES = 16, /* behind the length */
 	CODEC_PHARAOH_FRAME_MAX = 1 << 16, /* length included */
 	CODEC_PHARAOH_NUMBERS_MAX = 8000, /* in a message */
+	CODEC_PHARAOH_SLOTS = 1024,
+	CODEC_PHARAOH_SESSION_SLOT_SHIFT = 53, /* of a session's id */
 };
 
 enum codec_pharaoh_field {
@@ -53,7 +56,8 @@ enum codec_pharaoh_field {
 	  CODEC_PHARAOH_SESSION | CODEC_PHARAOH_TOKEN)                                                                 \
 	X(LOOK, 13, "look", CODEC_PHARAOH_NAME,                                                                        \
 	  CODEC_PHARAOH_COUNT | CODEC_PHARAOH_SESSION | CODEC_PHARAOH_TOKEN | CODEC_PHARAOH_VALUE)                     \
-	X(STATUS, 14, "status", 0, CODEC_PHARAOH_VALUE)
+	X(STATUS, 14, "status", 0, CODEC_PHARAOH_VALUE)                                                                \
+	X(WATCH, 15, "watch", CODEC_PHARAOH_WAIT | CODEC_PHARAOH_SESSION, CODEC_PHARAOH_SESSION)
 
 #define X(name, number, text, request, reply) CODEC_PHARAOH_##name = number,
 enum codec_pharaoh_op { CODEC_PHARAOH_OPS(X) CODEC_PHARAOH_OP_END };
@@ -107,5 +111,31 @@ static inline uint64_t codec_pharaoh_number(const struct codec_pharaoh *message,
 {
 	return base_load_u64le(message->numbers + (size_t)8 * i);
 }
+
+/* ---- slots ---- */
+
+/* The top bits of the key's CRC-32C: what a client needs to know to find the node itself. */
+static inline uint16_t codec_pharaoh_slot_of(struct base_bytes key)
+{
+	return (uint16_t)(base_crc32c(0, key.data, key.bytes) >> 22);
+}
+
+static inline uint16_t codec_pharaoh_session_slot(uint64_t session)
+{
+	return (uint16_t)(session >> CODEC_PHARAOH_SESSION_SLOT_SHIFT & (CODEC_PHARAOH_SLOTS - 1));
+}
+
+/* Of the request's key; without one, the slot that it names. */
+uint16_t codec_pharaoh_slot(const struct codec_pharaoh *request);
+
+/* Slots of one owner, as the reply to `map` has them; epoch 0: nobody's. */
+struct codec_pharaoh_run {
+	uint16_t first, count, port;
+	uint64_t epoch;
+	struct base_bytes host;
+};
+
+/* The next one of a map's value; false: there is none, or none that makes sense. */
+bool codec_pharaoh_run_read(struct base_reader *reader, struct codec_pharaoh_run *ret_run);
 
 #endif

@@ -301,13 +301,31 @@ void locks_drop(struct locks *locks, uint16_t slot)
 	each_lock(locks, drop_one, slot);
 }
 
-void locks_each(const struct locks *locks, void (*visit)(void *context, const struct lock *lock), void *context)
+static size_t reversed(size_t bits)
 {
-	for (struct base_table_node *node = NULL; (node = base_table_next(&locks->table, node));) {
-		const struct lock *lock = BASE_CONTAINER(node, struct lock, node);
-		if (lock->holder)
-			visit(context, lock);
+	size_t result = 0;
+	for (size_t i = 0; i < sizeof bits * 8; i++, bits >>= 1)
+		result = result << 1 | (bits & 1);
+	return result;
+}
+
+/* Buckets are visited by their number's bits in reverse: when the table grows, what a bucket splits into has been visited as it was.
+ * The trick is Pieter Noordhuis's, for Redis's SCAN. */
+size_t locks_page(const struct locks *locks, size_t cursor, size_t max,
+                  void (*visit)(void *context, const struct lock *lock), void *context)
+{
+	size_t mask = locks->table.bucket_count - 1;
+	for (size_t i = 0; locks->table.bucket_count > 0 && i < max; i++) {
+		for (struct base_table_node *node = locks->table.buckets[cursor & mask]; node; node = node->next) {
+			const struct lock *lock = BASE_CONTAINER(node, struct lock, node);
+			if (lock->holder)
+				visit(context, lock);
+		}
+		cursor = reversed(reversed(cursor | ~mask) + 1);
+		if (cursor == 0)
+			break;
 	}
+	return locks->table.bucket_count > 0 ? cursor : 0;
 }
 
 /* ---- life ---- */

@@ -80,8 +80,10 @@ void locks_end_session(struct locks *locks, struct session *session);
 void locks_settle(struct locks *locks);
 /* A slot is not ours any more: nothing is granted, everybody in its lines is told. */
 void locks_drop(struct locks *locks, uint16_t slot);
-/* All that are held, in any order. */
-void locks_each(const struct locks *locks, void (*visit)(void *context, const struct lock *lock), void *context);
+/* All that are held, in any order, a page at a time, as sessions_page() does: `max` places of the table, which have about as many
+ * locks. */
+size_t locks_page(const struct locks *locks, size_t cursor, size_t max,
+                  void (*visit)(void *context, const struct lock *lock), void *context);
 
 static inline size_t lock_line(const struct lock *lock)
 {

@@ -418,3 +418,31 @@ void names_close(struct names *names)
 	os_file_close(names->file);
 	free(names);
 }
+
+/* A file goes when the next one is there: then the folder is looked at again. */
+static pyr_result look(struct names *names)
+{
+	enum { LOOKS = 8 };
+	pyr_result result = pyr_result_of(PYR_NOT_FOUND);
+	for (int i = 0; i < LOOKS && result.code == PYR_NOT_FOUND; i++) {
+		struct found found = {0};
+		PYR_TRY(os_directory_list(names->disk, "", note_file, &found));
+		result = found.newest > 0 ? read_file(names, found.newest, NULL) : pyr_ok();
+	}
+	return result;
+}
+
+pyr_result names_look(struct os_disk *disk, void (*visit)(void *context, struct base_bytes name, uint64_t kept),
+                      void *context)
+{
+	struct names *names = calloc(1, sizeof *names);
+	if (!names)
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	names->disk = disk;
+	names->names_max = SIZE_MAX;
+	pyr_result result = look(names);
+	if (result.code == PYR_OK)
+		names_each(names, visit, context);
+	names_close(names);
+	return result;
+}

@@ -52,6 +52,9 @@ void names_keep_end(struct names *names, pyr_result result);
 /* Of the last names_keep_end(). */
 bool names_stopped(const struct names *names);
 
+/* The names of a folder, without opening it: somebody else may have it open, and raise them. PYR_CORRUPT, PYR_IO. */
+pyr_result names_look(struct os_disk *disk, void (*visit)(void *context, struct base_bytes name, uint64_t kept),
+                      void *context);
 /* All of them, in any order. */
 void names_each(const struct names *names, void (*visit)(void *context, struct base_bytes name, uint64_t kept),
                 void *context);

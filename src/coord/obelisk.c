@@ -130,6 +130,32 @@ static pyr_result recover(struct obelisk *obelisk)
 	return pyr_ok();
 }
 
+/* A full file goes when the next one is there: then the folder is looked at again. */
+pyr_result obelisk_look(struct os_disk *disk, uint64_t *ret_promised)
+{
+	enum { LOOKS = 8 };
+	char path[NAME_BYTES];
+	struct os_file *file;
+	uint64_t size;
+	for (int i = 0; i < LOOKS; i++) {
+		struct found found = {.any = false};
+		PYR_TRY(os_directory_list(disk, "", note_file, &found));
+		*ret_promised = 0;
+		if (!found.any)
+			return pyr_ok();
+		file_path(found.newest, path);
+		pyr_result result = os_file_open(disk, path, OS_OPEN_READ, &file);
+		if (result.code == PYR_NOT_FOUND)
+			continue;
+		PYR_TRY(result);
+		result = os_file_size(file, &size);
+		os_file_close(file);
+		*ret_promised = found.newest + size;
+		return result;
+	}
+	return pyr_result_of(PYR_NOT_FOUND);
+}
+
 pyr_result obelisk_open(struct os_disk *disk, const struct obelisk_options *options, struct obelisk **ret_obelisk,
                         struct pyr_error *error)
 {

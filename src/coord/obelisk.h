@@ -40,6 +40,9 @@ pyr_result obelisk_open(struct os_disk *disk, const struct obelisk_options *opti
                         struct pyr_error *error);
 void obelisk_close(struct obelisk *obelisk); /* NULL is fine */
 
+/* What a folder promises, without opening it: somebody else may have it open, and promise more. PYR_IO, PYR_NOT_FOUND. */
+pyr_result obelisk_look(struct os_disk *disk, uint64_t *ret_promised);
+
 /* Rises with every opening; durable when obelisk_open() returns. To be remembered by whoever gives the ownership. */
 uint64_t obelisk_epoch(const struct obelisk *obelisk);
 /* The first value that was never promised: no value at or above it was ever returned. */

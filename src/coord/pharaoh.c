@@ -42,26 +42,6 @@ void pharaoh_refuse(const struct codec_pharaoh *request, pyr_result result, cons
 	ret_reply->name = (struct base_bytes){(const uint8_t *)text, strlen(text)};
 }
 
-uint16_t pharaoh_slot(const struct codec_pharaoh *request)
-{
-	switch (request->op) {
-	case CODEC_PHARAOH_SEQUENCE:
-	case CODEC_PHARAOH_LOCK:
-	case CODEC_PHARAOH_UNLOCK:
-	case CODEC_PHARAOH_CLAIM:
-	case CODEC_PHARAOH_LOOK:
-		return slot_of(request->name);
-	case CODEC_PHARAOH_CLOSE:
-	case CODEC_PHARAOH_RESUME:
-		return pharaoh_session_slot(request->session);
-	case CODEC_PHARAOH_KEEP:
-		return request->number_count > 0 ? pharaoh_session_slot(codec_pharaoh_number(request, 0))
-		                                 : request->slot;
-	default:
-		return request->slot;
-	}
-}
-
 static enum pharaoh_verdict refuse_moved(struct pharaoh_call *call, uint16_t slot)
 {
 	struct pharaoh *pharaoh = call->pharaoh;
@@ -80,7 +60,7 @@ static bool is_ours(struct pharaoh_call *call)
 {
 	const struct codec_pharaoh *request = call->request;
 	const struct pharaoh *pharaoh = call->pharaoh;
-	uint16_t slot = pharaoh_slot(request);
+	uint16_t slot = codec_pharaoh_slot(request);
 	call->reply->slot = slot;
 	if (request->op == CODEC_PHARAOH_MAP || request->op == CODEC_PHARAOH_STATUS)
 		return true;
@@ -121,6 +101,7 @@ static enum pharaoh_verdict dispatch(struct pharaoh_call *call)
 		[CODEC_PHARAOH_CLAIM] = pharaoh_claim,
 		[CODEC_PHARAOH_LOOK] = pharaoh_look,
 		[CODEC_PHARAOH_STATUS] = pharaoh_status,
+		[CODEC_PHARAOH_WATCH] = pharaoh_watch,
 	};
 	_Static_assert(sizeof services / sizeof services[0] == CODEC_PHARAOH_OP_END, "every operation is served");
 	assert(call->request->op > 0 && call->request->op < CODEC_PHARAOH_OP_END);
@@ -321,14 +302,14 @@ uint64_t pharaoh_time_ms(const struct pharaoh *pharaoh, uint64_t now_ms)
 	return sessions_time_at(pharaoh->sessions, now_ms);
 }
 
-void pharaoh_sessions_each(const struct pharaoh *pharaoh, void (*visit)(void *context, struct session *session),
-                           void *context)
+size_t pharaoh_sessions_page(const struct pharaoh *pharaoh, size_t cursor, size_t max,
+                             void (*visit)(void *context, struct session *session), void *context)
 {
-	sessions_each(pharaoh->sessions, visit, context);
+	return sessions_page(pharaoh->sessions, cursor, max, visit, context);
 }
 
-void pharaoh_locks_each(const struct pharaoh *pharaoh, void (*visit)(void *context, const struct lock *lock),
-                        void *context)
+size_t pharaoh_locks_page(const struct pharaoh *pharaoh, size_t cursor, size_t max,
+                          void (*visit)(void *context, const struct lock *lock), void *context)
 {
-	locks_each(pharaoh->locks, visit, context);
+	return locks_page(pharaoh->locks, cursor, max, visit, context);
 }

@@ -43,7 +43,7 @@ struct pharaoh_options {
 	uint64_t now_ms; /* steady */
 	uint32_t ttl_max_ms; /* of a session, to SESSIONS_TTL_MAX_MS */
 	uint32_t grace_ms;
-	bool is_first; /* nobody of the network ever gave a session: no grace */
+	bool is_first; /* nobody ever gave a session, or none of them is left: no grace */
 	size_t sessions_max, locks_max, waiters_max, lock_bytes_max;
 	/* Who has a slot, as far as is known: for clients' maps. */
 	struct authority_owner (*owner)(void *context, uint64_t now_ms, uint16_t slot);
@@ -75,6 +75,7 @@ enum pharaoh_verdict {
 	PHARAOH_HOLD, /* the reply is there; it may be sent when pharaoh_is_kept() */
 	PHARAOH_LATER, /* the clock must catch up: the same request again in a millisecond */
 	PHARAOH_IN_LINE, /* the waiter is told */
+	PHARAOH_WATCHING, /* the session lives: the same request again with the next tick, until its wait is over */
 };
 
 /* What a reply of PHARAOH_HOLD waits for. */
@@ -93,7 +94,6 @@ void pharaoh_refuse(const struct codec_pharaoh *request, pyr_result result, cons
                     struct codec_pharaoh *ret_reply);
 /* The waiter has no wish any more: its time ran out, its client is gone. */
 void pharaoh_give_up(struct pharaoh *pharaoh, struct lock_waiter *waiter);
-uint16_t pharaoh_slot(const struct codec_pharaoh *request); /* of its key */
 
 /* ---- promises ---- */
 
@@ -130,15 +130,11 @@ struct pharaoh_metrics {
 struct pharaoh_metrics pharaoh_metrics_get(const struct pharaoh *pharaoh, uint64_t now_ms);
 /* Who has the slot, as far as this node knows; epoch 0: nobody. */
 struct authority_owner pharaoh_owner(const struct pharaoh *pharaoh, uint64_t now_ms, uint16_t slot);
-void pharaoh_sessions_each(const struct pharaoh *pharaoh, void (*visit)(void *context, struct session *session),
-                           void *context);
-void pharaoh_locks_each(const struct pharaoh *pharaoh, void (*visit)(void *context, const struct lock *lock),
-                        void *context);
+/* A page of them: see sessions_page(). */
+size_t pharaoh_sessions_page(const struct pharaoh *pharaoh, size_t cursor, size_t max,
+                             void (*visit)(void *context, struct session *session), void *context);
+size_t pharaoh_locks_page(const struct pharaoh *pharaoh, size_t cursor, size_t max,
+                          void (*visit)(void *context, const struct lock *lock), void *context);
 uint64_t pharaoh_time_ms(const struct pharaoh *pharaoh, uint64_t now_ms); /* that sessions end by */
-
-static inline uint16_t pharaoh_session_slot(uint64_t session)
-{
-	return (uint16_t)(session >> 53 & (SLOTS - 1));
-}
 
 #endif

@@ -5,7 +5,12 @@
 #include <assert.h>
 #include <inttypes.h>
 
-enum { SESSION_COUNT_BITS = 27, SESSION_EPOCH_BITS = 26, SESSION_SLOT_SHIFT = 53, TOKEN_COUNT_BITS = 32 };
+enum {
+	SESSION_COUNT_BITS = 27,
+	SESSION_EPOCH_BITS = 26,
+	SESSION_SLOT_SHIFT = CODEC_PHARAOH_SESSION_SLOT_SHIFT,
+	TOKEN_COUNT_BITS = 32
+};
 
 _Static_assert(SESSION_COUNT_BITS + SESSION_EPOCH_BITS == SESSION_SLOT_SHIFT, "the parts of an id fit together");
 
@@ -92,7 +97,7 @@ enum pharaoh_verdict pharaoh_keep_alive(struct pharaoh_call *call)
 	for (uint32_t i = 0; i < request->number_count; i++) {
 		uint64_t id = codec_pharaoh_number(request, i);
 		struct session *session = sessions_find(pharaoh->sessions, id);
-		if (session && slots_own(&pharaoh->slots, pharaoh_session_slot(id), pharaoh->now_ms))
+		if (session && slots_own(&pharaoh->slots, codec_pharaoh_session_slot(id), pharaoh->now_ms))
 			sessions_touch(pharaoh->sessions, pharaoh->now_ms, session);
 		else
 			base_store_u64le(&pharaoh->numbers[gone++], id);
@@ -128,7 +133,7 @@ enum pharaoh_verdict pharaoh_resume(struct pharaoh_call *call)
 {
 	struct pharaoh *pharaoh = call->pharaoh;
 	uint64_t id = call->request->session;
-	uint16_t slot = pharaoh_session_slot(id);
+	uint16_t slot = codec_pharaoh_session_slot(id);
 	struct session *session = sessions_find(pharaoh->sessions, id);
 	if (session) {
 		sessions_touch(pharaoh->sessions, pharaoh->now_ms, session);
@@ -144,6 +149,22 @@ enum pharaoh_verdict pharaoh_resume(struct pharaoh_call *call)
 		return PHARAOH_DONE;
 	}
 	return open_as(call, id);
+}
+
+/* In a slot that is not settled a session that is not here may be resumed still. */
+enum pharaoh_verdict pharaoh_watch(struct pharaoh_call *call)
+{
+	struct pharaoh *pharaoh = call->pharaoh;
+	uint64_t id = call->request->session;
+	bool lives = sessions_find(pharaoh->sessions, id);
+	bool may_come = session_epoch(id) < pharaoh->slots.epochs[call->reply->slot] &&
+	                !pharaoh_is_settled(pharaoh, call->reply->slot);
+	call->reply->session = id;
+	if (!lives && !may_come)
+		return PHARAOH_DONE;
+	if (call->request->wait_ms > 0)
+		return PHARAOH_WATCHING;
+	return pharaoh_fail(call, PYR_TIMED_OUT, "the session lives");
 }
 
 /* ---- locks ---- */

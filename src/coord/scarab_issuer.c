@@ -64,6 +64,14 @@ static pyr_result find_claim(struct os_disk *disk, const struct claims *claims, 
 	return pyr_ok();
 }
 
+pyr_result scarab_issuer_look(struct os_disk *disk, int *ret_node)
+{
+	struct claims claims = {0};
+	uint64_t epoch;
+	PYR_TRY(os_directory_list(disk, "", note_claim, &claims));
+	return find_claim(disk, &claims, ret_node, &epoch);
+}
+
 /* Durable in size and name before any id has the number. */
 static pyr_result write_claim(struct os_disk *disk, unsigned node, uint64_t epoch)
 {

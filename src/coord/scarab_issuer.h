@@ -28,6 +28,8 @@ struct scarab_issuer_options {
  * PYR_CORRUPT: the directory is an older copy, or its lease is damaged; PYR_IO, PYR_DISK_FULL, PYR_OUT_OF_MEMORY; a sentence. */
 pyr_result scarab_issuer_open(struct os_disk *disk, const struct scarab_issuer_options *options,
                               struct scarab_issuer **ret_issuer, struct pyr_error *error);
+/* The number that a folder has, without opening it; SCARAB_NODE_KEPT: none. */
+pyr_result scarab_issuer_look(struct os_disk *disk, int *ret_node);
 void scarab_issuer_close(struct scarab_issuer *issuer); /* NULL is fine */
 unsigned scarab_issuer_node(const struct scarab_issuer *issuer);
 uint64_t scarab_issuer_epoch(const struct scarab_issuer *issuer); /* rises with every opening, durable */

@@ -265,10 +265,13 @@ uint64_t sessions_time_ms(const struct sessions *sessions)
 	return sessions->time_ms;
 }
 
-void sessions_each(const struct sessions *sessions, void (*visit)(void *context, struct session *session),
-                   void *context)
+/* A session keeps its place as long as it lives. */
+size_t sessions_page(const struct sessions *sessions, size_t cursor, size_t max,
+                     void (*visit)(void *context, struct session *session), void *context)
 {
-	for (uint32_t place = 1; place <= sessions->place_count; place++)
-		if (at(sessions, place)->id > 0)
-			visit(context, at(sessions, place));
+	size_t left = sessions->place_count - cursor, end = cursor + (left < max ? left : max);
+	for (size_t place = cursor + 1; place <= end; place++)
+		if (at(sessions, (uint32_t)place)->id > 0)
+			visit(context, at(sessions, (uint32_t)place));
+	return end < sessions->place_count ? end : 0;
 }

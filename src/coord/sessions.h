@@ -56,8 +56,9 @@ void sessions_close(struct sessions *sessions, struct session *session);
 /* Time passes; `end` is called with each session that has run out, and closes it, or keeps it by a touch. */
 void sessions_advance(struct sessions *sessions, uint64_t now_ms, void (*end)(void *context, struct session *session),
                       void *context);
-/* All of them, in any order; none is opened or closed meanwhile. */
-void sessions_each(const struct sessions *sessions, void (*visit)(void *context, struct session *session),
-                   void *context);
+/* All of them in any order, a page at a time: up to `max` from the cursor on, 0 at first. Where to go on; 0: those were the last.
+ * One that is there all the time is in one page; one that comes or goes meanwhile may be. */
+size_t sessions_page(const struct sessions *sessions, size_t cursor, size_t max,
+                     void (*visit)(void *context, struct session *session), void *context);
 
 #endif

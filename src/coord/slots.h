@@ -6,25 +6,18 @@
 #ifndef PYRALOG_COORD_SLOTS_H
 #define PYRALOG_COORD_SLOTS_H
 
-#include "base/buffer.h"
-#include "base/crc32c.h"
+#include "codec/pharaoh.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { SLOTS = 1024 };
-
-/* The top bits of the key's CRC-32C: what a client needs to know to find the node itself. */
-static inline uint16_t slot_of(struct base_bytes key)
-{
-	return (uint16_t)(base_crc32c(0, key.data, key.bytes) >> 22);
-}
+enum { SLOTS = CODEC_PHARAOH_SLOTS };
 
 struct slots {
+	uint64_t until_ms; /* of the lease */
 	uint64_t epochs[SLOTS]; /* 0: not ours */
 	uint64_t left
 		[SLOTS]; /* the last epoch that we had, and have no more: an answer that was overtaken may give it again */
-	uint64_t until_ms; /* of the lease */
 };
 
 static inline bool slots_own(const struct slots *slots, uint16_t slot, uint64_t now_ms)

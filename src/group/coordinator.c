@@ -214,8 +214,7 @@ void group_forget_all(struct group_coordinator *coordinator)
 
 /* ---- calls ---- */
 
-/* The group that a call is about; false: it is about none, or several. */
-static bool group_id_of(const struct group_call *call, struct base_bytes *ret_id)
+bool group_id_of(const struct group_call *call, struct base_bytes *ret_id)
 {
 	const void *request = call->request;
 	switch (call->key) {
@@ -296,6 +295,8 @@ void group_coordinator_call(struct group_coordinator *coordinator, struct group_
 		group_refuse(call, GROUP_LOAD_IN_PROGRESS);
 	else if (coordinator->phase == GROUP_FAILED)
 		group_refuse(call, GROUP_NOT_AVAILABLE);
+	else if (!group_route_is_ours(coordinator, call))
+		group_refuse(call, GROUP_NOT_COORDINATOR);
 	else if (group_id_of(call, &id))
 		serve_one(coordinator, call, id);
 	else

@@ -63,6 +63,9 @@ pyr_result group_coordinator_new(struct os_loop *loop, struct log *log, struct c
 void group_coordinator_retune(struct group_coordinator *coordinator, const struct group_options *options);
 /* On its loop, which may change them. */
 const struct group_options *group_coordinator_options(const struct group_coordinator *coordinator);
+/* Which groups are this node's, on its loop; without it all are. Calls about others are answered with NOT_COORDINATOR. */
+void group_coordinator_set_route(struct group_coordinator *coordinator,
+                                 bool (*is_ours)(void *context, struct base_bytes group_id), void *context);
 bool group_coordinator_serves(int16_t key);
 void group_coordinator_call(struct group_coordinator *coordinator, struct group_call *call);
 /* Nobody waits for the answer any more: it comes soon, whatever it is. */

@@ -26,6 +26,8 @@ struct group_coordinator {
 	enum group_phase phase;
 	struct group_metrics metrics;
 	struct os_timer expiry;
+	bool (*is_ours)(void *context, struct base_bytes group_id); /* NULL: all are */
+	void *route_context;
 
 	uint32_t partition; /* of the log; 0: the topic is not made yet */
 	struct catalog_change create;
@@ -62,6 +64,9 @@ struct group_coordinator {
 /* ---- coordinator.c ---- */
 
 [[gnu::format(printf, 2, 3)]] void group_say(struct group_coordinator *coordinator, const char *format, ...);
+/* The group that a call is about; false: it is about none, or several. */
+bool group_id_of(const struct group_call *call, struct base_bytes *ret_id);
+bool group_route_is_ours(const struct group_coordinator *coordinator, const struct group_call *call); /* route.c */
 struct group_world group_world_of(struct group_coordinator *coordinator);
 struct group_slot *group_slot_find(const struct group_coordinator *coordinator, struct base_bytes id);
 /* NULL: memory is out, or there are groups_max. */

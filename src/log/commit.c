@@ -64,7 +64,7 @@ static void finish_unwanted(struct log *log, struct log_append *append, enum pyr
 static bool take_appends(struct log *log, uint64_t bytes_max)
 {
 	struct log_group *group = &log->group;
-	uint64_t bytes = 0;
+	uint64_t bytes = group->taken_bytes = 0;
 	while (!base_list_empty(&log->queue)) {
 		struct log_append *append = log_append_of(log->queue.next);
 		enum pyr_code wanted = still_wanted(log, append);
@@ -80,6 +80,7 @@ static bool take_appends(struct log *log, uint64_t bytes_max)
 		if (!log_group_note(group, partition))
 			return false;
 		bytes += stride;
+		group->taken_bytes += append->batch.bytes;
 		partition->group_bytes += append->batch.bytes;
 		if (append->batch.bytes > partition->group_largest)
 			partition->group_largest = append->batch.bytes;

@@ -30,6 +30,7 @@ static struct log_extent *extent_new(struct log *log, struct log_partition *part
 	extent->filled = LOG_SEGMENT_HEADER_BYTES;
 	log_segment_hold(extent->segment);
 	base_list_append(&partition->extents, &extent->node);
+	log->extent_count += 1;
 	return extent;
 }
 
@@ -38,6 +39,7 @@ void log_extent_free(struct log_extent *extent)
 	os_file_close(extent->write);
 	if (extent->segment->written_bytes < extent->filled)
 		extent->segment->written_bytes = extent->filled;
+	extent->segment->log->extent_count -= 1;
 	log_segment_drop(extent->segment);
 	free(extent);
 }

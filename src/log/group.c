@@ -26,15 +26,20 @@ bool log_group_note(struct log_group *group, struct log_partition *partition)
 	return true;
 }
 
-enum { LARGE_SHARE = 4 };
+enum { LARGE_SHARE = 4, MEDIUM_SHARE = 32, EXTENTS_MAX = 256 };
 
-/* All of a partition's batches in the group, or none: a large run, or one of which a batch is large by itself. Small batches
- * are better on the ring, from which they are sealed side by side: whoever reads them later reads many at once. */
+/* All of a partition's batches in the group, or none: a large run, or one of which a batch is large by itself, or of medium size
+ * in a group that is large: under such a load sealing would have to copy them at the rate at which they come, and could not.
+ * When there is little to write, or it is of many partitions, the ring alone is faster: each extent is a sync of its own.
+ * Small batches are better on the ring anyway, from which they are sealed side by side: whoever reads them later reads many
+ * at once. */
 static bool goes_to_extent(const struct log *log, const struct log_partition *partition,
                            const struct log_append *append)
 {
 	uint64_t least = log->options.extent_min_bytes;
-	bool large = partition->group_bytes >= least || partition->group_largest >= least / LARGE_SHARE;
+	bool busy = log->group.taken_bytes >= least / LARGE_SHARE && log->extent_count < EXTENTS_MAX;
+	bool large = partition->group_bytes >= least ||
+	             partition->group_largest >= least / (busy ? MEDIUM_SHARE : LARGE_SHARE);
 	return large && append->state.kind == LOG_FRAME_DATA;
 }
 

@@ -52,7 +52,7 @@ struct log_options {
 	uint64_t tail_cache_bytes; /* memory for batches that were just written */
 	uint64_t read_cache_bytes; /* memory for what cold reads brought in */
 	uint64_t
-		extent_min_bytes; /* a run of one partition this large, or with a batch of a quarter, goes to an extent, not to the ring */
+		extent_min_bytes; /* a run of one partition this large goes to an extent, not to the ring; one with large batches earlier */
 	uint64_t compaction_bytes; /* memory for the keys of a partition being compacted, 32 to 64 bytes each */
 	uint64_t pending_bytes_max; /* appended, not yet durable: beyond it log_append() answers PYR_BUSY */
 	uint64_t background_bytes_per_s; /* prefilling and sealing write no faster */

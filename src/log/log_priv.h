@@ -178,6 +178,7 @@ struct log_group {
 	struct os_job job;
 	struct log_group_header header;
 	struct base_list appends;
+	uint64_t taken_bytes; /* of batches */
 	struct base_buffer *buffer; /* header, directory, frames */
 	struct base_buffer *small; /* what a small group is written from; stays */
 	struct base_bytes piece; /* what is written to the ring */
@@ -248,6 +249,7 @@ struct log {
 	struct base_table partitions;
 	struct base_table segments;
 	uint64_t next_segment_id;
+	size_t extent_count; /* that are not segments yet */
 	uint64_t incarnation;
 	uint64_t last_hlc;
 

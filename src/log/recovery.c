@@ -258,6 +258,7 @@ static struct log_extent *need_extent(struct recovery *recovery, struct log_part
 	extent->closed = true;
 	extent->base_offset = base_offset;
 	base_list_append(&partition->extents, &extent->node);
+	log->extent_count += 1;
 	return extent;
 }
 

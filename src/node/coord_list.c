@@ -1,6 +1,8 @@
-/* Rows of what coordinates (see coord_list.h). A million sessions are copied in some milliseconds. */
+/* Rows of what coordinates (see coord_list.h), page by page: a turn of the loop copies PAGE of them, and serves others before the
+ * next, so that a million sessions keep nobody waiting. Pages are of moments that follow each other. */
 #include "node/coord_list.h"
 
+#include "base/array.h"
 #include "node/ask.h"
 #include "os/real.h"
 
@@ -8,24 +10,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { PAGE = 4096, PAGE_ROWS_MAX = 4 * PAGE };
+
+_Static_assert((int)SLOTS <= (int)PAGE_ROWS_MAX, "all slots are one page");
+
 struct listing {
 	struct pharaoh *const *pharaoh;
 	enum query_coord_kind kind;
-	void *rows;
-	size_t count, max;
+	uint8_t *rows; /* the asking thread's */
+	size_t count, room; /* room for PAGE_ROWS_MAX more */
+	size_t page_max; /* `count` does not pass it */
+	size_t cursor; /* 0: that was all */
 	uint64_t time_ms;
-	bool failed;
 };
 
 static void add_session(void *context, struct session *session)
 {
 	struct listing *listing = context;
-	struct query_coord_session *row = (struct query_coord_session *)listing->rows + listing->count;
-	if (listing->count == listing->max)
+	struct query_coord_session *row = (struct query_coord_session *)(void *)listing->rows + listing->count;
+	if (listing->count == listing->page_max)
 		return;
 	listing->count += 1;
-	row->session = (int64_t)session->id;
-	row->slot = pharaoh_session_slot(session->id);
+	*row = (struct query_coord_session){.session = (int64_t)session->id};
+	row->slot = codec_pharaoh_session_slot(session->id);
 	row->ttl_ms = session->ttl_ms;
 	row->left_ms = session->until_ms > listing->time_ms ? (int64_t)(session->until_ms - listing->time_ms) : 0;
 	for (const struct lock *lock = session->held; lock; lock = lock->next_held)
@@ -43,8 +50,8 @@ static void copy_name(char *to, const uint8_t *name, size_t bytes)
 static void add_lock(void *context, const struct lock *lock)
 {
 	struct listing *listing = context;
-	struct query_lock *row = (struct query_lock *)listing->rows + listing->count;
-	if (listing->count == listing->max)
+	struct query_lock *row = (struct query_lock *)(void *)listing->rows + listing->count;
+	if (listing->count == listing->page_max)
 		return;
 	listing->count += 1;
 	*row = (struct query_lock){
@@ -59,51 +66,51 @@ static void add_lock(void *context, const struct lock *lock)
 
 static void add_slots(struct listing *listing, const struct pharaoh *pharaoh, uint64_t now_ms)
 {
-	struct query_slot *rows = listing->rows;
+	struct query_slot *rows = (struct query_slot *)(void *)listing->rows;
 	for (uint16_t slot = 0; slot < SLOTS; slot++) {
 		struct authority_owner owner = pharaoh_owner(pharaoh, now_ms, slot);
 		struct query_slot *row = &rows[listing->count++];
-		row->slot = slot;
+		*row = (struct query_slot){.slot = slot};
 		row->epoch = owner.epoch > 0 ? (int64_t)owner.epoch : -1;
 		if (owner.epoch > 0)
 			snprintf(row->owner, sizeof row->owner, "%s:%u", owner.host, owner.port);
 	}
 }
 
-static void list(void *context, size_t shard)
+static void list_page(void *context, size_t shard)
 {
-	static const size_t row_bytes[] = {sizeof(struct query_slot), sizeof(struct query_coord_session),
-	                                   sizeof(struct query_lock)};
 	struct listing *listing = context;
-	struct pharaoh *pharaoh = *listing->pharaoh;
+	const struct pharaoh *pharaoh = *listing->pharaoh;
 	uint64_t now_ms = os_real_steady_ms();
+	size_t cursor = listing->cursor;
 	(void)shard;
+	listing->cursor = 0;
 	if (!pharaoh)
 		return;
-	struct pharaoh_metrics metrics = pharaoh_metrics_get(pharaoh, now_ms);
-	listing->max = listing->kind == QUERY_SLOTS      ? SLOTS
-	               : listing->kind == QUERY_SESSIONS ? metrics.sessions
-	                                                 : metrics.locks;
 	listing->time_ms = pharaoh_time_ms(pharaoh, now_ms);
-	listing->rows = calloc(listing->max + 1, row_bytes[listing->kind]);
-	listing->failed = !listing->rows;
-	if (listing->failed)
-		return;
+	listing->page_max = listing->count + PAGE_ROWS_MAX;
 	if (listing->kind == QUERY_SLOTS)
 		add_slots(listing, pharaoh, now_ms);
 	else if (listing->kind == QUERY_SESSIONS)
-		pharaoh_sessions_each(pharaoh, add_session, listing);
+		listing->cursor = pharaoh_sessions_page(pharaoh, cursor, PAGE, add_session, listing);
 	else
-		pharaoh_locks_each(pharaoh, add_lock, listing);
+		listing->cursor = pharaoh_locks_page(pharaoh, cursor, PAGE, add_lock, listing);
 }
 
 pyr_result node_coord_list(const struct node *node, struct pharaoh *const *pharaoh, enum query_coord_kind kind,
                            void **ret_rows, size_t *ret_count, struct pyr_error *error)
 {
+	static const size_t row_bytes[] = {sizeof(struct query_slot), sizeof(struct query_coord_session),
+	                                   sizeof(struct query_lock)};
 	struct listing listing = {.pharaoh = pharaoh, .kind = kind};
-	node_ask(node, 1, list, &listing);
-	if (listing.failed)
-		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
+	do {
+		if (!base_array_reserve(&listing.rows, &listing.room, (listing.count + PAGE_ROWS_MAX) * row_bytes[kind],
+		                        1)) {
+			free(listing.rows);
+			return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
+		}
+		node_ask(node, 1, list_page, &listing);
+	} while (listing.cursor > 0);
 	*ret_rows = listing.rows;
 	*ret_count = listing.count;
 	return pyr_ok();

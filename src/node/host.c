@@ -33,7 +33,7 @@ struct node_host {
 	struct query_engine *engine;
 	struct node_ids *ids;
 	struct query_source *source;
-	char spill_folder[PATH_BYTES_MAX];
+	char data[PATH_BYTES_MAX], spill_folder[PATH_BYTES_MAX];
 };
 
 struct node_host_options node_host_options_default(void)
@@ -101,6 +101,7 @@ pyr_result node_host_open(const struct node_host_options *options, struct node_h
 	struct node_host *host = calloc(1, sizeof *host);
 	if (!host)
 		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
+	snprintf(host->data, sizeof host->data, "%s", options->data);
 	pyr_result result = make_shards(host, options, error);
 	if (result.code == PYR_OK)
 		result = open_node(host, options, error);
@@ -133,6 +134,11 @@ struct node_ids *node_host_ids(struct node_host *host)
 struct os_disk *node_host_root(struct node_host *host)
 {
 	return host->root;
+}
+
+const char *node_host_data(const struct node_host *host)
+{
+	return host->data;
 }
 
 struct node *node_host_node(struct node_host *host)

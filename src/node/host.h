@@ -33,6 +33,7 @@ struct query_engine *node_host_engine(struct node_host *host);
 struct query_source *node_host_source(struct node_host *host);
 struct node_ids *node_host_ids(struct node_host *host);
 struct os_disk *node_host_root(struct node_host *host); /* the data directory */
+const char *node_host_data(const struct node_host *host); /* its path */
 struct os_loop *node_host_loop(struct node_host *host, size_t shard);
 
 /* On shard 0's loop: commits what is pending, ends the other loops, then this one. Adapters and queries must be gone. */

@@ -2,6 +2,8 @@
 #include "node/ids.h"
 
 #include "coord/scarab_issuer.h"
+#include "node/handover.h"
+#include "node/place.h"
 #include "os/real.h"
 #include "os/thread.h"
 
@@ -16,6 +18,7 @@ struct node_ids {
 	struct os_disk *root;
 	char path[PATH_BYTES_MAX];
 	int number;
+	struct os_reporter *reporter;
 	struct os_mutex lock; /* of the opening, and what those wait with for whom the clock must catch up */
 	struct os_condition never;
 	struct os_disk *disk; /* NULL: not opened yet */
@@ -79,11 +82,64 @@ static pyr_result make_folder(struct node_ids *ids, struct pyr_error *error)
 	return os_real_disk_new(ids->path, &ids->disk, error);
 }
 
+/* One that the original does not have, by chance, so that two copies rarely have the same. */
+static int other_than(int number)
+{
+	uint16_t drawn;
+	do {
+		os_real_random(&drawn, sizeof drawn);
+	} while (drawn % SCARAB_NODES == number);
+	return drawn % SCARAB_NODES;
+}
+
+/* Restored from a backup, and nothing was given here yet: later than all that the original can have given. */
+static pyr_result take_over(struct node_ids *ids, int *number, struct pyr_error *error)
+{
+	struct node_handover handover;
+	pyr_result result = node_handover_read(ids->root, &handover);
+	if (result.code == PYR_NOT_FOUND)
+		return pyr_ok();
+	if (result.code != PYR_OK)
+		return pyr_fail(error, result.code, "the file \"%s\" of the data directory can't be read: %s",
+		                NODE_HANDOVER_FILE, pyr_code_text(result.code));
+	*number = handover.node;
+	return node_handover_raise(ids->path, node_handover_begin_ms(handover.ids_ms, SCARAB_EPOCH_MS), error);
+}
+
+/* The number: what the operator says; for a copy, or what was restored, another than the original's; the one that it had. */
+static pyr_result choose_number(struct node_ids *ids, enum node_place_verdict place, int *ret_number,
+                                struct pyr_error *error)
+{
+	int had;
+	bool copied = place == NODE_PLACE_COPY;
+	PYR_TRY(scarab_issuer_look(ids->disk, &had));
+	if (place == NODE_PLACE_NEW && had == SCARAB_NODE_KEPT) {
+		PYR_TRY(take_over(ids, &had, error));
+		copied = had != SCARAB_NODE_KEPT;
+	}
+	*ret_number = ids->number != SCARAB_NODE_KEPT ? ids->number : copied ? other_than(had) : had;
+	if (copied)
+		os_report(ids->reporter, OS_WARNING, "ids", NULL,
+		          "this data directory is a copy of one whose ids have the node number %d: its own have %d",
+		          had, *ret_number);
+	return pyr_ok();
+}
+
 static pyr_result open_issuer(struct node_ids *ids, struct pyr_error *error)
 {
-	struct scarab_issuer_options options = {.clock = {read_clocks, wait_for_clock, ids}, .node = ids->number};
+	struct scarab_issuer_options options = {.clock = {read_clocks, wait_for_clock, ids}};
+	enum node_place_verdict place;
+	uint64_t directory;
 	PYR_TRY(make_folder(ids, error));
-	return scarab_issuer_open(ids->disk, &options, &ids->issuer, error);
+	PYR_TRY(node_place_look(ids->disk, ids->path, &place, &directory));
+	PYR_TRY(choose_number(ids, place, &options.node, error));
+	PYR_TRY(scarab_issuer_open(ids->disk, &options, &ids->issuer, error));
+	return place == NODE_PLACE_SAME ? pyr_ok() : node_place_note(ids->disk, ids->path, directory);
+}
+
+void node_ids_report_to(struct node_ids *ids, struct os_reporter *reporter)
+{
+	ids->reporter = reporter;
 }
 
 static pyr_result be_open(struct node_ids *ids, struct pyr_error *error)

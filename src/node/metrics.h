@@ -34,6 +34,8 @@ struct node_metric_source {
 /* The node's own. */
 extern const struct node_metric_table node_log_metrics, node_group_metrics, node_process_metrics;
 
+struct node_metric_source node_process_metric_source(void); /* any thread */
+
 enum { NODE_METRIC_SOURCES_MAX = 16 };
 
 /* Another part's, in the order in which they are told. Before the loops run; the part must be there until nobody asks any

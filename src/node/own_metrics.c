@@ -85,9 +85,14 @@ static void read_process(void *context, size_t shard, int64_t *values)
 	PROCESS(READ)
 }
 
+struct node_metric_source node_process_metric_source(void)
+{
+	return (struct node_metric_source){&node_process_metrics, read_process, NULL};
+}
+
 void node_metrics_add_own(struct node *node)
 {
 	node_metrics_add(node, (struct node_metric_source){&node_log_metrics, read_log, node});
 	node_metrics_add(node, (struct node_metric_source){&node_group_metrics, read_groups, node});
-	node_metrics_add(node, (struct node_metric_source){&node_process_metrics, read_process, node});
+	node_metrics_add(node, node_process_metric_source());
 }

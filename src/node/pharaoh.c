@@ -2,12 +2,14 @@
  * the lease never runs out, and a process that was stopped goes on. */
 #include "node/pharaoh.h"
 
+#include "node/handover.h"
 #include "os/real.h"
 #include "os/thread.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum {
 	PATH_BYTES_MAX = 4096,
@@ -50,6 +52,11 @@ static void wait_for_clock(void *context)
 	os_mutex_unlock(&pharaoh->lock);
 }
 
+static void folder_path(const struct node_pharaoh *pharaoh, enum folder folder, char ret_path[PATH_BYTES_MAX])
+{
+	snprintf(ret_path, PATH_BYTES_MAX, "%s/%s", pharaoh->options.data, folders[folder]);
+}
+
 /* Names are durable before anything in them counts. */
 static pyr_result make_folders(struct node_pharaoh *pharaoh, struct pyr_error *error)
 {
@@ -66,10 +73,34 @@ static pyr_result make_folders(struct node_pharaoh *pharaoh, struct pyr_error *e
 		return pyr_fail(error, result.code, "the folder \"pharaoh\" of the data directory can't be made: %s",
 		                pyr_code_text(result.code));
 	for (size_t i = 0; i < FOLDERS; i++) {
-		snprintf(path, sizeof path, "%s/%s", pharaoh->options.data, folders[i]);
+		folder_path(pharaoh, (enum folder)i, path);
 		PYR_TRY(os_real_disk_new(path, &pharaoh->disks[i], error));
 	}
 	return pyr_ok();
+}
+
+/* Restored from a backup, and not opened since: numbers go on beyond those that the original can have given. The epochs are raised
+ * last, and say that all was done. */
+static pyr_result take_over(struct node_pharaoh *pharaoh, struct pyr_error *error)
+{
+	struct node_handover handover;
+	char path[PATH_BYTES_MAX];
+	uint64_t epochs;
+	PYR_TRY(obelisk_look(pharaoh->disks[EPOCHS], &epochs));
+	pyr_result result =
+		epochs > 0 ? pyr_result_of(PYR_NOT_FOUND) : node_handover_read(pharaoh->options.root, &handover);
+	if (result.code == PYR_NOT_FOUND)
+		return pyr_ok();
+	folder_path(pharaoh, SEQUENCES, path);
+	if (result.code == PYR_OK)
+		result = node_handover_sequences(pharaoh->options.root, path, error);
+	if (result.code != PYR_OK)
+		return pyr_fail(error, result.code, "the file \"%s\" of the data directory can't be taken over: %s",
+		                NODE_HANDOVER_FILE, pyr_code_text(result.code));
+	folder_path(pharaoh, CLOCK, path);
+	PYR_TRY(node_handover_raise(path, node_handover_begin_ms(handover.timestamps_ms, 0), error));
+	folder_path(pharaoh, EPOCHS, path);
+	return node_handover_raise(path, handover.epochs + NODE_HANDOVER_EPOCHS, error);
 }
 
 static pyr_result open_files(struct node_pharaoh *pharaoh, struct pyr_error *error)
@@ -77,17 +108,42 @@ static pyr_result open_files(struct node_pharaoh *pharaoh, struct pyr_error *err
 	struct timekeeper_options clock = {.rules = hlc_rules_default(),
 	                                   .clock = {read_clocks, wait_for_clock, pharaoh}};
 	struct obelisk_options epochs = obelisk_options_default();
+	PYR_TRY(take_over(pharaoh, error));
 	PYR_TRY(timekeeper_open(pharaoh->disks[CLOCK], &clock, &pharaoh->clock, error));
 	PYR_TRY(names_open(pharaoh->disks[SEQUENCES], SEQUENCES_MAX, &pharaoh->sequences, error));
 	PYR_TRY(obelisk_open(pharaoh->disks[EPOCHS], &epochs, &pharaoh->epochs, error));
 	return names_open(pharaoh->disks[MEMORY], MEMORY_MAX, &pharaoh->memory, error);
 }
 
+static pyr_result entry_of(struct node_pharaoh *pharaoh, const char *name, struct names_entry **ret_entry)
+{
+	return names_make(pharaoh->memory, (struct base_bytes){(const uint8_t *)name, strlen(name)}, ret_entry);
+}
+
+/* The last life ended in order, and nobody had a session or a lock: nobody needs time to claim what it had. */
+static bool ended_empty(struct node_pharaoh *pharaoh)
+{
+	struct names_entry *entry;
+	return entry_of(pharaoh, "empty", &entry).code == PYR_OK && names_kept(entry) > 0 &&
+	       names_kept(entry) == pharaoh->grant.epoch_min;
+}
+
+/* What can't be kept costs the next life its grace, no more. */
+static void note_end(struct node_pharaoh *pharaoh)
+{
+	struct pharaoh_metrics metrics = pharaoh_metrics_get(pharaoh->core, os_real_steady_ms());
+	struct names_entry *entry;
+	if (metrics.sessions > 0 || metrics.locks > 0 || entry_of(pharaoh, "empty", &entry).code != PYR_OK)
+		return;
+	names_raise(pharaoh->memory, entry, pharaoh->grant.epoch);
+	pyr_ignore(names_keep(pharaoh->memory));
+}
+
 /* The longest time to live that this directory ever gave, this life's included: durable before a session is. */
 static pyr_result longest_ttl(struct node_pharaoh *pharaoh, uint32_t *ret_ttl_ms, struct pyr_error *error)
 {
 	struct names_entry *entry;
-	pyr_result result = names_make(pharaoh->memory, (struct base_bytes){(const uint8_t *)"ttl", 3}, &entry);
+	pyr_result result = entry_of(pharaoh, "ttl", &entry);
 	if (result.code == PYR_OK) {
 		names_raise(pharaoh->memory, entry, pharaoh->options.ttl_max_ms);
 		result = names_keep(pharaoh->memory);
@@ -103,7 +159,10 @@ static pyr_result open_authority(struct node_pharaoh *pharaoh, struct pyr_error 
 {
 	uint64_t now_ms = os_real_steady_ms();
 	struct authority_options options = {pharaoh->epochs, pharaoh->memory, FOREVER_MS, now_ms, true};
-	struct authority_opening opening = {.directory = DIRECTORY, .number_wanted = -1};
+	struct authority_opening opening = {.directory = DIRECTORY};
+	struct scarab_issuer *ids;
+	PYR_TRY(node_ids_issuer(pharaoh->options.ids, &ids, error));
+	opening.number_wanted = (int)scarab_issuer_node(ids);
 	PYR_TRY(authority_new(&options, &pharaoh->authority, error));
 	PYR_TRY(authority_open(pharaoh->authority, now_ms, &opening, &pharaoh->grant, error));
 	return authority_told(pharaoh->authority, now_ms, DIRECTORY, pharaoh->grant.epoch, error);
@@ -149,7 +208,7 @@ pyr_result node_pharaoh_open(const struct node_pharaoh_options *options, struct 
 		result = open_authority(pharaoh, error);
 	}
 	if (result.code == PYR_OK)
-		result = open_core(pharaoh, is_first, error);
+		result = open_core(pharaoh, is_first || ended_empty(pharaoh), error);
 	if (result.code == PYR_OK)
 		*ret_pharaoh = pharaoh;
 	else
@@ -161,6 +220,8 @@ void node_pharaoh_free(struct node_pharaoh *pharaoh)
 {
 	if (!pharaoh)
 		return;
+	if (pharaoh->core)
+		note_end(pharaoh);
 	pharaoh_free(pharaoh->core);
 	authority_free(pharaoh->authority);
 	timekeeper_close(pharaoh->clock);
@@ -197,4 +258,16 @@ pyr_result node_pharaoh_announce(struct node_pharaoh *pharaoh, const char *host,
 struct pharaoh *node_pharaoh_core(struct node_pharaoh *pharaoh)
 {
 	return pharaoh->core;
+}
+
+struct node_owner node_pharaoh_route(const struct node_pharaoh *pharaoh, struct base_bytes key)
+{
+	uint16_t slot = codec_pharaoh_slot_of(key);
+	uint64_t now_ms = os_real_steady_ms();
+	if (slots_own(pharaoh_slots(pharaoh->core), slot, now_ms))
+		return (struct node_owner){.where = NODE_OWNER_HERE};
+	struct authority_owner found = pharaoh_owner(pharaoh->core, now_ms, slot);
+	if (found.epoch == 0 || found.number == pharaoh->grant.number)
+		return (struct node_owner){.where = NODE_OWNER_NOBODY}; /* not ours any more, or not yet */
+	return (struct node_owner){NODE_OWNER_THERE, (int32_t)found.number, found.host, found.port};
 }

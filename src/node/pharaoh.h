@@ -13,6 +13,7 @@
 
 #include "coord/pharaoh.h"
 #include "node/ids.h"
+#include "node/route.h"
 
 struct node_pharaoh;
 
@@ -30,5 +31,7 @@ void node_pharaoh_free(struct node_pharaoh *pharaoh); /* NULL is fine */
 pyr_result node_pharaoh_announce(struct node_pharaoh *pharaoh, const char *host, uint16_t port,
                                  struct pyr_error *error);
 struct pharaoh *node_pharaoh_core(struct node_pharaoh *pharaoh);
+/* Who coordinates what has this name. On the loop. */
+struct node_owner node_pharaoh_route(const struct node_pharaoh *pharaoh, struct base_bytes key);
 
 #endif

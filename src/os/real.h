@@ -32,6 +32,16 @@ pyr_result os_real_disk_new(const char *root, struct os_disk **ret_disk, struct 
 void os_real_disk_free(struct os_disk *disk);
 bool os_real_path_exists(const char *path); /* any path; makes nothing */
 
+/* What tells a file from its copies. */
+struct os_real_place {
+	uint64_t machine; /* of the name that it was given; 0: none */
+	uint64_t inode;
+	uint64_t born_ns; /* 0: the file system does not tell */
+};
+
+pyr_result os_real_place_of(const char *path, struct os_real_place *ret_place); /* PYR_IO */
+void os_real_random(void *ret_bytes, size_t bytes); /* up to 256; any thread */
+
 /* A one-shot alarm to the microsecond, where the loop's timers keep to milliseconds: for load generators. NULL: out of
  * memory or of file descriptors. Free it before the loop. */
 struct os_real_alarm;

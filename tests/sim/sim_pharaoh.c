@@ -9,6 +9,7 @@
  * sequence, session's id or token twice; timestamps of a node rise; tokens of a lock rise; a lock has one client at a time that
  * may believe that it holds it, as long as clients' steady clocks run as the nodes' do; a slot has one owner at a time.
  */
+#include "places.h"
 #include "seeds.h"
 
 #include "base/hash.h"
@@ -26,8 +27,6 @@ enum {
 	HOUR_MS = 3600 * 1000,
 	LEASE_MS = 1000,
 	TTL_MS = 600,
-	FILES_MAX = 8,
-	NAME_BYTES = 64,
 	FIRST_DIRECTORY = 100,
 };
 
@@ -141,31 +140,6 @@ static void jump(struct run *run, struct place *place)
 
 /* ---- disks ---- */
 
-static void arm_faults(struct run *run, struct os_disk *disk)
-{
-	struct os_sim_faults *faults = os_sim_disk_faults(disk);
-	switch (below(run, 8)) {
-	case 0:
-	case 1:
-		faults->crash_at_call = 1 + below(run, 40);
-		break;
-	case 2:
-		faults->crash_at_sync = 1 + below(run, 10);
-		break;
-	case 3:
-		faults->crash_at_directory_sync = 1 + below(run, 4);
-		break;
-	case 4:
-		faults->fail_sync_at = 1 + below(run, 10);
-		break;
-	case 5:
-		faults->fail_at_call = 1 + below(run, 40);
-		break;
-	default:
-		break;
-	}
-}
-
 static void crash_disks(struct run *run, struct os_disk **disks, size_t count)
 {
 	bool killed = below(run, 3) == 0;
@@ -245,9 +219,9 @@ static void crash_place(struct run *run, struct place *place)
 	if (below(run, 2) == 0)
 		run->steady_ms += below(run, 2 * TTL_MS);
 	if (below(run, 2) == 0)
-		arm_faults(run, place->disks[below(run, 3)]);
+		sim_place_arm(run->sim, place->disks[below(run, 3)], 40);
 	if (run->alone && below(run, 2) == 0)
-		arm_faults(run, run->authority_disks[below(run, 2)]);
+		sim_place_arm(run->sim, run->authority_disks[below(run, 2)], 40);
 }
 
 static bool open_files(struct place *place)
@@ -311,44 +285,7 @@ static void check_dead(struct run *run)
 
 /* ---- copies, of closed directories ---- */
 
-struct listing {
-	char names[FILES_MAX][NAME_BYTES];
-	size_t count;
-};
-
-static void note_name(void *context, const char *name)
-{
-	struct listing *listing = context;
-	if (listing->count == FILES_MAX)
-		abort();
-	snprintf(listing->names[listing->count++], NAME_BYTES, "%s", name);
-}
-
-static void must(pyr_result result)
-{
-	if (result.code != PYR_OK)
-		abort();
-}
-
 /* All that these files have is their names and sizes. */
-static void copy_disk(struct os_disk *from, struct os_disk *to)
-{
-	struct listing listing = {.count = 0};
-	struct os_file *file, *copy;
-	uint64_t bytes;
-	must(os_directory_list(from, "", note_name, &listing));
-	for (size_t i = 0; i < listing.count; i++) {
-		must(os_file_open(from, listing.names[i], OS_OPEN_READ, &file));
-		must(os_file_size(file, &bytes));
-		must(os_file_open(to, listing.names[i], OS_OPEN_WRITE | OS_OPEN_CREATE, &copy));
-		must(os_file_truncate(copy, bytes));
-		must(os_file_sync(copy));
-		os_file_close(copy);
-		os_file_close(file);
-	}
-	must(os_directory_sync(to, ""));
-}
-
 static void copy_place(struct run *run)
 {
 	struct place *from = &run->places[0], *to = &run->places[PLACES - 1];
@@ -356,7 +293,7 @@ static void copy_place(struct run *run)
 		return;
 	for (size_t i = 0; i < 2; i++) {
 		*os_sim_disk_faults(from->disks[i]) = *os_sim_disk_faults(to->disks[i]) = (struct os_sim_faults){0};
-		copy_disk(from->disks[i], to->disks[i]);
+		sim_place_copy(from->disks[i], to->disks[i]);
 	}
 	to->directory = from->directory;
 	to->skew_ms = from->skew_ms;
@@ -562,8 +499,10 @@ static void lose_session(struct client *client)
 
 static void open_session(struct run *run, struct client *client, size_t lock)
 {
-	struct place *place = owner_of(run, slot_of(lock_name(lock)));
-	struct codec_pharaoh request = {.op = CODEC_PHARAOH_OPEN, .slot = slot_of(lock_name(lock)), .ttl_ms = TTL_MS},
+	struct place *place = owner_of(run, codec_pharaoh_slot_of(lock_name(lock)));
+	struct codec_pharaoh request = {.op = CODEC_PHARAOH_OPEN,
+	                                .slot = codec_pharaoh_slot_of(lock_name(lock)),
+	                                .ttl_ms = TTL_MS},
 			     reply;
 	uint64_t sent_ms = run->steady_ms;
 	if (!ask(run, place, request, NULL, &reply) || reply.code != PYR_OK)
@@ -577,7 +516,7 @@ static void open_session(struct run *run, struct client *client, size_t lock)
 /* A keep-alive; where the session is not known, it is resumed, and so are its locks. */
 static void keep_alive(struct run *run, struct client *client)
 {
-	struct place *place = owner_of(run, pharaoh_session_slot(client->session));
+	struct place *place = owner_of(run, codec_pharaoh_session_slot(client->session));
 	struct codec_pharaoh request = {.op = CODEC_PHARAOH_RESUME, .session = client->session, .ttl_ms = TTL_MS},
 			     reply;
 	uint64_t sent_ms = run->steady_ms;
@@ -676,13 +615,13 @@ static void go_wrong(struct run *run)
 		if (!run->alone)
 			crash_authority(run);
 		if (!run->alone && below(run, 2) == 0)
-			arm_faults(run, run->authority_disks[below(run, 2)]);
+			sim_place_arm(run->sim, run->authority_disks[below(run, 2)], 40);
 		break;
 	case 2:
 		place->cut_until_ms = run->alone ? 0 : run->steady_ms + below(run, 4 * LEASE_MS);
 		break;
 	case 3:
-		arm_faults(run, place->disks[below(run, 3)]);
+		sim_place_arm(run->sim, place->disks[below(run, 3)], 40);
 		break;
 	case 4:
 		copy_place(run);

@@ -8,6 +8,7 @@
  * rise, a timestamp is above all that were observed, also in earlier lives; far-future ones are refused; none is further ahead of
  * the clocks than may be borrowed; nobody waits for long; of a directory and its copy one at a time keeps the number.
  */
+#include "places.h"
 #include "seeds.h"
 
 #include "coord/scarab_issuer.h"
@@ -22,8 +23,6 @@ enum {
 	RANGES_MAX = LIVES * TAKES,
 	HOUR_MS = 3600 * 1000,
 	WAITS_MAX = 2000, /* for one call */
-	FILES_MAX = 8,
-	NAME_BYTES = 64,
 	FIRST_NUMBER = 7,
 };
 
@@ -253,74 +252,13 @@ static void live_telling(struct run *run, struct place *place)
 
 /* ---- between lives ---- */
 
-static void arm_faults(struct run *run, struct os_disk *disk)
-{
-	struct os_sim_faults *faults = os_sim_disk_faults(disk);
-	switch (below(run, 8)) {
-	case 0:
-	case 1:
-		faults->crash_at_call = 1 + below(run, 60);
-		break;
-	case 2:
-		faults->crash_at_sync = 1 + below(run, 10);
-		break;
-	case 3:
-		faults->crash_at_directory_sync = 1 + below(run, 4);
-		break;
-	case 4:
-		faults->fail_sync_at = 1 + below(run, 10);
-		break;
-	case 5:
-		faults->fail_at_call = 1 + below(run, 60);
-		break;
-	default:
-		break;
-	}
-}
-
-struct listing {
-	char names[FILES_MAX][NAME_BYTES];
-	size_t count;
-};
-
-static void note_name(void *context, const char *name)
-{
-	struct listing *listing = context;
-	if (listing->count == FILES_MAX)
-		abort();
-	snprintf(listing->names[listing->count++], NAME_BYTES, "%s", name);
-}
-
-static void must(pyr_result result)
-{
-	if (result.code != PYR_OK)
-		abort();
-}
-
 /* All that these files have is their names and sizes. */
-static void copy_file(struct os_disk *from, struct os_disk *to, const char *name)
-{
-	struct os_file *file, *copy;
-	uint64_t bytes;
-	must(os_file_open(from, name, OS_OPEN_READ, &file));
-	must(os_file_size(file, &bytes));
-	must(os_file_open(to, name, OS_OPEN_WRITE | OS_OPEN_CREATE, &copy));
-	must(os_file_truncate(copy, bytes));
-	must(os_file_sync(copy));
-	os_file_close(copy);
-	os_file_close(file);
-}
-
 static void copy_place(struct run *run)
 {
 	struct place *from = &run->places[0], *to = &run->places[1];
-	struct listing listing = {.count = 0};
 	*to = *from;
 	to->disk = os_sim_disk_new(run->sim);
-	must(os_directory_list(from->disk, "", note_name, &listing));
-	for (size_t i = 0; i < listing.count; i++)
-		copy_file(from->disk, to->disk, listing.names[i]);
-	must(os_directory_sync(to->disk, ""));
+	sim_place_copy(from->disk, to->disk);
 }
 
 static void die(struct run *run, struct place *place)
@@ -339,7 +277,7 @@ static void one_life(struct run *run)
 {
 	struct place *place = &run->places[is_copied(run) && below(run, 2)];
 	if (below(run, 4) > 0)
-		arm_faults(run, place->disk);
+		sim_place_arm(run->sim, place->disk, 60);
 	if (run->hybrid)
 		live_telling(run, place);
 	else

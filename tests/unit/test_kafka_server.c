@@ -34,6 +34,7 @@ struct world {
 	struct node *node;
 	struct kafka_server *server;
 	uint64_t memory_bytes_max; /* 0: the default */
+	struct node_route route;
 	bool closed;
 };
 
@@ -71,6 +72,7 @@ static void start_server(struct world *world)
 	options.coordinator = node_coordinator(world->node);
 	options.host = "sim";
 	options.port = 9092;
+	options.route = world->route;
 	if (world->memory_bytes_max > 0) {
 		options.memory_bytes_max = world->memory_bytes_max * world->shard_count;
 		options.request_bytes_max = (uint32_t)world->memory_bytes_max;
@@ -78,15 +80,20 @@ static void start_server(struct world *world)
 	assert_int_equal(kafka_server_new(&options, &world->server, NULL).code, PYR_OK);
 }
 
-static void world_open_limited(struct world *world, uint64_t seed, uint64_t memory_bytes_max)
+static void world_open_as(struct world *world, uint64_t seed, uint64_t memory_bytes_max, struct node_route route)
 {
-	*world = (struct world){.sim = os_sim_new(seed), .memory_bytes_max = memory_bytes_max};
+	*world = (struct world){.sim = os_sim_new(seed), .memory_bytes_max = memory_bytes_max, .route = route};
 	world->client_loop = os_sim_loop_new(world->sim);
 	world->client_net = os_sim_net_new(world->client_loop);
 	world->shard_count = 1 + seed % SHARDS_MAX;
 	for (size_t i = 0; i < world->shard_count; i++)
 		world->disks[i] = os_sim_disk_new(world->sim);
 	start_server(world);
+}
+
+static void world_open_limited(struct world *world, uint64_t seed, uint64_t memory_bytes_max)
+{
+	world_open_as(world, seed, memory_bytes_max, (struct node_route){0});
 }
 
 static void world_open(struct world *world, uint64_t seed)
@@ -752,6 +759,97 @@ static void memory_for_requests_is_bounded(void **state)
 	each_seed(crowd);
 }
 
+/* ---- groups are routed by the slot of their name ---- */
+
+static struct node_owner owner_by_name(void *context, struct base_bytes key)
+{
+	static const struct node_owner there = {NODE_OWNER_THERE, 7, "elsewhere", 9093};
+	bool moved = *(const bool *)context;
+	if (key.bytes > 0 && key.data[0] == 't')
+		return moved ? (struct node_owner){.where = NODE_OWNER_HERE} : there;
+	return (struct node_owner){.where = key.bytes > 0 && key.data[0] == 'n' ? NODE_OWNER_NOBODY : NODE_OWNER_HERE};
+}
+
+static void check_coordinators(struct world *world, struct client *client, int8_t key_type, int16_t error_here)
+{
+	struct base_bytes keys[] = {text("here"), text("there"), text("nobody")};
+	struct codec_kafka_find_coordinator_request request = codec_kafka_find_coordinator_request_default;
+	struct codec_kafka_find_coordinator_response response;
+	struct codec_arena arena;
+	request.key_type = key_type;
+	request.coordinator_keys = keys;
+	request.coordinator_keys_count = 3;
+	client_send(client, CODEC_KAFKA_FIND_COORDINATOR, 4, 1, &request);
+	client_receive(world, client, CODEC_KAFKA_FIND_COORDINATOR, 4, 1, &arena, &response);
+	assert_int_equal(response.coordinators_count, 3);
+	assert_int_equal(response.coordinators[0].error_code, error_here);
+	assert_int_equal(response.coordinators[0].port, error_here ? -1 : 9092);
+	assert_int_equal(response.coordinators[1].error_code, 0);
+	assert_int_equal(response.coordinators[1].node_id, 7);
+	assert_int_equal(response.coordinators[1].port, 9093);
+	assert_memory_equal(response.coordinators[1].host.data, "elsewhere", 9);
+	assert_int_equal(response.coordinators[2].error_code, 15); /* COORDINATOR_NOT_AVAILABLE */
+	codec_arena_deinit(&arena);
+	client_next(client);
+}
+
+static int16_t heartbeat(struct world *world, struct client *client, const char *group)
+{
+	struct codec_kafka_heartbeat_request request = codec_kafka_heartbeat_request_default;
+	struct codec_kafka_heartbeat_response response;
+	struct codec_arena arena;
+	request.group_id = text(group);
+	request.member_id = text("m");
+	client_send(client, CODEC_KAFKA_HEARTBEAT, 3, 2, &request);
+	client_receive(world, client, CODEC_KAFKA_HEARTBEAT, 3, 2, &arena, &response);
+	codec_arena_deinit(&arena);
+	client_next(client);
+	return response.error_code;
+}
+
+static int16_t describe(struct world *world, struct client *client, const char *group)
+{
+	struct base_bytes groups[] = {text("here"), text(group)};
+	struct codec_kafka_describe_groups_request request = codec_kafka_describe_groups_request_default;
+	struct codec_kafka_describe_groups_response response;
+	struct codec_arena arena;
+	request.groups = groups;
+	request.groups_count = 2;
+	client_send(client, CODEC_KAFKA_DESCRIBE_GROUPS, 5, 3, &request);
+	client_receive(world, client, CODEC_KAFKA_DESCRIBE_GROUPS, 5, 3, &arena, &response);
+	assert_int_equal(response.groups_count, 2);
+	int16_t error_code = response.groups[0].error_code;
+	codec_arena_deinit(&arena);
+	client_next(client);
+	return error_code;
+}
+
+static void route(uint64_t seed)
+{
+	enum { NOT_COORDINATOR = 16, UNKNOWN_MEMBER = 25, TRANSACTIONS_REFUSED = 53 };
+	struct world world;
+	bool moved = false;
+	world_open_as(&world, seed, 0, (struct node_route){owner_by_name, &moved});
+	struct client *client = client_connect(&world);
+	check_coordinators(&world, client, 0, 0);
+	check_coordinators(&world, client, 1, TRANSACTIONS_REFUSED);
+	assert_int_equal(heartbeat(&world, client, "here"), UNKNOWN_MEMBER);
+	assert_int_equal(heartbeat(&world, client, "there"), NOT_COORDINATOR);
+	assert_int_equal(heartbeat(&world, client, "nobody"), NOT_COORDINATOR);
+	assert_int_equal(describe(&world, client, "here"), 0);
+	assert_int_equal(describe(&world, client, "there"), NOT_COORDINATOR);
+	moved = true;
+	assert_int_equal(heartbeat(&world, client, "there"), UNKNOWN_MEMBER);
+	client_free(&world, client);
+	world_close(&world);
+}
+
+static void groups_are_asked_for_at_the_owner_of_their_slot(void **state)
+{
+	(void)state;
+	each_seed(route);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -764,6 +862,7 @@ int main(void)
 		cmocka_unit_test(connections_cut_anywhere_leave_nothing),
 		cmocka_unit_test(who_stops_in_a_request_is_let_go),
 		cmocka_unit_test(memory_for_requests_is_bounded),
+		cmocka_unit_test(groups_are_asked_for_at_the_owner_of_their_slot),
 		cmocka_unit_test(what_was_answered_outlives_a_power_cut),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

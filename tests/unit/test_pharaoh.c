@@ -320,7 +320,7 @@ static uint64_t open_session(struct world *world, uint16_t slot)
 {
 	struct codec_pharaoh request = {.op = CODEC_PHARAOH_OPEN, .slot = slot, .ttl_ms = GRACE_MS};
 	assert_int_equal(ask(world, request), PYR_OK);
-	assert_int_equal(pharaoh_session_slot(world->reply.session), slot);
+	assert_int_equal(codec_pharaoh_session_slot(world->reply.session), slot);
 	return world->reply.session;
 }
 

@@ -109,6 +109,24 @@ static int route_request(struct http_exchange *exchange)
 	return 0;
 }
 
+/* Of the fields that libwebsockets knows; those that it does not know have room as far as it keeps them at all. */
+static bool header_is_too_long(const struct http_server *server, struct lws *wsi)
+{
+	size_t bytes = 0;
+	for (int token = 0; token < WSI_TOKEN_COUNT; token++)
+		bytes += (size_t)lws_hdr_total_length(wsi, (enum lws_token_indexes)token);
+	return bytes > server->options.header_bytes_max;
+}
+
+static int refuse_header(struct http_exchange *exchange)
+{
+	await_answer(exchange);
+	exchange->ends_connection = true;
+	http_refuse(&exchange->request, 431, "a request's header may have %u bytes",
+	            exchange->server->options.header_bytes_max);
+	return 0;
+}
+
 static int on_request(struct http_server *server, struct http_connection *connection)
 {
 	assert(!connection->exchange);
@@ -117,6 +135,8 @@ static int on_request(struct http_server *server, struct http_connection *connec
 	connection->exchange = http_exchange_new(server, connection);
 	if (!connection->exchange)
 		return -1;
+	if (header_is_too_long(server, connection->wsi))
+		return refuse_header(connection->exchange);
 	if (!atomic_load(&server->stopping))
 		return route_request(connection->exchange);
 	await_answer(connection->exchange);

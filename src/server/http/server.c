@@ -12,7 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STOP_US = 2000000, OWN_FILES = 8 };
+enum {
+	STOP_US = 2000000,
+	HEADER_ROOM = 4 /* of a header over the limit, so that it can be refused with a sentence */,
+	OWN_FILES = 8
+};
 
 struct http_server_options http_server_options_default(void)
 {
@@ -119,7 +123,7 @@ static pyr_result listen_for_clients(struct http_server *server, struct pyr_erro
 		.protocols = server->protocols,
 		.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS | LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND |
 	                   (strchr(host, ':') ? 0 : LWS_SERVER_OPTION_DISABLE_IPV6),
-		.max_http_header_data2 = options->header_bytes_max,
+		.max_http_header_data2 = HEADER_ROOM * options->header_bytes_max,
 		.fd_limit_per_thread = options->connections_max + OWN_FILES,
 		.keepalive_timeout = (int)options->idle_s_max,
 		.timeout_secs =

@@ -2,7 +2,8 @@
  *
  * The call is embedded in the request's work; it comes back when the coordinator has the answer, which may be long after
  * the client has gone: then the coordinator is told that nobody waits. Owner: the first shard's loop, to which all such
- * requests go (spread.c); FindCoordinator is answered anywhere. */
+ * requests go (spread.c). A group is coordinated by the owner of its name's slot: the route (node/route.h) says who that is, to
+ * FindCoordinator and to the coordinator itself, which refuses others' groups. */
 #include "server/kafka/kafka_priv.h"
 
 #include <stdlib.h>
@@ -12,33 +13,54 @@
 
 enum { KEY_GROUP = 0, KEY_TRANSACTION = 1, BATCHES_SINCE = 4 };
 
-static int16_t coordinator_error(int8_t key_type)
+bool kafka_coordinates(void *server, struct base_bytes group_id)
+{
+	return node_route_find(&((struct kafka_server *)server)->options.route, group_id).where == NODE_OWNER_HERE;
+}
+
+/* Transactions have the seam and no coordinator yet. */
+static int16_t error_here(int8_t key_type)
 {
 	if (key_type == KEY_GROUP)
 		return KAFKA_NONE;
 	return key_type == KEY_TRANSACTION ? KAFKA_TRANSACTIONAL_ID_AUTHORIZATION_FAILED : KAFKA_INVALID_REQUEST;
 }
 
-static struct base_bytes coordinator_message(int16_t error_code)
+static int16_t coordinator_error(int8_t key_type, const struct node_owner *owner)
 {
-	if (error_code == KAFKA_NONE)
-		return (struct base_bytes){0};
-	return kafka_text(error_code == KAFKA_INVALID_REQUEST
-	                          ? "there are coordinators of groups only"
-	                          : "transactions are not served: produce without transactional.id");
+	if (owner->where == NODE_OWNER_HERE || (key_type != KEY_GROUP && key_type != KEY_TRANSACTION))
+		return error_here(key_type);
+	return owner->where == NODE_OWNER_THERE ? KAFKA_NONE : KAFKA_COORDINATOR_NOT_AVAILABLE;
 }
 
-static void tell_coordinator(struct kafka_request *request, struct base_bytes key, int16_t error_code,
+static struct base_bytes coordinator_message(int16_t error_code)
+{
+	switch (error_code) {
+	case KAFKA_NONE:
+		return (struct base_bytes){0};
+	case KAFKA_INVALID_REQUEST:
+		return kafka_text("there are coordinators of groups only");
+	case KAFKA_COORDINATOR_NOT_AVAILABLE:
+		return kafka_text("its slot has no owner at the moment: ask again");
+	default:
+		return kafka_text("transactions are not served: produce without transactional.id");
+	}
+}
+
+/* The key's slot, and who has it: this node, another, nobody. */
+static void tell_coordinator(struct kafka_request *request, struct base_bytes key, int8_t key_type,
                              struct codec_kafka_find_coordinator_response_coordinator *told)
 {
 	const struct kafka_server *server = request->server;
-	bool here = error_code == KAFKA_NONE;
+	struct node_owner owner = node_route_find(&server->options.route, key);
+	bool there = owner.where == NODE_OWNER_THERE;
 	told->key = key;
-	told->error_code = error_code;
-	told->error_message = coordinator_message(error_code);
-	told->node_id = here ? server->options.node_id : -1;
-	told->host = here ? kafka_text(server->options.advertised_host) : kafka_text("");
-	told->port = here ? server->advertised_port : -1;
+	told->error_code = coordinator_error(key_type, &owner);
+	told->error_message = coordinator_message(told->error_code);
+	bool known = told->error_code == KAFKA_NONE;
+	told->node_id = !known ? -1 : there ? owner.node_id : server->options.node_id;
+	told->host = kafka_text(!known ? "" : there ? owner.host : server->options.advertised_host);
+	told->port = !known ? -1 : there ? owner.port : server->advertised_port;
 }
 
 void kafka_find_coordinator(struct kafka_request *request, const void *message)
@@ -46,9 +68,8 @@ void kafka_find_coordinator(struct kafka_request *request, const void *message)
 	const struct codec_kafka_find_coordinator_request *asked = message;
 	struct codec_kafka_find_coordinator_response response = codec_kafka_find_coordinator_response_default;
 	struct codec_kafka_find_coordinator_response_coordinator one;
-	int16_t error_code = coordinator_error(asked->key_type);
 	if (request->header.api_version < BATCHES_SINCE) {
-		tell_coordinator(request, asked->key, error_code, &one);
+		tell_coordinator(request, asked->key, asked->key_type, &one);
 		response.error_code = one.error_code;
 		response.error_message = one.error_message;
 		response.node_id = one.node_id;
@@ -63,7 +84,7 @@ void kafka_find_coordinator(struct kafka_request *request, const void *message)
 	if (!response.coordinators)
 		return;
 	for (size_t i = 0; i < asked->coordinator_keys_count; i++)
-		tell_coordinator(request, asked->coordinator_keys[i], error_code, &response.coordinators[i]);
+		tell_coordinator(request, asked->coordinator_keys[i], asked->key_type, &response.coordinators[i]);
 	kafka_request_reply(request, &response);
 }
 

@@ -12,7 +12,9 @@
 #include "catalog/catalog.h"
 #include "group/coordinator.h"
 #include "log/log.h"
+#include "node/ids.h"
 #include "node/metrics.h"
+#include "node/route.h"
 #include "os/loop.h"
 #include "os/net.h"
 #include "os/report.h"
@@ -34,6 +36,9 @@ struct kafka_server_options {
 	const struct kafka_shard *shards; /* the first one listens; copied */
 	size_t shard_count;
 	struct group_coordinator *coordinator; /* on the first shard's loop */
+	struct node_route route; /* who coordinates a group or a transaction */
+	struct node_ids
+		*ids; /* where producers' numbers come from, must live longer; NULL: from blocks of the catalog */
 	const char *host; /* to listen on; copied, as all texts here */
 	uint16_t port; /* 0: any free one */
 	const char *advertised_host; /* what clients are told to connect to; NULL: host */

@@ -22,6 +22,7 @@ enum {
 	KAFKA_CLUSTER_ID_BYTES = 22,
 	KAFKA_CHANGES_MAX = 10000, /* topics created or deleted by one request */
 	KAFKA_BUCKETS = 4096,
+	KAFKA_PRODUCER_IDS = 256, /* producers' numbers taken at once */
 	KAFKA_AUTO_CREATES_MAX = 100, /* in one request; the client asks again for the others */
 };
 
@@ -204,9 +205,14 @@ struct kafka_server {
 	struct kafka_connection *shared_lent_to; /* between its space() and received() */
 	struct kafka_server_metrics metrics;
 
-	int64_t producer_next, producer_end; /* ids of the current block */
+	uint64_t producer_ids[KAFKA_PRODUCER_IDS]; /* the current block, of Scarab IDs or of the catalog's */
+	size_t producer_next, producer_end; /* those that are left of it */
 	struct base_list producer_waiters; /* requests, while a block is on its way (kafka_producer_waiter) */
 	struct catalog_change producer_block;
+	struct os_executor *producer_executor; /* NULL: not needed yet */
+	struct os_job producer_job;
+	pyr_result producer_result;
+	struct pyr_error producer_error;
 	bool producer_block_wanted;
 
 	bool draining;
@@ -320,6 +326,7 @@ void kafka_list_offsets(struct kafka_request *request, const void *message);
 void kafka_create_topics(struct kafka_request *request, const void *message);
 void kafka_delete_topics(struct kafka_request *request, const void *message);
 void kafka_delete_records(struct kafka_request *request, const void *message);
+bool kafka_coordinates(void *server, struct base_bytes group_id); /* groups.c: whether it is this node's */
 void kafka_init_producer_id(struct kafka_request *request, const void *message);
 void kafka_offset_for_leader_epoch(struct kafka_request *request, const void *message);
 void kafka_describe_configs(struct kafka_request *request, const void *message);

@@ -52,7 +52,7 @@ static const struct handler handlers[] = {
 	{CODEC_KAFKA_DESCRIBE_TOPIC_PARTITIONS, kafka_describe_topic_partitions, ON_ANY},
 	{CODEC_KAFKA_CONSUMER_GROUP_HEARTBEAT, kafka_group_request, ON_FIRST},
 	{CODEC_KAFKA_CONSUMER_GROUP_DESCRIBE, kafka_group_request, ON_FIRST},
-	{CODEC_KAFKA_FIND_COORDINATOR, kafka_find_coordinator, ON_ANY},
+	{CODEC_KAFKA_FIND_COORDINATOR, kafka_find_coordinator, ON_FIRST},
 	{CODEC_KAFKA_JOIN_GROUP, kafka_group_request, ON_FIRST},
 	{CODEC_KAFKA_SYNC_GROUP, kafka_group_request, ON_FIRST},
 	{CODEC_KAFKA_HEARTBEAT, kafka_group_request, ON_FIRST},

@@ -226,6 +226,8 @@ pyr_result kafka_server_new(const struct kafka_server_options *options, struct k
 	if (!group)
 		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
 	struct kafka_server *first = group->servers[0];
+	if (options->route.find)
+		group_coordinator_set_route(options->coordinator, kafka_coordinates, first);
 	pyr_result result = listen_for_clients(first, error);
 	if (result.code != PYR_OK) {
 		group_free(group);
@@ -317,6 +319,8 @@ void kafka_server_settle(struct kafka_server *server)
 	    !base_list_empty(&server->orphans) || server->producer_block_wanted || server->flushing)
 		return;
 	server->closed = true;
+	os_executor_free(server->producer_executor);
+	server->producer_executor = NULL;
 	server->close_task.run = on_server_closed;
 	os_loop_post(server->group->servers[0]->loop, &server->close_task);
 }

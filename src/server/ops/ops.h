@@ -31,6 +31,9 @@ void ops_close(struct ops *ops, void (*closed)(void *context), void *context);
 /* When the HTTP server and the loops have ended. NULL is fine. */
 void ops_free(struct ops *ops);
 
+/* The page of parts without a node, each read now, on the calling thread; {NULL} when memory is out. */
+struct base_slice ops_sources_page(const struct node_metric_source *sources, size_t count);
+
 /* The HTTP port's own metrics. */
 extern const struct node_metric_table http_metrics;
 struct node_metric_source http_server_metric_source(struct http_server *server);

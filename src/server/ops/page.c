@@ -4,6 +4,7 @@
 
 #include "base/cursor.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -105,4 +106,23 @@ struct base_slice ops_page(const struct node *node, const int64_t *values, const
 	pyr_ignore(base_writer_take(&page.writer, &text)); /* memory is out: there is none */
 	base_writer_deinit(&page.writer);
 	return text;
+}
+
+struct base_slice ops_sources_page(const struct node_metric_source *sources, size_t count)
+{
+	enum { VALUES_MAX = 128 };
+	struct page page = {.last = NULL};
+	struct base_slice slice = {0};
+	int64_t values[VALUES_MAX];
+	base_writer_init(&page.writer, PAGE_BYTES_MAX);
+	for (size_t i = 0; i < count; i++) {
+		assert(sources[i].table->count <= VALUES_MAX);
+		sources[i].read(sources[i].context, 0, values);
+		for (size_t k = 0; k < sources[i].table->count; k++)
+			write_line(&page, &sources[i].table->metrics[k], -1, values[k]);
+	}
+	if (base_writer_take(&page.writer, &slice).code != PYR_OK)
+		slice = (struct base_slice){0};
+	base_writer_deinit(&page.writer);
+	return slice;
 }

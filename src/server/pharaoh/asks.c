@@ -1,8 +1,9 @@
-/* Requests that wait: for a promise, for the clock, or in line for a lock (see pharaoh_priv.h).
+/* Requests that wait: for a promise, for the clock, in line for a lock, or for a session's end (see pharaoh_priv.h).
  *
  *	waiting  --a keep begins-->  covered  --it ends-->  served again, or told
  *	late     --a millisecond-->  served again
  *	in_line  --its turn, its session's end, its time-->  told
+ *	watching --a tick-->  served again            --its time-->  told
  *
  * Keeps begin at the end of a turn of the loop, so that all that came in it share one. */
 #include "server/pharaoh/pharaoh_priv.h"
@@ -149,7 +150,8 @@ static void told(struct lock_waiter *waiter, pyr_result result, uint64_t token)
 void pharaoh_ask_cancel(struct pharaoh_ask *ask)
 {
 	leave_line(ask);
-	pharaoh_give_up(ask->server->options.core, &ask->waiter);
+	if (ask->verdict == PHARAOH_IN_LINE)
+		pharaoh_give_up(ask->server->options.core, &ask->waiter);
 }
 
 static void time_is_over(struct os_timer *timer)
@@ -169,6 +171,40 @@ static void stand_in_line(struct pharaoh_ask *ask, const struct codec_pharaoh *r
 	os_timer_start(ask->server->options.loop, &ask->timer, (uint64_t)ask->request.wait_ms * 1000);
 }
 
+/* ---- sessions that are watched ---- */
+
+static void watch_is_over(struct os_timer *timer)
+{
+	struct pharaoh_ask *ask = BASE_CONTAINER(timer, struct pharaoh_ask, timer);
+	struct pyr_error error = {.text = "the session lives"};
+	leave_line(ask);
+	refuse(ask, pyr_result_of(PYR_TIMED_OUT), &error);
+}
+
+static void watch(struct pharaoh_ask *ask)
+{
+	base_list_append(&ask->server->watching, &ask->node);
+	if (ask->timer.fire)
+		return; /* it was looked at again */
+	ask->timer.fire = watch_is_over;
+	os_timer_start(ask->server->options.loop, &ask->timer, (uint64_t)ask->request.wait_ms * 1000);
+}
+
+void pharaoh_asks_look(struct pharaoh_server *server)
+{
+	struct base_list now;
+	base_list_init(&now);
+	base_list_splice(&now, &server->watching);
+	for (struct base_list *node; (node = base_list_pop(&now));) {
+		struct pharaoh_ask *ask = BASE_CONTAINER(node, struct pharaoh_ask, node);
+		struct codec_pharaoh reply;
+		if (!pharaoh_ask_serve(server, ask, &reply))
+			continue;
+		os_timer_stop(server->options.loop, &ask->timer);
+		answer(ask, &reply);
+	}
+}
+
 /* ---- serving ---- */
 
 bool pharaoh_ask_serve(struct pharaoh_server *server, struct pharaoh_ask *ask, struct codec_pharaoh *ret_reply)
@@ -184,6 +220,9 @@ bool pharaoh_ask_serve(struct pharaoh_server *server, struct pharaoh_ask *ask, s
 		break;
 	case PHARAOH_IN_LINE:
 		stand_in_line(ask, ret_reply);
+		break;
+	case PHARAOH_WATCHING:
+		watch(ask);
 		break;
 	default:
 		ask->held = *ret_reply;
@@ -211,6 +250,7 @@ void pharaoh_asks_init(struct pharaoh_server *server)
 	base_list_init(&server->covered);
 	base_list_init(&server->late);
 	base_list_init(&server->in_line);
+	base_list_init(&server->watching);
 	server->kick.run = kick;
 	server->keep.run = run_keep;
 	server->keep.done = end_keep;

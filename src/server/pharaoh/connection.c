@@ -146,8 +146,10 @@ static void serve_lock(struct connection *connection, const struct codec_pharaoh
 	struct lock_ask *lock = connection->lock_count < LOCKS_WAITED_MAX ? calloc(1, sizeof *lock) : NULL;
 	struct codec_pharaoh reply;
 	if (!lock) {
-		pharaoh_refuse(request, pyr_result_of(PYR_TOO_LARGE),
-		               &(struct pyr_error){.text = "the connection waits for as many locks as it may"}, &reply);
+		pharaoh_refuse(
+			request, pyr_result_of(PYR_TOO_LARGE),
+			&(struct pyr_error){.text = "the connection waits for as many locks and sessions as it may"},
+			&reply);
 		reply_with(connection, &reply);
 		return;
 	}
@@ -166,7 +168,7 @@ static void serve_lock(struct connection *connection, const struct codec_pharaoh
 static bool serve(struct connection *connection, const struct codec_pharaoh *request)
 {
 	struct codec_pharaoh reply;
-	if (request->op == CODEC_PHARAOH_LOCK && request->wait_ms > 0) {
+	if ((request->op == CODEC_PHARAOH_LOCK || request->op == CODEC_PHARAOH_WATCH) && request->wait_ms > 0) {
 		serve_lock(connection, request);
 		return true;
 	}

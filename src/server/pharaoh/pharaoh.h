@@ -19,7 +19,7 @@ struct pharaoh_server;
 
 struct pharaoh_server_options {
 	struct os_loop *loop;
-	struct os_net *net; /* on that loop */
+	struct os_net *net; /* on that loop; NULL: no port, only other adapters ask */
 	struct pharaoh *core; /* must live longer; its requests are all the server's */
 	const char *host;
 	uint16_t port; /* 0: any free one */

@@ -24,7 +24,7 @@ struct pharaoh_server {
 	bool kicked;
 	pyr_result kept;
 	struct pyr_error keep_error;
-	struct base_list waiting, covered, late, in_line;
+	struct base_list waiting, covered, late, in_line, watching;
 
 	bool closing;
 	struct os_task last;
@@ -41,6 +41,8 @@ static inline uint64_t pharaoh_server_now_ms(const struct pharaoh_server *server
 void pharaoh_asks_init(struct pharaoh_server *server);
 /* The ask is in line for a lock: nobody wants it any more. */
 void pharaoh_ask_cancel(struct pharaoh_ask *ask);
+/* A tick: who watches a session looks whether it has ended. */
+void pharaoh_asks_look(struct pharaoh_server *server);
 /* Whether the ask is to be answered now: then its reply is in `ret_reply`. Otherwise `answered` is called. */
 bool pharaoh_ask_serve(struct pharaoh_server *server, struct pharaoh_ask *ask, struct codec_pharaoh *ret_reply);
 

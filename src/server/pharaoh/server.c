@@ -20,6 +20,7 @@ static void on_tick(struct os_timer *timer)
 	struct pharaoh_server *server = BASE_CONTAINER(timer, struct pharaoh_server, tick);
 	uint64_t now_us = os_now_us(server->options.loop);
 	pharaoh_advance(server->options.core, pharaoh_server_now_ms(server));
+	pharaoh_asks_look(server);
 	if (now_us - server->looked_us >= LOOK_US) {
 		server->looked_us = now_us;
 		pharaoh_connections_look(server, now_us);
@@ -30,7 +31,7 @@ static void on_tick(struct os_timer *timer)
 pyr_result pharaoh_server_new(const struct pharaoh_server_options *options, struct pharaoh_server **ret_server,
                               struct pyr_error *error)
 {
-	assert(options->loop && options->net && options->core);
+	assert(options->loop && options->core);
 	struct pharaoh_server *server = calloc(1, sizeof *server);
 	if (!server)
 		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
@@ -38,10 +39,11 @@ pyr_result pharaoh_server_new(const struct pharaoh_server_options *options, stru
 	base_list_init(&server->connections);
 	pharaoh_asks_init(server);
 	server->executor = os_executor_new(options->loop, "promises", OS_PROMPT, 1, STACK_BYTES);
-	pyr_result result = server->executor
-	                            ? os_net_listen(options->net, options->host, options->port,
-	                                            pharaoh_connection_accepted, server, &server->listener, error)
-	                            : pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
+	pyr_result result = !server->executor ? pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory")
+	                    : !options->net
+	                            ? pyr_ok()
+	                            : os_net_listen(options->net, options->host, options->port,
+	                                            pharaoh_connection_accepted, server, &server->listener, error);
 	if (result.code != PYR_OK) {
 		os_executor_free(server->executor);
 		free(server);
@@ -55,7 +57,7 @@ pyr_result pharaoh_server_new(const struct pharaoh_server_options *options, stru
 
 uint16_t pharaoh_server_port(const struct pharaoh_server *server)
 {
-	return os_listener_port(server->listener);
+	return server->listener ? os_listener_port(server->listener) : 0;
 }
 
 struct pharaoh_server_metrics pharaoh_server_metrics_get(const struct pharaoh_server *server)
@@ -81,7 +83,8 @@ static bool is_quiet(const struct pharaoh_server *server)
 {
 	return server->metrics.connections == 0 && !server->keeping && !server->kicked &&
 	       base_list_empty(&server->waiting) && base_list_empty(&server->covered) &&
-	       base_list_empty(&server->late) && base_list_empty(&server->in_line);
+	       base_list_empty(&server->late) && base_list_empty(&server->in_line) &&
+	       base_list_empty(&server->watching);
 }
 
 void pharaoh_server_settle(struct pharaoh_server *server)
@@ -101,6 +104,7 @@ void pharaoh_server_close(struct pharaoh_server *server, void (*closed)(void *co
 	os_listener_close(server->listener);
 	server->listener = NULL;
 	pharaoh_connections_close(server);
+	base_list_splice(&server->in_line, &server->watching);
 	while (!base_list_empty(&server->in_line)) { /* of other adapters; those of connections go with them */
 		struct pharaoh_ask *ask = BASE_CONTAINER(server->in_line.next, struct pharaoh_ask, node);
 		struct codec_pharaoh reply;

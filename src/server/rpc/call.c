@@ -22,6 +22,7 @@ static const struct {
 	{"session.keep", CODEC_PHARAOH_KEEP},
 	{"session.close", CODEC_PHARAOH_CLOSE},
 	{"session.resume", CODEC_PHARAOH_RESUME},
+	{"session.watch", CODEC_PHARAOH_WATCH},
 	{"lock.take", CODEC_PHARAOH_LOCK},
 	{"lock.release", CODEC_PHARAOH_UNLOCK},
 	{"lock.claim", CODEC_PHARAOH_CLAIM},

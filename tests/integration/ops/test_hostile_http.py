@@ -64,3 +64,16 @@ def test_a_body_that_nobody_wants(node):
     with peer(node) as hostile:
         hostile.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000000\r\n\r\n" + b"z" * 1000)
         assert b" 413 " in hostile.recv(65536)
+
+
+def test_a_header_that_is_too_long_is_told(node):
+    for field in (b"Cookie: " + b"y" * 9000, b"Accept: " + b"y" * 20000):
+        with peer(node) as long:
+            long.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n" + field + b"\r\n\r\n")
+            told = b""
+            while part := long.recv(65536):
+                told += part
+            assert told.startswith(b"HTTP/1.1 431 ") and b"a request's header may have 8192 bytes" in told
+    with peer(node) as fine:
+        fine.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\nCookie: " + b"y" * 7000 + b"\r\n\r\n")
+        assert fine.recv(65536).startswith(b"HTTP/1.1 200 ")

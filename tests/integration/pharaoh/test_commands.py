@@ -74,9 +74,30 @@ def test_programs_take_turns(run, binary, tmp_path):
     assert file.read_text().split() == ["begin", "end"] * 8
 
 
+def test_a_lock_outlives_its_nodes_restart(run, binary):
+    """Killed and started again on the same port within the session's time: the program goes on, others don't get the lock."""
+    port = run.node.ports["pharaoh"]
+    program = subprocess.Popen([str(binary), "lock", "run", "held", "--ttl-ms", "20000", "--pharaoh", f"127.0.0.1:{port}", "--",
+                                sys.executable, "-c", "import sys; print('runs', flush=True); sys.stdin.read()"],
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert program.stdout.readline() == "runs\n"
+    token = run("lock", "look", "held").split()[3]
+    run.node.kill()
+    run.node.arguments = ["--roles", "obelisk", "--pharaoh-port", str(port)]
+    run.node.start()
+    look = [str(binary), "lock", "look", "held", "--pharaoh", f"127.0.0.1:{port}"]
+    wait_until(lambda: subprocess.run(look, capture_output=True, text=True, check=False).stdout.split()[3:4] == [token], 30,
+               "the lock is claimed")
+    run("lock", "run", "held", "--wait-ms", "0", "--", "true", code=1, error="held by another session")
+    assert program.poll() is None
+    program.stdin.close()
+    assert program.wait(SECONDS) == 0
+    run("lock", "look", "held", code=1, error="nobody holds")
+
+
 def test_a_program_whose_lock_is_lost_is_ended(run, binary):
     where = f"127.0.0.1:{run.node.ports['pharaoh']}"
-    program = subprocess.Popen([str(binary), "lock", "run", "held", "--pharaoh", where, "--", sys.executable, "-c",
+    program = subprocess.Popen([str(binary), "lock", "run", "held", "--ttl-ms", "3000", "--pharaoh", where, "--", sys.executable, "-c",
                                 "import signal; print('runs', flush=True); signal.pause()"], stdout=subprocess.PIPE, text=True)
     assert program.stdout.readline() == "runs\n"
     run("lock", "run", "held", "--wait-ms", "0", "--", "true", code=1, error="held by another session")

@@ -216,3 +216,19 @@ def test_roles_that_are_none(binary, tmp_path, text, sentence):
     done = subprocess.run([str(binary), "server", "--data", str(tmp_path / "data"), "--config", str(file)], capture_output=True, text=True,
                           timeout=20, check=False)
     assert done.returncode == 2 and sentence in done.stderr, done.stderr
+
+
+def test_what_ended_empty_needs_no_grace(obelisk, connect):
+    """After an end in order without sessions and locks, locks are granted at once; after a session was left, they are not."""
+    node = obelisk()
+    session = connect(node).must("open", ttl=20000, slot=1)["session"]
+    connect(node).must("close", session=session)
+    node.stop()
+    client = connect(node.start())
+    session = client.must("open", ttl=20000, slot=1)["session"]
+    client.must("lock", session=session, name=b"job")
+    node.stop()
+    client = connect(node.start())
+    other = client.must("open", ttl=20000, slot=1)["session"]
+    assert client.ask("lock", session=other, name=b"job")["code"] == "BUSY"
+    node.stop()

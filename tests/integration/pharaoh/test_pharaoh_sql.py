@@ -1,5 +1,9 @@
 """pyralog.slots, pyralog.sessions, pyralog.locks: the same that the protocol tells."""
+import threading
+import time
+
 import psycopg
+from wire import encode
 
 
 def rows(node, statement):
@@ -30,4 +34,49 @@ def test_without_the_port_they_are_empty(new_node):
     node = new_node()
     for table in ("slots", "sessions", "locks"):
         assert rows(node, f"SELECT * FROM pyralog.{table}") == []
+    node.stop()
+
+
+def test_many_sessions_keep_nobody_waiting(new_node, connect):
+    """SQL copies 300,000 of them while another client asks for ids: nobody waits for the whole copy, and each is told once."""
+    count = 300000
+    node = new_node("--pharaoh-port", "0")
+    client, asker = connect(node), connect(node)
+    frames = encode("open", 1, slot=5, ttl=20000) * 10000
+    for _ in range(count // 10000):
+        client.socket.sendall(frames)
+        left = 10000 * 32  # a reply: length, header, ttl, session
+        while left > 0:
+            left -= len(client.socket.recv(left))
+    waits, over = [], threading.Event()
+
+    def ask():
+        while not over.is_set():
+            began = time.monotonic()
+            asker.must("ids", count=1)
+            waits.append(time.monotonic() - began)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    found = [rows(node, "SELECT count(*), count(DISTINCT session_id), min(slot), max(slot) FROM pyralog.sessions")[0] for _ in range(3)]
+    over.set()
+    thread.join()
+    assert found == [(count, count, 5, 5)] * 3
+    assert len(waits) > 100 and sorted(waits)[len(waits) * 99 // 100] < 0.1
+    node.stop()
+
+
+def test_many_locks(new_node, connect):
+    """As many as take several pages: each is told once."""
+    node = new_node("--pharaoh-port", "0")
+    client = connect(node)
+    session = client.must("open", ttl=20000, slot=5)["session"]
+    names = [f"lock {i}" for i in range(20000)]
+    for at in range(0, len(names), 1000):
+        for name in names[at:at + 1000]:
+            client.send("lock", session=session, name=name.encode())
+        for _ in range(1000):
+            assert client.receive()["code"] == "OK"
+    assert sorted(name for (name,) in rows(node, "SELECT name FROM pyralog.locks")) == sorted(names)
+    assert rows(node, "SELECT locks FROM pyralog.sessions") == [(len(names),)]
     node.stop()

@@ -110,3 +110,39 @@ def test_who_waits_is_told_when_the_node_stops(served):
     served.stop()
     thread.join(SECONDS)
     assert not thread.is_alive() and len(told) == 1
+
+
+def test_a_sessions_end_is_waited_for_over_websocket(served):
+    """Of one that is not kept, of one that is closed; one that lives is told when the wait is over; others go on meanwhile."""
+    short, closed, lives = (call(served, "session.open", ttl_ms=ttl)["session"] for ttl in (300, 20000, 20000))
+    socket = WebSocket(served.ports["http"], "/rpc")
+    for number, (session, wait) in enumerate(((short, 20000), (closed, 20000), (lives, 200))):
+        socket.send(json.dumps({"jsonrpc": "2.0", "id": number, "method": "session.watch",
+                                "params": {"session": session, "wait_ms": wait}}))
+    told = {}
+    while len(told) < 2:
+        answer = json.loads(socket.receive())
+        told[answer["id"]] = answer
+    assert set(told) == {0, 2} and told[0]["result"]["session"] == short and told[2]["error"]["code"] == 12
+    call(served, "session.close", session=closed)
+    assert json.loads(socket.receive())["result"]["session"] == closed
+    socket.close()
+    for _ in range(50):  # who goes away in the middle leaves nothing behind
+        socket = WebSocket(served.ports["http"], "/rpc")
+        socket.send(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "session.watch", "params": {"session": lives, "wait_ms": 60000}}))
+        socket.close()
+    call(served, "session.close", session=lives)
+    wait_until(lambda: call(served, "status")["counters"]["sessions"] == 0, 10, "all sessions have ended")
+
+
+def test_the_role_obelisk_has_metrics(obelisk):
+    node = obelisk()
+    call(node, "ids", count=7)
+    connection = http.client.HTTPConnection("127.0.0.1", node.ports["http"], timeout=SECONDS)
+    connection.request("GET", "/metrics")
+    response = connection.getresponse()
+    lines = response.read().decode().splitlines()
+    assert response.status == 200 and "pyralog_pharaoh_ids_total 7" in lines and "pyralog_pharaoh_slots 1024" in lines
+    assert any(line.startswith("process_resident_memory_bytes ") for line in lines) and "pyralog_http_connections 1" in lines
+    connection.close()
+    node.stop()

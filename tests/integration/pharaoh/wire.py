@@ -3,17 +3,17 @@ import socket
 import struct
 
 OPS = {"map": 1, "ids": 2, "timestamps": 3, "begin": 4, "sequence": 5, "open": 6, "keep": 7, "close": 8, "resume": 9,
-       "lock": 10, "unlock": 11, "claim": 12, "look": 13, "status": 14}
+       "lock": 10, "unlock": 11, "claim": 12, "look": 13, "status": 14, "watch": 15}
 CODES = ["OK", "MOVED", "MALFORMED", "NOT_FOUND", "BUSY", "TOO_LARGE", "STALE", "STOPPED", "DISK_FULL", "DISK", "CLOCK",
          "MEMORY", "TIMED_OUT", "UNSUPPORTED", "INTERNAL"]
 REQUESTS = {"map": "", "ids": "count", "timestamps": "count", "begin": "count", "sequence": "count lease name",
             "open": "ttl", "keep": "numbers", "close": "session", "resume": "ttl session",
             "lock": "wait session name value", "unlock": "session token name", "claim": "session token name value",
-            "look": "name", "status": ""}
+            "look": "name", "status": "", "watch": "wait session"}
 REPLIES = {"map": "value", "ids": "numbers", "timestamps": "count first", "begin": "count first numbers",
            "sequence": "count first", "open": "ttl session", "keep": "count numbers", "close": "", "resume": "ttl session",
            "lock": "session token", "unlock": "", "claim": "session token", "look": "count session token value",
-           "status": "value"}
+           "status": "value", "watch": "session"}
 FIXED = {"count": "<I", "lease": "<I", "ttl": "<I", "wait": "<I", "first": "<Q", "session": "<Q", "token": "<Q", "port": "<H"}
 SLOTS = 1024
 

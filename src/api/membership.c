@@ -368,6 +368,8 @@ static pyr_result send_commit(struct commit *commit, struct pyr_error *error)
 pyr_result api_member_commit(struct pyr_subscription *subscription, struct pyr_error *error)
 {
 	struct commit commit = {.subscription = subscription};
+	if (subscription->member.is_out)
+		return refused(subscription, UNKNOWN_MEMBER, error);
 	for (int i = 0; i < TRIES; i++) {
 		PYR_TRY(send_commit(&commit, error));
 		if (commit.code != STALE_MEMBER_EPOCH)

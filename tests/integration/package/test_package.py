@@ -17,7 +17,8 @@ PROGRAM = {
     "usr/share/zsh/vendor-completions/_pyralog",
 }
 DEVELOPMENT = {
-    "usr/include/pyralog/admin.h", "usr/include/pyralog/arrow.h", "usr/include/pyralog/obelisk.h", "usr/include/pyralog/pyralog.h", "usr/lib/libpyralog.so", "usr/lib/pkgconfig/pyralog.pc",
+    "usr/include/pyralog/admin.h", "usr/include/pyralog/arrow.h", "usr/include/pyralog/obelisk.h", "usr/include/pyralog/pharaoh.h",
+    "usr/include/pyralog/pyralog.h", "usr/lib/libpyralog.so", "usr/lib/pkgconfig/pyralog.pc",
     "usr/share/doc/pyralog-dev/changelog.Debian.gz", "usr/share/doc/pyralog-dev/copyright",
 }
 

@@ -2,16 +2,14 @@
  *
  *	session, lock: waited for  -->  the program runs, keep-alives go  --it ends-->  session closed, its exit status is ours
  *
- * A node that was started again, or another that has the slot now, is told of the session and the lock (resume, claim), as long as the
- * session may live: a node has gone when nine tenths of the session's time passed without an answer.
- *
- * The program gets its token as PYRALOG_LOCK_TOKEN, to show to what the lock protects. Failure modes: the node goes, or the session
- * ends: the program is told to end (SIGTERM), since somebody else may have the lock soon. Owner: the loop's thread. */
+ * The program gets its token as PYRALOG_LOCK_TOKEN, to show to what the lock protects. A node that was started again, or another that
+ * has the slot now, is told of the session and the lock (resume, claim). Failure modes: the session ended, or may have, as no
+ * keep-alive was answered for nine tenths of its time; the lock went to somebody else: the program is told to end (SIGTERM). Owner:
+ * the loop's thread. */
+#include "base/table.h"
 #include "cli/cli.h"
 #include "cli/pharaoh.h"
 #include "os/real.h"
-
-#include "base/table.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -1,12 +1,11 @@
 /* pyralog seq, session and pharaoh: numbers, sessions and counters of a Pharaoh node, over its binary protocol. */
 #include "cli/pharaoh.h"
 
+#include "base/table.h"
 #include "cli/broker.h"
 #include "cli/cli.h"
 #include "cli/table.h"
 #include "os/real.h"
-
-#include "base/table.h"
 
 #include <inttypes.h>
 #include <stdio.h>

@@ -87,7 +87,7 @@ struct log_tail {
 	struct log_tail_entry *entries;
 	size_t head;
 	size_t count;
-	size_t capacity;
+	size_t capacity; /* a power of two */
 };
 
 struct log_extent {

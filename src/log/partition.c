@@ -47,16 +47,10 @@ struct log_partition *log_partition_need(struct log *log, uint32_t id)
 
 /* ---- the tail ---- */
 
-static size_t place_of(const struct log_tail *tail, size_t i)
-{
-	size_t place = tail->head + i;
-	return place < tail->capacity ? place : place - tail->capacity;
-}
-
 struct log_tail_entry *log_tail_at(const struct log_tail *tail, size_t i)
 {
 	assert(i < tail->count);
-	return &tail->entries[place_of(tail, i)];
+	return &tail->entries[(tail->head + i) & (tail->capacity - 1)];
 }
 
 size_t log_tail_search(const struct log_tail *tail, int64_t offset)
@@ -74,8 +68,7 @@ size_t log_tail_search(const struct log_tail *tail, int64_t offset)
 
 static pyr_result grow_tail(struct log_tail *tail)
 {
-	size_t capacity =
-		tail->capacity + tail->capacity / 4 + 4; /* thousands of partitions have one: no room to spare */
+	size_t capacity = tail->capacity ? tail->capacity * 2 : 4;
 	struct log_tail_entry *entries = calloc(capacity, sizeof *entries);
 	if (!entries)
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
@@ -145,7 +138,7 @@ void log_tail_drop_front(struct log_tail *tail, size_t count)
 	for (size_t i = 0; i < count; i++)
 		log_tail_entry_release(log_tail_at(tail, i));
 	tail->count -= count;
-	tail->head = tail->count > 0 ? place_of(tail, count) : 0;
+	tail->head = tail->count > 0 ? (tail->head + count) & (tail->capacity - 1) : 0;
 	if (tail->count == 0) { /* an idle partition costs no tail */
 		free(tail->entries);
 		*tail = (struct log_tail){0};

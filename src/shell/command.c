@@ -159,10 +159,6 @@ static bool draw_chart(struct shell *shell, const char *argument, const char *st
 	return text && shell_execute(shell, text, &use);
 }
 
-static void do_nothing(void)
-{
-}
-
 static bool watch(struct shell *shell, const char *argument, const char *statement)
 {
 	static const struct shell_use shown = {0};
@@ -176,9 +172,9 @@ static bool watch(struct shell *shell, const char *argument, const char *stateme
 	bool good, waited;
 	do {
 		good = shell_execute(shell, text, &shown);
-		os_terminal_on_interrupt(do_nothing); /* which ends the wait */
+		shell_interrupts_begin(); /* one ends the wait */
 		waited = good && os_terminal_wait_us((uint64_t)(seconds * 1e6));
-		os_terminal_on_interrupt(NULL);
+		shell_interrupts_end(shell);
 	} while (waited && shell_is_connected(shell));
 	return good;
 }

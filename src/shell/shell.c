@@ -20,11 +20,27 @@
 enum { ROWS_AT_ONCE = 1000, TEXT_BYTES_MAX = 1 << 28 };
 
 /* A signal's handler finds nothing else. */
+/* Of the one shell of the process, as signals are. The client is there while a statement runs. */
 static struct shell_client *volatile interrupted_client;
+static volatile bool interrupted;
 
 static void on_interrupt(void)
 {
+	interrupted = true;
 	shell_client_interrupt(interrupted_client);
+}
+
+void shell_interrupts_begin(void)
+{
+	os_terminal_on_interrupt(on_interrupt);
+}
+
+/* At a terminal Ctrl-C never ends the shell, also not between a line and its statement. */
+void shell_interrupts_end(const struct shell *shell)
+{
+	interrupted_client = NULL;
+	if (!shell->at_terminal)
+		os_terminal_on_interrupt(NULL);
 }
 
 pyr_result shell_new(const struct shell_options *options, struct shell **ret_shell, struct pyr_error *error)
@@ -142,7 +158,10 @@ static void on_idle(void *context)
 
 static void on_waiting(void *context)
 {
-	shell_wait_tell(((struct showing *)context)->shell);
+	struct shell *shell = ((struct showing *)context)->shell;
+	if (interrupted) /* the first request may have come before the statement began */
+		shell_client_interrupt(shell->client);
+	shell_wait_tell(shell);
 }
 
 /* Through a pager if it would not fit the terminal. */
@@ -250,9 +269,10 @@ bool shell_execute(struct shell *shell, const char *text, const struct shell_use
 	shell->options.style.palette = shell_palette(shell->options.color, shell->out);
 	shell_wait_begin(shell, !shell->streams && !use->silent);
 	interrupted_client = shell->client;
-	os_terminal_on_interrupt(on_interrupt);
+	shell_interrupts_begin();
 	pyr_result result = shell_client_run(shell->client, text, &sink, &message, &error);
-	os_terminal_on_interrupt(NULL);
+	shell_interrupts_end(shell);
+	interrupted = false;
 	shell_progress_clear(&shell->progress);
 	if (result.code != PYR_OK) {
 		write_rows(&showing); /* what came before it was ended */
@@ -386,9 +406,17 @@ void shell_run_terminal(struct shell *shell)
 	printf("Connected to %s, %s.\nStatements end with a semicolon; \\? lists the commands, \\q leaves.\n",
 	       shell_client_place(shell->client, place), shell_client_parameter(shell->client, "server_version"));
 	shell_line_begin(shell->options.history, shell_complete, shell);
+	shell_interrupts_begin();
 	while (!shell->quits) {
 		make_prompt(shell, prompt);
+		interrupted = false;
 		line = shell_line_read(prompt);
+		if (!line && interrupted) { /* what was typed is forgotten */
+			putchar('\n');
+			free(shell->buffer);
+			shell->buffer = NULL;
+			continue;
+		}
 		if (!line)
 			break;
 		shell_line_remember(line);

@@ -32,7 +32,11 @@ struct shell_use {
 	bool chart, line; /* \chart */
 };
 
-/* shell.c: runs a text and shows, or gathers, what it gives. False: it failed, and the user was told. */
+/* shell.c: Ctrl-C ends what runs, or the wait for something, instead of the program. In between, at a terminal, it ends
+ * nothing. */
+void shell_interrupts_begin(void);
+void shell_interrupts_end(const struct shell *shell);
+/* Runs a text and shows, or gathers, what it gives. False: it failed, and the user was told. */
 bool shell_execute(struct shell *shell, const char *text, const struct shell_use *use);
 [[gnu::format(printf, 2, 3)]] void shell_complain(struct shell *shell, const char *format, ...);
 /* command.c: "\x on" from the backslash on; `statement` is what stood in front of it, or NULL. */

@@ -287,6 +287,18 @@ def test_ctrl_c_ends_what_runs_and_not_the_shell(terminal):
     assert terminal.end() == 0
 
 
+def test_ctrl_c_before_a_statement_runs_does_not_end_the_shell(terminal):
+    """Between a line and its statement, and at the prompt, where it throws away what was typed."""
+    for _ in range(20):
+        terminal.type("SELECT 'not ' || 'this'\x03")
+        terminal.type("\n")
+        terminal.type("SELECT 1;\n\x03")
+    terminal.type("\n;\n")
+    terminal.type("SELECT 'still ' || 'here';\n")
+    terminal.wait("still here")
+    assert terminal.end() == 0
+
+
 def test_history_is_kept(shell):
     first = Terminal(shell)
     first.wait("pyralog=> ")

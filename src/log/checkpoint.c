@@ -427,15 +427,14 @@ static void free_sealed_extent(struct log_partition *partition, const struct sea
 }
 
 /* The tail's entries that the segment holds now; they are released later. */
-static pyr_result take_sealed(struct log_checkpoint *checkpoint, struct log_partition *partition,
-                              const struct sealed_run *run)
+static void take_sealed(struct log_checkpoint *checkpoint, struct log_partition *partition,
+                        const struct sealed_run *run)
 {
 	size_t sealed = log_tail_search(&partition->tail, run->end_offset);
 	for (size_t i = 0; i < sealed; i++)
 		partition->tail_bytes -= log_tail_at(&partition->tail, i)->bytes;
-	PYR_TRY(log_tail_take_front(&partition->tail, sealed, &checkpoint->released[checkpoint->released_count]));
+	log_tail_take_front(&partition->tail, sealed, &checkpoint->released[checkpoint->released_count]);
 	checkpoint->released_count += 1;
-	return pyr_ok();
 }
 
 static void adopt_run(struct log_checkpoint *checkpoint, struct sealed_run *run)
@@ -448,12 +447,11 @@ static void adopt_run(struct log_checkpoint *checkpoint, struct sealed_run *run)
 	pyr_result adopted = run->part.block_count > 0 ? log_parts_push(log, partition, &run->part) : pyr_ok();
 	for (size_t i = 0; i < run->damage_count && adopted.code == PYR_OK; i++)
 		adopted = log_partition_damage(partition, run->damages[i].base_offset, run->damages[i].end_offset);
-	if (adopted.code == PYR_OK)
-		adopted = take_sealed(checkpoint, partition, run);
 	if (adopted.code != PYR_OK) {
 		log_stop(log); /* the manifest knows more than memory does */
 		return;
 	}
+	take_sealed(checkpoint, partition, run);
 	log->metrics.corrupt_reads += run->damage_count;
 	log_parts_trim(log, partition);
 	free_sealed_extent(partition, run);

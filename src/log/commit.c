@@ -258,7 +258,6 @@ static struct log_tail_entry entry_of(const struct log_group *group, const struc
 		.min_timestamp_ms = append->state.min_timestamp_ms,
 		.max_timestamp_ms = append->state.max_timestamp_ms,
 		.index = append->state.index,
-		.group = group->header.number,
 		.file = os_pool_file_ref(file),
 		.position = append->state.position + (append->state.in_extent ? 0 : group->position),
 		.bytes = (uint32_t)append->batch.bytes,

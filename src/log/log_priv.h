@@ -4,7 +4,7 @@
  *   commit.c      queue -> group -> answers            group.c       the bytes of a group
  *   write.c       group -> disk                        pace.c        the background's bytes a second
  *   compact.c     the newest record of each key        thin.c        what that leaves of a batch
- *   partition.c   partitions and their tails           ring.c        the ring's files: prefill, recycle
+ *   partition.c   partitions, and the tail cache       ring.c        the ring's files: prefill, recycle
  *   producers.c   idempotent producers                 extent.c      large runs, straight to a segment file
  *   read.c        reads from tail and segments         segment.c     sealed files: writer and reader
  *   snapshot.c    one moment, for other threads        checkpoint.c  sealing, and the manifest that makes it count (seal.c: a last time)
@@ -13,6 +13,7 @@
  *   digest.c      leaves of what is still in memory    removal.c     files that nobody refers to
  *   time.c        the first record of a time           verified.c    what cold reads brought in
  *   warm.c        the ring read in order before sealing
+ *   tail.c        batches that no segment has yet
  */
 #ifndef PYRALOG_LOG_LOG_PRIV_H
 #define PYRALOG_LOG_LOG_PRIV_H
@@ -25,6 +26,7 @@
 #include "log/keymap.h"
 #include "log/log.h"
 #include "log/producers.h"
+#include "log/tail.h"
 #include "os/file_pool.h"
 
 enum {
@@ -66,29 +68,6 @@ struct log_segment {
 };
 
 /* ---- partitions ---- */
-
-/* A durable batch that no segment has yet: on the ring or in an extent, perhaps in memory too. */
-struct log_tail_entry {
-	int64_t base_offset;
-	int64_t last_offset;
-	int64_t min_timestamp_ms, max_timestamp_ms;
-	uint64_t index;
-	uint64_t group;
-	struct os_pool_file *file; /* holds a reference */
-	uint64_t position; /* of the batch's first byte */
-	uint32_t bytes;
-	uint32_t prefix_crc; /* of the bytes that the batch's own CRC leaves out */
-	struct base_slice slice; /* in the tail cache, or zero */
-	struct base_buffer *digest; /* of a large batch in an extent, or NULL; see digest.c */
-};
-
-/* A deque, oldest first. */
-struct log_tail {
-	struct log_tail_entry *entries;
-	size_t head;
-	size_t count;
-	size_t capacity; /* a power of two */
-};
 
 struct log_extent {
 	struct base_list node; /* partition->extents, oldest first */
@@ -352,19 +331,6 @@ void log_partition_free(struct log *log, struct log_partition *partition);
 void log_partition_notify(struct log_partition *partition);
 /* Raises the high watermark to what is durable, or to `committed` with manual commit, and tells the watchers. */
 void log_partition_advance(struct log_partition *partition, int64_t committed);
-struct log_tail_entry *log_tail_at(const struct log_tail *tail, size_t i);
-/* The entry that holds `offset`, or the first one after it; tail->count: none. */
-size_t log_tail_search(const struct log_tail *tail, int64_t offset);
-pyr_result log_tail_push(struct log_tail *tail, const struct log_tail_entry *entry);
-/* Takes the first `count` entries out, to be released by log_tail_release(), on any thread. */
-pyr_result log_tail_take_front(struct log_tail *tail, size_t count, struct log_tail *ret_front);
-void log_tail_release(struct log_tail *tail);
-/* A copy with references of its own, and the end of one. */
-struct log_tail_entry log_tail_entry_ref(const struct log_tail_entry *entry);
-void log_tail_entry_release(struct log_tail_entry *entry);
-/* Drops the first `count` entries, or those from `from` on. */
-void log_tail_drop_front(struct log_tail *tail, size_t count);
-void log_tail_drop_back(struct log_tail *tail, size_t from);
 /* The part that holds `offset`, or the first one after it; part_count: none. */
 size_t log_parts_search(const struct log_partition *partition, int64_t offset);
 pyr_result log_parts_push(struct log *log, struct log_partition *partition, const struct log_part *part);

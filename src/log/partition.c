@@ -45,114 +45,6 @@ struct log_partition *log_partition_need(struct log *log, uint32_t id)
 	return partition;
 }
 
-/* ---- the tail ---- */
-
-struct log_tail_entry *log_tail_at(const struct log_tail *tail, size_t i)
-{
-	assert(i < tail->count);
-	return &tail->entries[(tail->head + i) & (tail->capacity - 1)];
-}
-
-size_t log_tail_search(const struct log_tail *tail, int64_t offset)
-{
-	size_t low = 0, high = tail->count;
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		if (log_tail_at(tail, middle)->last_offset < offset)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static pyr_result grow_tail(struct log_tail *tail)
-{
-	size_t capacity = tail->capacity ? tail->capacity * 2 : 4;
-	struct log_tail_entry *entries = calloc(capacity, sizeof *entries);
-	if (!entries)
-		return pyr_result_of(PYR_OUT_OF_MEMORY);
-	for (size_t i = 0; i < tail->count; i++)
-		entries[i] = *log_tail_at(tail, i);
-	free(tail->entries);
-	*tail = (struct log_tail){.entries = entries, .count = tail->count, .capacity = capacity};
-	return pyr_ok();
-}
-
-pyr_result log_tail_push(struct log_tail *tail, const struct log_tail_entry *entry)
-{
-	assert(tail->count == 0 || log_tail_at(tail, tail->count - 1)->last_offset < entry->base_offset);
-	if (tail->count == tail->capacity)
-		PYR_TRY(grow_tail(tail));
-	tail->count += 1;
-	*log_tail_at(tail, tail->count - 1) = *entry;
-	return pyr_ok();
-}
-
-struct log_tail_entry log_tail_entry_ref(const struct log_tail_entry *entry)
-{
-	struct log_tail_entry copy = *entry;
-	os_pool_file_ref(copy.file);
-	copy.slice = base_slice_ref(copy.slice);
-	if (copy.digest)
-		base_buffer_ref(copy.digest);
-	return copy;
-}
-
-void log_tail_entry_release(struct log_tail_entry *entry)
-{
-	os_pool_file_unref(entry->file);
-	base_slice_release(&entry->slice);
-	base_buffer_unref(entry->digest);
-}
-
-/* The entries that stay are moved: they are fewer than those that go, which may be many. */
-pyr_result log_tail_take_front(struct log_tail *tail, size_t count, struct log_tail *ret_front)
-{
-	struct log_tail rest = {0};
-	assert(count <= tail->count);
-	for (size_t i = count; i < tail->count; i++) {
-		pyr_result pushed = log_tail_push(&rest, log_tail_at(tail, i));
-		if (pushed.code != PYR_OK) {
-			free(rest.entries);
-			return pushed;
-		}
-	}
-	*ret_front = *tail;
-	ret_front->count = count;
-	*tail = rest;
-	return pyr_ok();
-}
-
-void log_tail_release(struct log_tail *tail)
-{
-	for (size_t i = 0; i < tail->count; i++)
-		log_tail_entry_release(log_tail_at(tail, i));
-	free(tail->entries);
-	*tail = (struct log_tail){0};
-}
-
-void log_tail_drop_front(struct log_tail *tail, size_t count)
-{
-	assert(count <= tail->count);
-	for (size_t i = 0; i < count; i++)
-		log_tail_entry_release(log_tail_at(tail, i));
-	tail->count -= count;
-	tail->head = tail->count > 0 ? (tail->head + count) & (tail->capacity - 1) : 0;
-	if (tail->count == 0) { /* an idle partition costs no tail */
-		free(tail->entries);
-		*tail = (struct log_tail){0};
-	}
-}
-
-void log_tail_drop_back(struct log_tail *tail, size_t from)
-{
-	while (tail->count > from) {
-		log_tail_entry_release(log_tail_at(tail, tail->count - 1));
-		tail->count -= 1;
-	}
-}
-
 /* ---- the tail cache: batches in memory, oldest out first ---- */
 
 /* What a small batch costs beyond its bytes: its share of the group's buffer, its entries in tail and queue. */
@@ -164,9 +56,8 @@ static void evict_oldest(struct log *log)
 	struct log_partition *partition = log_partition_find(log, oldest->partition);
 	size_t i = partition ? log_tail_search(&partition->tail, oldest->base_offset) : 0;
 	if (partition && i < partition->tail.count) {
-		struct log_tail_entry *entry = log_tail_at(&partition->tail, i);
-		if (entry->base_offset == oldest->base_offset)
-			base_slice_release(&entry->slice);
+		if (log_tail_at(&partition->tail, i)->base_offset == oldest->base_offset)
+			log_tail_uncache(&partition->tail, i);
 	}
 	log->metrics.cached_bytes -= oldest->bytes;
 	log->cached_head = (log->cached_head + 1) % log->cached_capacity;
@@ -305,13 +196,12 @@ static void free_extents(struct log_partition *partition)
 void log_partition_free(struct log *log, struct log_partition *partition)
 {
 	base_table_remove(&log->partitions, &partition->node);
-	log_tail_drop_front(&partition->tail, partition->tail.count);
+	log_tail_release(&partition->tail);
 	partition->log_start_offset = INT64_MAX;
 	log_parts_trim(log, partition);
 	free_extents(partition);
 	log_verified_drop(log, partition);
 	log_producers_deinit(&partition->producers);
-	free(partition->tail.entries);
 	free(partition->parts);
 	free(partition->damages);
 	free(partition);

@@ -219,15 +219,13 @@ static pyr_result apply_batch(struct recovery *recovery, struct log_partition *p
 	return pyr_ok();
 }
 
-static pyr_result apply_data(struct recovery *recovery, struct log_partition *partition,
-                             const struct log_group_header *group, const struct log_frame *frame,
+static pyr_result apply_data(struct recovery *recovery, struct log_partition *partition, const struct log_frame *frame,
                              struct base_bytes payload)
 {
 	struct codec_batch batch;
 	struct log_tail_entry entry = {
 		.base_offset = frame->base_offset,
 		.index = frame->index,
-		.group = group->number,
 		.file = &recovery->file->file,
 		.position = recovery->position + (uint64_t)(payload.data - (recovery->bytes + recovery->position)),
 		.prefix_crc = base_crc32c(0, payload.data, log_frame_prefix_bytes(LOG_FRAME_DATA, payload.bytes)),
@@ -290,7 +288,6 @@ static pyr_result apply_reference(struct recovery *recovery, struct log_partitio
 		struct log_tail_entry entry = {
 			.base_offset = offset,
 			.index = frame->index + i,
-			.group = group->number,
 			.file = &segment->file,
 			.position = position,
 			.prefix_crc = base_crc32c(0, header, LOG_BATCH_PREFIX_BYTES),
@@ -336,7 +333,7 @@ static pyr_result apply_frame(struct recovery *recovery, const struct log_group_
 		return pyr_ok();
 	switch (frame->kind) {
 	case LOG_FRAME_DATA:
-		return apply_data(recovery, partition, group, frame, payload);
+		return apply_data(recovery, partition, frame, payload);
 	case LOG_FRAME_REFERENCE:
 		return apply_reference(recovery, partition, group, frame, payload);
 	case LOG_FRAME_RECORD:

@@ -1,7 +1,8 @@
 /* Snapshots for other threads (see snapshot.h).
  *
- * Taking one copies what the tail's entries and parts say, with references; the log's thread reads nothing. Loading, on
- * the reader's thread, reads block indexes and cuts everything into runs. Immutable after that.
+ * Taking one shares the tail's chunks and copies what the parts say, with references; the log's thread reads nothing.
+ * Loading, on the reader's thread, reads block indexes, looks through the chunks and cuts everything into runs. Immutable
+ * after that.
  */
 #include "log/snapshot.h"
 
@@ -18,8 +19,13 @@ struct snapshot_part {
 	struct log_block *blocks;
 };
 
+struct snapshot_span {
+	struct log_tail_span span;
+	size_t slot;
+};
+
 struct snapshot_entry {
-	struct log_tail_entry entry;
+	const struct log_tail_entry *entry; /* in a span */
 	size_t slot;
 };
 
@@ -38,7 +44,9 @@ struct log_snapshot {
 	size_t slot_count;
 	struct snapshot_part *parts;
 	size_t part_count, part_capacity;
-	struct snapshot_entry *entries;
+	struct snapshot_span *spans;
+	size_t span_count, span_capacity;
+	struct snapshot_entry *entries; /* those within the bounds; once it is loaded */
 	size_t entry_count, entry_capacity;
 	struct snapshot_run *runs;
 	size_t run_count, run_capacity;
@@ -72,15 +80,34 @@ static pyr_result add_part(struct log_snapshot *snapshot, struct log *log, const
 	return pyr_ok();
 }
 
-static pyr_result add_entry(struct log_snapshot *snapshot, const struct log_tail_entry *entry, size_t slot)
+static pyr_result add_span(struct log_snapshot *snapshot, const struct log_tail *tail, size_t from, size_t to,
+                           size_t slot)
 {
-	if (!base_array_reserve(&snapshot->entries, &snapshot->entry_capacity, snapshot->entry_count + 1,
-	                        sizeof *snapshot->entries))
+	if (!base_array_reserve(&snapshot->spans, &snapshot->span_capacity, snapshot->span_count + 1,
+	                        sizeof *snapshot->spans))
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
-	struct snapshot_entry *copy = &snapshot->entries[snapshot->entry_count++];
-	*copy = (struct snapshot_entry){.entry = *entry, .slot = slot};
-	os_pool_file_ref(entry->file);
-	copy->entry.slice = base_slice_ref(entry->slice);
+	snapshot->spans[snapshot->span_count++] =
+		(struct snapshot_span){.span = log_tail_share(tail, from, to), .slot = slot};
+	return pyr_ok();
+}
+
+/* The entries that are readable, and within the bounds of offsets. */
+static pyr_result add_tail(struct log_snapshot *snapshot, const struct log_partition *partition, int64_t start,
+                           size_t slot)
+{
+	const struct log_tail *tail = &partition->tail;
+	const struct log_bounds *bounds = &snapshot->bounds;
+	size_t from = log_tail_search(tail, bounds->offset_min > start ? bounds->offset_min : start);
+	size_t to = log_tail_search(tail, partition->high_watermark);
+	if (bounds->offset_max < partition->high_watermark) {
+		size_t last = log_tail_search(tail, bounds->offset_max);
+		to = last < to ? last + 1 : to;
+	}
+	while (from < to) {
+		PYR_TRY(add_span(snapshot, tail, from, to, slot));
+		const struct log_tail_span *added = &snapshot->spans[snapshot->span_count - 1].span;
+		from += added->to - added->from;
+	}
 	return pyr_ok();
 }
 
@@ -114,16 +141,7 @@ static pyr_result take_partition(struct log_snapshot *snapshot, struct log *log,
 		else
 			snapshot->pruned += 1;
 	}
-	int64_t from = bounds->offset_min > start ? bounds->offset_min : start;
-	for (size_t i = log_tail_search(&partition->tail, from); i < partition->tail.count; i++) {
-		const struct log_tail_entry *entry = log_tail_at(&partition->tail, i);
-		if (entry->last_offset >= partition->high_watermark || entry->base_offset > bounds->offset_max)
-			break;
-		if (overlaps(bounds, entry->base_offset, entry->last_offset, entry->min_timestamp_ms,
-		             entry->max_timestamp_ms))
-			PYR_TRY(add_entry(snapshot, entry, slot));
-	}
-	return pyr_ok();
+	return add_tail(snapshot, partition, start, slot);
 }
 
 pyr_result log_snapshot_take(struct log *log, const uint32_t *partitions, size_t partition_count,
@@ -176,13 +194,12 @@ void log_snapshot_release(struct log_snapshot *snapshot)
 		os_pool_file_unref(snapshot->parts[i].file);
 		free(snapshot->parts[i].blocks);
 	}
-	for (size_t i = 0; i < snapshot->entry_count; i++) {
-		os_pool_file_unref(snapshot->entries[i].entry.file);
-		base_slice_release(&snapshot->entries[i].entry.slice);
-	}
+	for (size_t i = 0; i < snapshot->span_count; i++)
+		log_tail_span_release(&snapshot->spans[i].span);
 	free(snapshot->start_offsets);
 	free(snapshot->end_offsets);
 	free(snapshot->parts);
+	free(snapshot->spans);
 	free(snapshot->entries);
 	free(snapshot->runs);
 	free(snapshot);
@@ -236,11 +253,26 @@ static pyr_result cut_part(struct log_snapshot *snapshot, const struct snapshot_
 	return run.count > 0 ? add_run(snapshot, &run) : pyr_ok();
 }
 
+static pyr_result look_through(struct log_snapshot *snapshot, const struct snapshot_span *shared)
+{
+	const struct log_tail_span *span = &shared->span;
+	size_t count = snapshot->entry_count + span->to - span->from;
+	if (!base_array_reserve(&snapshot->entries, &snapshot->entry_capacity, count, sizeof *snapshot->entries))
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	for (size_t i = span->from; i < span->to; i++) {
+		const struct log_tail_entry *entry = &span->chunk->entries[i];
+		if (overlaps(&snapshot->bounds, entry->base_offset, entry->last_offset, entry->min_timestamp_ms,
+		             entry->max_timestamp_ms))
+			snapshot->entries[snapshot->entry_count++] = (struct snapshot_entry){entry, shared->slot};
+	}
+	return pyr_ok();
+}
+
 static pyr_result cut_entries(struct log_snapshot *snapshot)
 {
 	struct snapshot_run run = {0};
 	for (size_t i = 0; i < snapshot->entry_count; i++) {
-		const struct log_tail_entry *entry = &snapshot->entries[i].entry;
+		const struct log_tail_entry *entry = snapshot->entries[i].entry;
 		size_t slot = snapshot->entries[i].slot;
 		if (entry->last_offset < snapshot->start_offsets[slot])
 			continue;
@@ -274,6 +306,8 @@ pyr_result log_snapshot_load(struct log_snapshot *snapshot, struct pyr_error *er
 			return pyr_fail(error, read.code, "segment %s: %s", part->file->path, pyr_code_text(read.code));
 		PYR_TRY(cut_part(snapshot, part));
 	}
+	for (size_t i = 0; i < snapshot->span_count; i++)
+		PYR_TRY(look_through(snapshot, &snapshot->spans[i]));
 	return cut_entries(snapshot);
 }
 
@@ -320,13 +354,13 @@ static pyr_result read_entries(const struct log_snapshot *snapshot, const struct
                                struct base_slice *ret_batches)
 {
 	if (run->count == 1)
-		return log_tail_entry_read(&snapshot->entries[run->first].entry, ret_batches);
+		return log_tail_entry_read(snapshot->entries[run->first].entry, ret_batches);
 	struct base_buffer *buffer = base_buffer_new(run->run.bytes);
 	pyr_result result = pyr_result_of(buffer ? PYR_OK : PYR_OUT_OF_MEMORY);
 	size_t at = 0;
 	for (size_t i = 0; i < run->count && result.code == PYR_OK; i++) {
 		struct base_slice batch = {0};
-		result = log_tail_entry_read(&snapshot->entries[run->first + i].entry, &batch);
+		result = log_tail_entry_read(snapshot->entries[run->first + i].entry, &batch);
 		if (result.code == PYR_OK)
 			memcpy(buffer->data + at, batch.data, batch.bytes);
 		at += batch.bytes;

@@ -11,7 +11,10 @@ enum { BASE_BLAKE3_BYTES = 32 };
 /* The BLAKE3 hash of the concatenation of `parts`. */
 void base_blake3(const struct base_bytes *parts, size_t part_count, uint8_t ret_hash[BASE_BLAKE3_BYTES]);
 
-/* The same piece by piece. NULL: memory is out. */
+/* The hash of each input by itself; several times as fast as one by one when they are short (up to 4 KiB). */
+void base_blake3_many(const struct base_bytes *inputs, size_t count, uint8_t (*ret_hashes)[BASE_BLAKE3_BYTES]);
+
+/* One hash, piece by piece. NULL: memory is out. */
 struct base_hasher;
 struct base_hasher *base_hasher_new(void);
 void base_hasher_add(struct base_hasher *hasher, struct base_bytes bytes);

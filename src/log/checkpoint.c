@@ -63,6 +63,8 @@ struct log_checkpoint {
 	uint64_t step_bytes;
 	struct log_tail *released; /* what the segments replaced: given back in the background */
 	size_t released_count;
+	uint64_t cached_end; /* what came to the tail cache before is among it */
+	uint64_t batches; /* of metrics.batches, that are sealed when this is over */
 	struct log_segment_writer writer;
 	struct log_pacer pacer;
 	struct log_ring_file *unsynced; /* the file to sync first */
@@ -206,6 +208,8 @@ static pyr_result capture(struct log_checkpoint *checkpoint)
 	checkpoint->shared_count = checkpoint->run_count;
 	PYR_TRY(capture_partitions(checkpoint, true));
 	bool advance = all_committed(log);
+	checkpoint->cached_end = advance ? log_cache_end(log) : 0;
+	checkpoint->batches = advance ? log->metrics.batches : log->sealed_batches;
 	log_cold_ring_find(log, &checkpoint->cold);
 	checkpoint->head = (struct log_manifest_head){
 		.number = log->manifest_number + 1,
@@ -464,6 +468,9 @@ static void adopt(struct log_checkpoint *checkpoint)
 		adopt_run(checkpoint, &checkpoint->runs[i]);
 		log->metrics.sealed_bytes += checkpoint->runs[i].part.bytes;
 	}
+	if (checkpoint->cached_end > log->cached_passed)
+		log_cache_pass(log, checkpoint->cached_end);
+	log->sealed_batches = checkpoint->batches;
 	log->manifest_number = checkpoint->head.number;
 	log->replay_group = checkpoint->head.group;
 	log->replay_file_id = checkpoint->head.ring_file_id;
@@ -528,7 +535,10 @@ static void step_done(struct os_job *job)
 		finish(checkpoint);
 	} else {
 		uint64_t pause_us = log_pacer_pause(&checkpoint->pacer, log, checkpoint->writer.written_bytes);
-		os_timer_start(log->loop, &checkpoint->timer, pause_us);
+		if (pause_us > 0)
+			os_timer_start(log->loop, &checkpoint->timer, pause_us);
+		else
+			submit_step(&checkpoint->timer); /* a timer would rest for a tick all the same */
 	}
 	log_job_end(log);
 }

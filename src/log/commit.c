@@ -194,17 +194,21 @@ static uint64_t backlog_bytes(const struct log *log)
 	return (log->ring.current->id - log->replay_file_id) * log->options.ring_file_bytes;
 }
 
+static uint64_t hold_us(uint64_t backlog, uint64_t limit)
+{
+	uint64_t over = backlog > limit ? backlog - limit : 0;
+	return over < limit ? over * HOLD_US_MAX / limit : HOLD_US_MAX;
+}
+
 /* The farther sealing lags behind, the longer the next group waits, and gathers: memory and disk for what is not sealed stay
  * bounded, and clients feel it as latency. */
 static void hold_back(struct log *log)
 {
-	uint64_t limit = log->options.backlog_bytes, backlog = backlog_bytes(log);
-	log->hold_until_us = 0;
-	if (backlog <= limit)
-		return;
-	uint64_t hold_us = (backlog - limit) / (limit / HOLD_US_MAX + 1);
-	log->hold_until_us = os_now_us(log->loop) + (hold_us < HOLD_US_MAX ? hold_us : HOLD_US_MAX);
-	log->metrics.held_groups += 1;
+	uint64_t for_bytes_us = hold_us(backlog_bytes(log), log->options.backlog_bytes);
+	uint64_t for_batches_us = hold_us(log->metrics.batches - log->sealed_batches, log->options.backlog_batches);
+	uint64_t longer_us = for_bytes_us > for_batches_us ? for_bytes_us : for_batches_us;
+	log->hold_until_us = longer_us > 0 ? os_now_us(log->loop) + longer_us : 0;
+	log->metrics.held_groups += longer_us > 0;
 }
 
 static void on_hold_over(struct os_timer *timer)

@@ -26,23 +26,6 @@ const struct log_digest *log_digest_get(const struct base_buffer *buffer)
 	                                                                                       : NULL;
 }
 
-/* Final bytes, but for the leader epoch, which changes with the leader and proves nothing. */
-void log_leaf_hash(const uint8_t *batch, size_t bytes, uint8_t ret_leaf[BASE_BLAKE3_BYTES])
-{
-	enum { EPOCH_AT = 12, EPOCH_END = 16, COPY_BYTES_MAX = 16384 };
-	static const uint8_t epoch[EPOCH_END - EPOCH_AT];
-	uint8_t copy[COPY_BYTES_MAX];
-	if (bytes <= sizeof copy) { /* in one piece BLAKE3 hashes many chunks at a time */
-		memcpy(copy, batch, bytes);
-		memcpy(copy + EPOCH_AT, epoch, sizeof epoch);
-		base_blake3(&(struct base_bytes){copy, bytes}, 1, ret_leaf);
-		return;
-	}
-	struct base_bytes pieces[3] = {
-		{batch, EPOCH_AT}, {epoch, sizeof epoch}, {batch + EPOCH_END, bytes - EPOCH_END}};
-	base_blake3(pieces, 3, ret_leaf);
-}
-
 static void release_items(struct log_digest_item *items, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {

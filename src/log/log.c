@@ -24,6 +24,7 @@ struct log_options log_options_default(void)
 		.ring_file_bytes = 64 << 20,
 		.checkpoint_bytes = 80 << 20,
 		.backlog_bytes = 1 << 30,
+		.backlog_batches = 256 << 10,
 		.spare_bytes = UINT64_C(4) << 30,
 		.tail_cache_bytes = 160 << 20,
 		.read_cache_bytes = 64 << 20,

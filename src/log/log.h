@@ -47,7 +47,8 @@ struct log_partition_config {
 struct log_options {
 	uint64_t ring_file_bytes; /* size of a ring file; the very first one is smaller */
 	uint64_t checkpoint_bytes; /* seal at the latest after so many bytes of ring */
-	uint64_t backlog_bytes; /* of ring not yet sealed: beyond it groups are held back, so that sealing keeps up */
+	uint64_t backlog_bytes; /* of ring not yet sealed: beyond it groups are held back, so that sealing keeps up; */
+	uint64_t backlog_batches; /* or beyond so many batches: small ones cost sealing, and memory, by their number */
 	uint64_t spare_bytes; /* of files that are kept to be written again, while large runs come in */
 	uint64_t tail_cache_bytes; /* memory for batches that were just written */
 	uint64_t read_cache_bytes; /* memory for what cold reads brought in */

@@ -4,16 +4,17 @@
  *   commit.c      queue -> group -> answers            group.c       the bytes of a group
  *   write.c       group -> disk                        pace.c        the background's bytes a second
  *   compact.c     the newest record of each key        thin.c        what that leaves of a batch
- *   partition.c   partitions, and the tail cache       ring.c        the ring's files: prefill, recycle
+ *   partition.c   partitions                           ring.c        the ring's files: prefill, recycle
  *   producers.c   idempotent producers                 extent.c      large runs, straight to a segment file
  *   read.c        reads from tail and segments         segment.c     sealed files: writer and reader
  *   snapshot.c    one moment, for other threads        checkpoint.c  sealing, and the manifest that makes it count (seal.c: a last time)
  *   recovery.c    what a crash left                    retention.c   what may go
  *   merge.c       small segments into large ones       scrub.c       reading everything again, slowly
  *   digest.c      leaves of what is still in memory    removal.c     files that nobody refers to
+ *   leaves.c      the file of leaves beside a segment
  *   time.c        the first record of a time           verified.c    what cold reads brought in
  *   warm.c        the ring read in order before sealing
- *   tail.c        batches that no segment has yet
+ *   tail.c        batches that no segment has yet      cache.c       those of them that are in memory
  */
 #ifndef PYRALOG_LOG_LOG_PRIV_H
 #define PYRALOG_LOG_LOG_PRIV_H
@@ -24,6 +25,7 @@
 #include "codec/filter.h"
 #include "log/format.h"
 #include "log/keymap.h"
+#include "log/leaves.h"
 #include "log/log.h"
 #include "log/producers.h"
 #include "log/tail.h"
@@ -179,7 +181,7 @@ struct log_group {
 	pyr_result result;
 };
 
-struct log_cached { /* one entry of the tail cache's queue, oldest first */
+struct log_cached { /* one entry of the tail cache's queue */
 	uint32_t partition;
 	uint32_t bytes;
 	int64_t base_offset;
@@ -271,9 +273,11 @@ struct log {
 	struct os_timer sync_timer; /* durability=interval */
 	struct os_timer hold_timer; /* the next group waits for sealing */
 	uint64_t hold_until_us; /* 0: it does not */
+	uint64_t sealed_batches; /* of those that metrics.batches counts */
 
 	struct log_cached *cached;
-	size_t cached_head, cached_count, cached_capacity;
+	uint64_t cached_passed; /* entries that have left the queue: the oldest is at this, modulo capacity */
+	size_t cached_count, cached_capacity;
 	struct base_list verified; /* runs of all partitions, least recently read first */
 
 	struct {
@@ -340,8 +344,18 @@ void log_parts_trim(struct log *log, struct log_partition *partition);
 void log_partition_start_at(struct log *log, struct log_partition *partition, int64_t offset);
 /* Marks offsets [from, to) as unreadable, and the partition as read-only. */
 pyr_result log_partition_damage(struct log_partition *partition, int64_t from, int64_t to);
-void log_cache_add(struct log *log, struct log_partition *partition, const struct log_tail_entry *entry);
 uint64_t log_hlc_next(struct log *log);
+
+/* ---- cache.c ---- */
+
+/* The entry, which was pushed to the partition's tail, has its bytes in memory. */
+void log_cache_add(struct log *log, const struct log_partition *partition, const struct log_tail_entry *entry);
+/* How many entries the cache was ever given. */
+uint64_t log_cache_end(const struct log *log);
+/* None of the first `end` entries it was given is in a tail any more. */
+void log_cache_pass(struct log *log, uint64_t end);
+/* False: it is empty. */
+bool log_cache_oldest(const struct log *log, struct log_cached *ret_oldest);
 
 /* ---- append.c, group.c, commit.c ---- */
 
@@ -460,7 +474,6 @@ struct base_buffer *log_digest_begin(struct log *log, struct base_slice batch);
 /* NULL: not there, or not ready. Any thread that holds a reference. */
 const struct log_digest *log_digest_get(const struct base_buffer *buffer);
 void log_digests_free(struct log *log);
-void log_leaf_hash(const uint8_t *batch, size_t bytes, uint8_t ret_leaf[BASE_BLAKE3_BYTES]);
 
 /* ---- segment.c ---- */
 
@@ -484,12 +497,10 @@ pyr_result log_tail_entry_read(const struct log_tail_entry *entry, struct base_s
 struct log_segment_writer {
 	struct os_disk *disk;
 	struct os_file *file;
-	struct os_file *leaves;
 	uint64_t id;
 	uint64_t position; /* of the next byte */
-	uint64_t leaf_position;
 	struct base_writer pending; /* bytes of data not yet written */
-	struct base_writer pending_leaves;
+	struct log_leaves leaves;
 	struct base_writer index; /* of the part under way */
 	struct base_writer directory;
 	struct log_block block; /* under way; bytes == 0: none */

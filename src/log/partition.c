@@ -1,7 +1,7 @@
 /* Partitions: the table of them, their tails and their sealed parts.
  *
  * Invariants: log_start <= high_watermark <= durable_end <= next_offset; the tail's entries and the parts are disjoint and
- * in offset order, all parts before all entries; what is in memory of the tail cache is found from its queue.
+ * in offset order, all parts before all entries.
  * Owner: the log's thread.
  */
 #include "log/log_priv.h"
@@ -43,57 +43,6 @@ struct log_partition *log_partition_need(struct log *log, uint32_t id)
 		return NULL;
 	}
 	return partition;
-}
-
-/* ---- the tail cache: batches in memory, oldest out first ---- */
-
-/* What a small batch costs beyond its bytes: its share of the group's buffer, its entries in tail and queue. */
-enum { CACHED_OVERHEAD_BYTES = 256 };
-
-static void evict_oldest(struct log *log)
-{
-	struct log_cached *oldest = &log->cached[log->cached_head];
-	struct log_partition *partition = log_partition_find(log, oldest->partition);
-	size_t i = partition ? log_tail_search(&partition->tail, oldest->base_offset) : 0;
-	if (partition && i < partition->tail.count) {
-		if (log_tail_at(&partition->tail, i)->base_offset == oldest->base_offset)
-			log_tail_uncache(&partition->tail, i);
-	}
-	log->metrics.cached_bytes -= oldest->bytes;
-	log->cached_head = (log->cached_head + 1) % log->cached_capacity;
-	log->cached_count -= 1;
-}
-
-static bool grow_cache(struct log *log)
-{
-	size_t capacity = log->cached_capacity ? log->cached_capacity * 2 : 1024;
-	struct log_cached *cached = malloc(capacity * sizeof *cached);
-	if (!cached)
-		return false;
-	for (size_t i = 0; i < log->cached_count; i++)
-		cached[i] = log->cached[(log->cached_head + i) % log->cached_capacity];
-	free(log->cached);
-	log->cached = cached;
-	log->cached_head = 0;
-	log->cached_capacity = capacity;
-	return true;
-}
-
-void log_cache_add(struct log *log, struct log_partition *partition, const struct log_tail_entry *entry)
-{
-	/* With no room in the queue the oldest makes place: the cache is only a cache. */
-	if (log->cached_count == log->cached_capacity && !grow_cache(log)) {
-		if (log->cached_count == 0)
-			return;
-		evict_oldest(log);
-	}
-	size_t at = (log->cached_head + log->cached_count) % log->cached_capacity;
-	uint32_t bytes = entry->bytes + CACHED_OVERHEAD_BYTES;
-	log->cached[at] = (struct log_cached){partition->id, bytes, entry->base_offset};
-	log->cached_count += 1;
-	log->metrics.cached_bytes += bytes;
-	while (log->metrics.cached_bytes > log->options.tail_cache_bytes && log->cached_count > 0)
-		evict_oldest(log);
 }
 
 /* ---- sealed parts ---- */

@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WRITE_BYTES = 256 << 10, METADATA_BYTES_MAX = 1 << 30, LEAF_HEADER_BYTES = 16 };
+enum { WRITE_BYTES = 1 << 20, METADATA_BYTES_MAX = 1 << 30, LEAF_HEADER_BYTES = 16 };
 
 /* ---- the set of segments ---- */
 
@@ -188,17 +188,13 @@ pyr_result log_tail_entry_read(const struct log_tail_entry *entry, struct base_s
 
 /* ---- writing ---- */
 
-static pyr_result flush(struct os_file *file, struct base_writer *pending, uint64_t *position)
+/* Leaves that wait lie in the bytes not yet written. If those are incomplete, the segment is not to be. */
+static void hash_waiting(struct log_segment_writer *writer)
 {
-	if (pending->failed)
-		return pyr_result_of(PYR_OUT_OF_MEMORY);
-	if (pending->bytes == 0)
-		return pyr_ok();
-	struct base_bytes piece = {pending->buffer->data, pending->bytes};
-	PYR_TRY(os_file_write(file, *position, &piece, 1));
-	*position += pending->bytes;
-	pending->bytes = 0;
-	return pyr_ok();
+	if (writer->pending.failed)
+		writer->leaves.waiting_count = 0;
+	else
+		log_leaves_hash(&writer->leaves, writer->pending.buffer->data);
 }
 
 /* The segment itself is written past the page cache: dirty pages of its gigabytes would stand in the way of the next sync
@@ -209,6 +205,7 @@ static pyr_result flush_blocks(struct log_segment_writer *writer)
 	size_t whole = pending->bytes / LOG_BLOCK_BYTES * LOG_BLOCK_BYTES;
 	if (pending->failed)
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	hash_waiting(writer);
 	if (whole == 0)
 		return pyr_ok();
 	struct base_bytes piece = {pending->buffer->data, whole};
@@ -219,30 +216,19 @@ static pyr_result flush_blocks(struct log_segment_writer *writer)
 	return pyr_ok();
 }
 
-static pyr_result open_leaves(struct log_segment_writer *writer)
-{
-	char path[OS_POOL_PATH_MAX];
-	log_segment_leaves_path(writer->id, path);
-	PYR_TRY(os_file_open(writer->disk, path, OS_OPEN_WRITE | OS_OPEN_CREATE, &writer->leaves));
-	base_write_bytes(&writer->pending_leaves, "PYRLEAF1", 8);
-	base_write_u64le(&writer->pending_leaves, writer->id);
-	return os_file_truncate(writer->leaves, 0);
-}
-
 pyr_result log_segment_writer_begin(struct log_segment_writer *writer, struct os_disk *disk, uint64_t id, bool extent,
                                     uint64_t filled)
 {
 	char path[OS_POOL_PATH_MAX];
 	*writer = (struct log_segment_writer){.disk = disk, .id = id};
 	base_writer_init(&writer->pending, METADATA_BYTES_MAX);
-	base_writer_init(&writer->pending_leaves, METADATA_BYTES_MAX);
 	base_writer_init(&writer->index, METADATA_BYTES_MAX);
 	base_writer_init(&writer->directory, METADATA_BYTES_MAX);
 	log_segment_path(id, path);
 	base_write_zeros(&writer->pending, BASE_PAGED_BYTES_MIN); /* what is written directly must lie in pages */
 	writer->pending.bytes = 0;
 	PYR_TRY(os_file_open(disk, path, OS_OPEN_WRITE | OS_OPEN_CREATE | OS_OPEN_DIRECT, &writer->file));
-	PYR_TRY(open_leaves(writer));
+	PYR_TRY(log_leaves_begin(&writer->leaves, disk, id));
 	if (extent) {
 		writer->position = filled;
 		return pyr_ok();
@@ -276,13 +262,29 @@ static void end_block(struct log_segment_writer *writer)
 	writer->block = (struct log_block){0};
 }
 
-static void add_leaf(struct log_segment_writer *writer, const struct codec_batch *batch,
-                     const uint8_t leaf[BASE_BLAKE3_BYTES])
+static struct log_leaf leaf_of(const struct log_segment_writer *writer, const struct codec_batch *batch)
 {
-	base_write_u64le(&writer->pending_leaves, (uint64_t)batch->base_offset);
-	base_write_u32le(&writer->pending_leaves, writer->part.partition);
-	base_write_u32le(&writer->pending_leaves, (uint32_t)batch->record_count);
-	base_write_bytes(&writer->pending_leaves, leaf, BASE_BLAKE3_BYTES);
+	return (struct log_leaf){
+		.base_offset = batch->base_offset,
+		.partition = writer->part.partition,
+		.record_count = (uint32_t)batch->record_count,
+	};
+}
+
+/* Copies a batch behind what is there, its leaf to be made with others. */
+static void copy_batch(struct log_segment_writer *writer, struct base_bytes bytes, const struct log_leaf *leaf)
+{
+	size_t at = writer->pending.bytes;
+	base_write_bytes(&writer->pending, bytes.data, bytes.bytes);
+	while (!log_leaves_wait(&writer->leaves, leaf, at, bytes.bytes))
+		hash_waiting(writer);
+}
+
+static void add_leaf(struct log_segment_writer *writer, const struct log_leaf *leaf,
+                     const uint8_t hash[BASE_BLAKE3_BYTES])
+{
+	hash_waiting(writer);
+	log_leaves_add(&writer->leaves, leaf, hash);
 }
 
 static void note_in_part(struct log_part *part, const struct codec_batch *batch, uint64_t index,
@@ -331,14 +333,16 @@ pyr_result log_segment_writer_batch(struct log_segment_writer *writer, struct ba
 	note_in_block(&writer->block, &batch, at);
 	writer->block.crc = base_crc32c(writer->block.crc, bytes.data, bytes.bytes);
 	note_in_part(&writer->part, &batch, index, min_timestamp_ms);
-	uint8_t leaf[BASE_BLAKE3_BYTES];
-	log_leaf_hash(bytes.data, bytes.bytes, leaf);
-	add_leaf(writer, &batch, leaf);
+	struct log_leaf leaf = leaf_of(writer, &batch);
+	uint8_t hash[BASE_BLAKE3_BYTES];
 	writer->written_bytes += bytes.bytes;
-	if (copied)
-		base_write_bytes(&writer->pending, bytes.data, bytes.bytes);
-	if (writer->pending_leaves.bytes >= WRITE_BYTES)
-		PYR_TRY(flush(writer->leaves, &writer->pending_leaves, &writer->leaf_position));
+	if (copied) {
+		copy_batch(writer, bytes, &leaf);
+	} else {
+		log_leaf_hash(bytes.data, bytes.bytes, hash);
+		add_leaf(writer, &leaf, hash);
+	}
+	PYR_TRY(log_leaves_flush(&writer->leaves, false));
 	return writer->pending.bytes >= WRITE_BYTES ? flush_blocks(writer) : pyr_ok();
 }
 
@@ -353,10 +357,9 @@ pyr_result log_segment_writer_digest(struct log_segment_writer *writer, const st
 	writer->block.crc = base_crc32c_combine(entry->prefix_crc, batch.crc, batch.bytes - LOG_BATCH_PREFIX_BYTES);
 	end_block(writer);
 	note_in_part(&writer->part, &batch, entry->index, entry->min_timestamp_ms);
-	add_leaf(writer, &batch, digest->leaf);
-	return writer->pending_leaves.bytes >= WRITE_BYTES
-	               ? flush(writer->leaves, &writer->pending_leaves, &writer->leaf_position)
-	               : pyr_ok();
+	struct log_leaf leaf = leaf_of(writer, &batch);
+	add_leaf(writer, &leaf, digest->leaf);
+	return log_leaves_flush(&writer->leaves, false);
 }
 
 pyr_result log_segment_writer_part_end(struct log_segment_writer *writer, struct base_bytes producers,
@@ -403,8 +406,7 @@ pyr_result log_segment_writer_end(struct log_segment_writer *writer)
 	PYR_TRY(flush_blocks(writer));
 	PYR_TRY(os_file_truncate(writer->file, end));
 	PYR_TRY(os_file_sync(writer->file));
-	PYR_TRY(flush(writer->leaves, &writer->pending_leaves, &writer->leaf_position));
-	PYR_TRY(os_file_sync(writer->leaves));
+	PYR_TRY(log_leaves_end(&writer->leaves));
 	PYR_TRY(os_directory_sync(writer->disk, "segments"));
 	PYR_TRY(os_directory_sync(writer->disk, "hashes"));
 	log_segment_writer_abort(writer);
@@ -414,10 +416,9 @@ pyr_result log_segment_writer_end(struct log_segment_writer *writer)
 void log_segment_writer_abort(struct log_segment_writer *writer)
 {
 	os_file_close(writer->file);
-	os_file_close(writer->leaves);
-	writer->file = writer->leaves = NULL;
+	log_leaves_close(&writer->leaves);
+	writer->file = NULL;
 	base_writer_deinit(&writer->pending);
-	base_writer_deinit(&writer->pending_leaves);
 	base_writer_deinit(&writer->index);
 	base_writer_deinit(&writer->directory);
 }

@@ -80,13 +80,13 @@ static void add_spans(const struct log *log, struct log_cold_ring *cold)
 /* The oldest batch that is in memory. */
 static bool find_frontier(const struct log *log, struct log_cold_place *ret_place)
 {
-	if (log->cached_count == 0)
+	struct log_cached oldest;
+	if (!log_cache_oldest(log, &oldest))
 		return false;
-	const struct log_cached *oldest = &log->cached[log->cached_head];
-	const struct log_partition *partition = log_partition_find(log, oldest->partition);
+	const struct log_partition *partition = log_partition_find(log, oldest.partition);
 	if (!partition)
 		return false;
-	size_t i = log_tail_search(&partition->tail, oldest->base_offset);
+	size_t i = log_tail_search(&partition->tail, oldest.base_offset);
 	return i < partition->tail.count && ring_place(log, log_tail_at(&partition->tail, i), ret_place);
 }
 

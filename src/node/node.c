@@ -23,6 +23,7 @@ static struct log_options share(const struct log_options *whole, size_t count)
 	part.tail_cache_bytes /= count;
 	part.read_cache_bytes /= count;
 	part.backlog_bytes /= count;
+	part.backlog_batches /= count;
 	part.pending_bytes_max /= count;
 	part.background_bytes_per_s = part.background_bytes_per_s > count ? part.background_bytes_per_s / count : 1;
 	part.open_files_max = part.open_files_max > count ? part.open_files_max / (uint32_t)count : 1;

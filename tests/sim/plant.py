@@ -95,6 +95,8 @@ PLANTS = [
           ("src/log/producers.c", "same->append ? LOG_SEQUENCE_PENDING : LOG_SEQUENCE_DUPLICATE", "LOG_SEQUENCE_DUPLICATE")),
     Plant("a ring file is used again while a snapshot reads it",
           ("src/log/tail.c", "\treturn atomic_load_explicit(&chunk->references, memory_order_acquire) > 1;", "\treturn !chunk;")),
+    Plant("a tail's front that ends within a chunk loses what follows in it",
+          ("src/log/tail.c", "\tsize_t count = chunk->end - slot;", "\tsize_t count = 1;")),
     Plant("the ring is freed before the manifest is there",
           ("src/log/checkpoint.c", "\tcheckpoint->log = log;\n", "\tcheckpoint->log = log;\n\tlog_ring_release_before(log, log->ring.current->id);\n")),
     Plant("compaction keeps the newest record but one",

@@ -724,6 +724,7 @@ static void choose_options(struct run *run)
 	run->options = node_options_default();
 	run->options.log.ring_file_bytes = (16 + 16 * below(run, 4)) * 4096;
 	run->options.log.checkpoint_bytes = 50000 + below(run, 200000);
+	run->options.log.backlog_batches = below(run, 4) == 0 ? 10 + below(run, 200) : 1 << 20;
 	run->options.log.backlog_bytes = below(run, 4) == 0 ? 100000 + below(run, 400000) : 1 << 30;
 	run->options.log.extent_min_bytes = 4000 + below(run, 12000);
 	run->options.log.tail_cache_bytes = (1000 + below(run, 60000)) * shards;

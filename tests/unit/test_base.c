@@ -288,6 +288,30 @@ static void json_text_is_escaped_and_utf8(void **state)
 	}
 }
 
+/* Each length up to five chunks, many at a time, next to inputs of other lengths. */
+static void blake3_of_many_is_that_of_each(void **state)
+{
+	enum { BYTES_MAX = 5 * 1024 + 1, MANY = 200 };
+	static uint8_t data[BYTES_MAX];
+	struct base_bytes inputs[MANY];
+	uint8_t hashes[MANY][BASE_BLAKE3_BYTES], expected[BASE_BLAKE3_BYTES];
+	unsigned seed = 1;
+	(void)state;
+	for (size_t i = 0; i < BYTES_MAX; i++)
+		data[i] = (uint8_t)rand_r(&seed);
+	for (size_t first = 0; first <= BYTES_MAX; first += MANY) {
+		for (size_t i = 0; i < MANY; i++) {
+			size_t bytes = first + i <= BYTES_MAX ? first + i : (size_t)rand_r(&seed) % BYTES_MAX;
+			inputs[i] = (struct base_bytes){data + (BYTES_MAX - bytes), bytes};
+		}
+		base_blake3_many(inputs, MANY, hashes);
+		for (size_t i = 0; i < MANY; i++) {
+			base_blake3(&inputs[i], 1, expected);
+			assert_memory_equal(hashes[i], expected, sizeof expected);
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -303,6 +327,7 @@ int main(void)
 		cmocka_unit_test(a_table_finds_what_it_holds),
 		cmocka_unit_test(lists_keep_their_order),
 		cmocka_unit_test(json_text_is_escaped_and_utf8),
+		cmocka_unit_test(blake3_of_many_is_that_of_each),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -166,7 +166,7 @@ static void step(struct test *test)
 		release_span(test);
 }
 
-static void test_random_operations(void **state)
+static void random_operations_agree_with_an_array(void **state)
 {
 	(void)state;
 	for (unsigned seed = 1; seed <= SEEDS; seed++) {
@@ -188,7 +188,7 @@ static void test_random_operations(void **state)
 }
 
 /* What passes through the tail leaves no memory behind: an idle partition has none. */
-static void test_empty_tail_has_no_memory(void **state)
+static void an_empty_tail_has_no_memory(void **state)
 {
 	static struct test test;
 	(void)state;
@@ -208,8 +208,8 @@ static void test_empty_tail_has_no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_random_operations),
-		cmocka_unit_test(test_empty_tail_has_no_memory),
+		cmocka_unit_test(random_operations_agree_with_an_array),
+		cmocka_unit_test(an_empty_tail_has_no_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -205,7 +205,9 @@ PLANTS = [
           program="sim_group"),
     Plant("groups: a snapshot has no offsets",
           ("src/group/record.c", """		group_record_metadata(group, group->state == GROUP_STABLE, records);
+\t}
 \tfor (struct""", """		group_record_metadata(group, group->state == GROUP_STABLE, records);
+\t}
 \tif (records)
 \t\treturn;
 \tfor (struct"""), program="sim_group"),
@@ -214,7 +216,7 @@ PLANTS = [
            "\tbase_slice_release(&offset->metadata);\n\toffset->metadata = kept;\n\tif (offset->commit_ms > 0)\n\t\treturn true;\n"),
           program="sim_group"),
     Plant("groups: a partition is given to a member while another still has it",
-          ("src/group/reconcile.c", "\t\tif (is_taken(group, member, part))\n", "\t\tif (is_taken(group, member, part) && member->target.count == 0)\n"),
+          ("src/group/reconcile.c", "\t\tif (group_part_is_taken(group, member, part))\n", "\t\tif (group_part_is_taken(group, member, part) && member->target.count == 0)\n"),
           program="sim_group"),
     Plant("groups: a member that does not say what it has, has given it up",
           ("src/group/reconcile.c", "(!owned || group_parts_overlap(&revoking, owned))", "owned && group_parts_overlap(&revoking, owned)"),

@@ -145,6 +145,9 @@ static int16_t find_member(struct joining *joining)
 		return find_static(joining);
 	if (joining->asked->member_id.bytes > 0)
 		joining->member = group_consumer_find(joining->group, joining->asked->member_id);
+	/* One that was out does not know it yet: what it has may be another's by now. */
+	if (!joining->member && joining->owned.count > 0)
+		return GROUP_UNKNOWN_MEMBER;
 	return joining->member ? GROUP_NONE : make_member(joining);
 }
 

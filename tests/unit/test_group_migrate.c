@@ -623,6 +623,9 @@ static void a_dynamic_member_is_given_an_id_first(void **state)
 	assert_int_equal(test.group.consumers->members.count, 1);
 	id_of(&test, i, id);
 	assert_int_equal(joined(&test, join(&test, id, EAGER))->error_code, GROUP_NONE);
+	assert_int_equal(leave(&test, id), GROUP_NONE);
+	assert_int_equal(joined(&test, join(&test, id, 0x1))->error_code, GROUP_UNKNOWN_MEMBER); /* has another's */
+	assert_int_equal(joined(&test, join(&test, id, EAGER))->error_code, GROUP_NONE);
 	/* Another protocol than that of the members that are there. */
 	protocol.name = text("other");
 	request.member_id = text("somebody");

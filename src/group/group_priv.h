@@ -54,6 +54,11 @@ bool group_member_matches(const struct group_member *member, const struct codec_
 bool group_protocols_fit(const struct group *group, const struct codec_kafka_join_group_request *asked);
 /* The protocol that most members prefer among those that all know. data NULL: there is none. */
 struct base_bytes group_protocol_elect(const struct group *group);
+/* The generation that the member's requests must name. */
+static inline int32_t group_member_generation(const struct group *group, const struct group_member *member)
+{
+	return member->epoch != 0 ? member->epoch : group->generation;
+}
 /* Metadata of the member under the group's protocol. */
 struct base_bytes group_member_metadata(const struct group_member *member, struct base_bytes protocol);
 /* The member that the ids of a request mean: GROUP_NONE, GROUP_UNKNOWN_MEMBER or GROUP_FENCED_INSTANCE. */

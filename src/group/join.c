@@ -187,6 +187,7 @@ static void begin_generation(struct group *group, const struct group_world *worl
 	for (struct base_list *node = head->next; node != head; node = node->next) {
 		struct group_member *member = BASE_CONTAINER(node, struct group_member, node);
 		member->joined = member->synced = false;
+		member->epoch = 0;
 		group_session_renew(member, world);
 		if (member->join_call)
 			group_join_answer(group, member, member->join_call, effects);

@@ -3,7 +3,7 @@
  * Upgrade: a member of the consumer protocol joins a classic group. Its members stay, with the generation as their epoch and
  * what they have as their assignment; whoever waits for an answer is told to join again. Downgrade: the last member of the
  * consumer protocol is gone. Those that are left are members of a classic group whose generation is the epoch, and are told
- * to join again. Invariants: a partition that a classic member may still have is its own after an upgrade: what it was
+ * to join again; till then each goes on with the epoch it had. Invariants: a partition that a classic member may still have is its own after an upgrade: what it was
  * assigned, and what its last JoinGroup said that it has, as a cooperative member has that until it was told to give it up;
  * generations and epochs only rise. Failure modes: what can't be read, or the policy, refuses; memory running out
  * changes nothing. Pure (see machine.h). */
@@ -95,7 +95,7 @@ static pyr_result copy_member(struct group *group, const struct group_member *fr
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	group_consumer_set_classic(group, to, protocols, from->protocol_count, from->session_timeout_ms);
 	to->rebalance_timeout_ms = from->rebalance_timeout_ms;
-	to->epoch = to->previous_epoch = group->generation;
+	to->epoch = to->previous_epoch = group_member_generation(group, from);
 	if (!group_keep(&to->instance_id, group_bytes(from->instance_id)) ||
 	    !group_keep(&to->rack_id, subscription.rack_id) ||
 	    !group_keep(&to->client_id, group_bytes(from->client_id)) ||
@@ -218,6 +218,7 @@ static bool copy_back(struct group *group, struct group_consumer *from, const st
 	group_protocols_free(to->protocols, to->protocol_count);
 	to->protocols = protocols;
 	to->protocol_count = from->protocol_count;
+	to->epoch = from->epoch;
 	group_session_renew(to, world);
 	/* It is not told; but it is what the member has, should the group be upgraded before all have joined. */
 	bool kept = group_parts_select(&from->assigned, &none, false, &held) &&

@@ -94,7 +94,7 @@ static int16_t check_commit(const struct group *group, const struct codec_kafka_
 	int16_t error_code = group_member_check(group, asked->member_id, asked->group_instance_id, ret_member);
 	if (error_code != GROUP_NONE)
 		return error_code;
-	if (asked->generation != group->generation)
+	if (asked->generation != group_member_generation(group, *ret_member))
 		return GROUP_ILLEGAL_GENERATION;
 	return group->state == GROUP_COMPLETING ? GROUP_REBALANCE_IN_PROGRESS : GROUP_NONE;
 }

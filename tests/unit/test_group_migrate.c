@@ -434,6 +434,27 @@ static void the_last_of_the_new_protocol_leaves_a_classic_group(void **state)
 	close(&test);
 }
 
+/* It had not heard of the newest epoch: it need not lose what it has. */
+static void one_that_is_behind_goes_on_till_it_joins(void **state)
+{
+	struct test test;
+	char id[64];
+	(void)state;
+	open_classic(&test, id);
+	beat(&test, "new", 0, 0);
+	assert_int_equal(commit(&test, id, 1), GROUP_NONE);
+	beat(&test, "new", -1, 0);
+	assert_int_equal(test.group.kind, GROUP_CLASSIC);
+	assert_int_equal(heartbeat(&test, id, 1), GROUP_REBALANCE_IN_PROGRESS);
+	assert_int_equal(commit(&test, id, 1), GROUP_NONE);
+	assert_int_equal(commit(&test, id, 2), GROUP_ILLEGAL_GENERATION);
+	size_t i = join(&test, id, EAGER);
+	assert_int_equal(joined(&test, i)->generation, 3);
+	assert_int_equal(heartbeat(&test, id, 1), GROUP_ILLEGAL_GENERATION);
+	assert_int_equal(synced(&test, sync(&test, id, 3, 0xf)), 0xf);
+	close(&test);
+}
+
 static void a_silent_member_of_the_new_protocol_leaves_a_classic_group(void **state)
 {
 	struct test test;
@@ -668,6 +689,7 @@ int main(void)
 		cmocka_unit_test(an_eager_member_gives_up_all_and_gets_its_share),
 		cmocka_unit_test(a_cooperative_member_keeps_what_it_may),
 		cmocka_unit_test(the_last_of_the_new_protocol_leaves_a_classic_group),
+		cmocka_unit_test(one_that_is_behind_goes_on_till_it_joins),
 		cmocka_unit_test(a_silent_member_of_the_new_protocol_leaves_a_classic_group),
 		cmocka_unit_test(who_waits_to_join_is_told_to_join_again),
 		cmocka_unit_test(what_a_cooperative_member_said_that_it_has_stays_its_own),

@@ -44,12 +44,13 @@ class Load:
 
 
 class Worker:
-    """A process, and what it told."""
+    """A process, and what it told. `program`: another than group_worker.py; then config is a text."""
 
-    def __init__(self, node, group, topic, config):
-        command = [sys.executable, str(PROGRAM), node.kafka, group, topic, json.dumps(config)]
+    def __init__(self, node, group, topic, config, program=None):
+        start = [*program, node.kafka, group, topic, config] if program else \
+            [sys.executable, str(PROGRAM), node.kafka, group, topic, json.dumps(config)]
         self.events, self.owned, self.seen = [], set(), 0
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen(start, stdout=subprocess.PIPE, text=True)
         self.thread = threading.Thread(target=self._read, daemon=True)
         self.thread.start()
 
@@ -71,7 +72,7 @@ class Worker:
 
     def end(self, number=signal.SIGTERM):
         self.send(number)
-        assert self.process.wait(SECONDS) in (0, -number), "it failed"
+        assert self.process.wait(SECONDS) in (0, -number, 128 + number), "it failed"  # Java: 128 + number
         self.thread.join(SECONDS)
 
     def count(self, what):
@@ -82,8 +83,8 @@ class Worker:
 def start(node):
     workers = []
 
-    def make(group, topic, config):
-        workers.append(Worker(node, group, topic, config))
+    def make(group, topic, config, program=None):
+        workers.append(Worker(node, group, topic, config, program))
         return workers[-1]
 
     yield make

@@ -1,13 +1,15 @@
 """A running application goes over from the classic protocol to the consumer protocol, member by member, and back, while records
 come in: each is seen once (KIP-848, "Consumer Group Migration")."""
 import json
+import signal
 import subprocess
 
 import pytest
 from by_hand import ask, compact, varint
 from confluent_kafka import ConsumerGroupType
-from confluent_kafka.admin import ConfigResource, ResourceType
-from group_load import CONSUMER, COOPERATIVE, EAGER, SECONDS, Load, check_once, shared, start, wait_for_all  # noqa: F401
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from group_load import (CONSUMER, COOPERATIVE, EAGER, SECONDS, Load, check_committed, check_once, shared,
+                        start, wait_for_all)  # noqa: F401
 from group_member import shared as shared_by
 from waiting import wait_until
 
@@ -50,6 +52,43 @@ def test_a_rolling_restart_changes_the_protocol_and_back(client, node, start, cl
     for worker in workers:
         worker.end()
     check_once(load, every)
+
+
+def test_what_was_committed_is_not_seen_again_when_members_die_between_protocols(client, node, start):  # noqa: F811
+    topic, group = client.topic(partitions=6), "dying"
+    change = ConfigEntry("consumer.session.timeout.ms", "3000", incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.GROUP, group, incremental_configs=[change])
+    next(iter(client.admin.incremental_alter_configs([resource]).values())).result(SECONDS)
+    load, every = Load(node, topic), []
+
+    def make(config):
+        every.append(start(group, topic, config))
+        return every[-1]
+
+    def wait_for(workers, what):
+        wait_until(lambda: shared(*workers), SECONDS, what)
+        before = [worker.count("committed") for worker in workers]
+        wait_until(lambda: all(worker.count("committed") > count for worker, count in zip(workers, before)), SECONDS, "commits")
+
+    try:
+        workers = [make(COOPERATIVE), make(COOPERATIVE), make(CONSUMER)]
+        wait_for(workers, "three share")
+        workers[0].end(signal.SIGKILL)
+        workers[0] = make(CONSUMER)
+        wait_for(workers, "one of the classic protocol was killed")
+        workers[0].send(signal.SIGSTOP)
+        workers[2].end(signal.SIGKILL)
+        wait_for(workers[1:2], "nobody is left but one of the classic protocol")
+        assert type_of(client, group) == ConsumerGroupType.CLASSIC
+        workers[0].send(signal.SIGCONT)
+        wait_for(workers[:2], "one of the consumer protocol is back")
+        assert type_of(client, group) == ConsumerGroupType.CONSUMER
+    finally:
+        load.end()
+    wait_for_all(load, every)
+    for worker in workers[:2]:
+        worker.end()
+    check_committed(every)
 
 
 def member_types(node, group):

@@ -396,7 +396,7 @@ static void run(struct server *server)
 	server->watch.ops = server->ops;
 	server->watch.reporter = server->reporter;
 	server_watch_start(&server->watch);
-	ops_ready(server->ops, server->watch.node);
+	ops_ready(server->ops, server->watch.node, node_host_source(server->host));
 	announce(server, server->options);
 	report_ready(server);
 	os_notify("READY=1");

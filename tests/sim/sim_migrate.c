@@ -1,4 +1,5 @@
-/* Simulation of a group whose members change between the classic and the consumer protocol while the node dies and comes back.
+/* Simulation of a group whose members change between the classic and the consumer protocol while the node dies and comes
+ * back, and the clock jumps.
  *
  *   sim_migrate [OPTIONS]    seeds.h
  *
@@ -691,6 +692,8 @@ static void on_timer(struct os_timer *timer)
 	os_timer_start(run->clients, timer, 1000 + below(run, TICK_US_MAX));
 	if (!run->node || !run->created)
 		return;
+	if (below(run, 400) == 0) /* somebody sets the clock, by up to an hour */
+		os_sim_wall_jump(run->sim, (int64_t)below(run, 7200001) - 3600000);
 	if (below(run, 120) == 0) {
 		run->consumer_odds = odds[below(run, sizeof odds / sizeof odds[0])];
 		run->changes += 1;

@@ -180,7 +180,10 @@ static int16_t find_static(struct beat *beat)
 {
 	const struct codec_kafka_consumer_group_heartbeat_request *asked = beat->asked;
 	struct group_consumer *member = group_consumer_of_instance(beat->group, asked->instance_id);
+	const struct group_consumer *other = group_consumer_find(beat->group, asked->member_id);
 	bool joins = asked->member_epoch == 0;
+	if (joins && other && other != member)
+		return invalid(beat, "another member has this id: one that is in a group keeps its instance id");
 	if (!member || group_same(group_bytes(member->id), asked->member_id)) {
 		beat->member = member;
 		return member || joins ? GROUP_NONE : GROUP_UNKNOWN_MEMBER;

@@ -608,6 +608,22 @@ static void instances_keep_their_place_across_protocols(void **state)
 	close(&test);
 }
 
+/* Found by fuzz_group_requests. */
+static void one_id_is_one_member(void **state)
+{
+	struct test test;
+	(void)state;
+	open(&test);
+	assert_int_equal(beat(&test, "a", 0, 0)->error_code, GROUP_NONE);
+	assert_int_equal(beat_as(&test, "a", "i", 0, 0)->error_code, GROUP_INVALID_REQUEST);
+	assert_int_equal(beat_as(&test, "b", "i", 0, 0)->error_code, GROUP_NONE);
+	assert_int_equal(beat_as(&test, "b", "i", -2, 0)->error_code, GROUP_NONE);
+	assert_int_equal(beat_as(&test, "a", "i", 0, 0)->error_code, GROUP_INVALID_REQUEST);
+	assert_int_equal(test.group.consumers->members.count, 2);
+	check_restored(&test);
+	close(&test);
+}
+
 static void a_classic_member_leaves_a_consumer_group(void **state)
 {
 	struct test test;
@@ -697,6 +713,7 @@ int main(void)
 		cmocka_unit_test(the_policy_may_keep_a_group_of_classic_members),
 		cmocka_unit_test(a_member_that_does_not_join_or_sync_in_time_is_out),
 		cmocka_unit_test(instances_keep_their_place_across_protocols),
+		cmocka_unit_test(one_id_is_one_member),
 		cmocka_unit_test(a_classic_member_leaves_a_consumer_group),
 		cmocka_unit_test(a_dynamic_member_is_given_an_id_first),
 		cmocka_unit_test(a_snapshot_before_the_change_it_knows_is_read),

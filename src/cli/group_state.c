@@ -227,7 +227,10 @@ pyr_result cli_group_ask_times(struct client_admin *admin, struct cli_group *gro
 struct first_record {
 	int64_t offset;
 	int64_t timestamp_ms; /* -1: not found */
+	bool gone; /* the log begins behind the offset */
 };
+
+enum { OFFSET_OUT_OF_RANGE = 1, EARLIEST = -2 };
 
 static void find_record(struct codec_kafka_records records, struct first_record *first)
 {
@@ -250,25 +253,64 @@ static pyr_result take_record(struct client_admin *admin, const void *message, s
 {
 	const struct codec_kafka_fetch_response *response = message;
 	(void)error; /* no record: its time is not known */
-	if (response->topics_count == 1 && response->topics[0].partitions_count == 1)
-		find_record(response->topics[0].partitions[0].records, admin->take_context);
+	struct first_record *first = admin->take_context;
+	if (response->topics_count != 1 || response->topics[0].partitions_count != 1)
+		return pyr_ok();
+	first->gone = response->topics[0].partitions[0].error_code == OFFSET_OUT_OF_RANGE;
+	find_record(response->topics[0].partitions[0].records, first);
 	return pyr_ok();
 }
 
-static pyr_result ask_first(struct client_admin *admin, struct cli_group_partition *row, int64_t now_ms,
-                            struct pyr_error *error)
+static pyr_result take_start(struct client_admin *admin, const void *message, struct pyr_error *error)
 {
-	struct first_record first = {row->offset, -1};
+	const struct codec_kafka_list_offsets_response *response = message;
+	struct first_record *first = admin->take_context;
+	(void)error;
+	if (response->topics_count == 1 && response->topics[0].partitions_count == 1 &&
+	    response->topics[0].partitions[0].error_code == 0)
+		first->offset = response->topics[0].partitions[0].offset;
+	return pyr_ok();
+}
+
+static pyr_result ask_start(struct client_admin *admin, const struct cli_group_partition *row,
+                            struct first_record *first, struct pyr_error *error)
+{
+	struct codec_kafka_list_offsets_request request = codec_kafka_list_offsets_request_default;
+	struct codec_kafka_list_offsets_request_partition partition =
+		codec_kafka_list_offsets_request_partition_default;
+	struct codec_kafka_list_offsets_request_topic topic = {
+		.name = text(row->topic), .partitions = &partition, .partitions_count = 1};
+	partition.index = row->partition;
+	partition.timestamp = EARLIEST;
+	request.topics = &topic;
+	request.topics_count = 1;
+	return client_admin_ask(admin, CODEC_KAFKA_LIST_OFFSETS, &request, take_start, first, error);
+}
+
+static pyr_result ask_record(struct client_admin *admin, const struct cli_group_partition *row,
+                             struct first_record *first, struct pyr_error *error)
+{
 	struct codec_kafka_fetch_request request = codec_kafka_fetch_request_default;
 	struct codec_kafka_fetch_request_partition partition = codec_kafka_fetch_request_partition_default;
 	struct codec_kafka_fetch_request_topic topic = {
 		.name = text(row->topic), .partitions = &partition, .partitions_count = 1};
 	partition.index = row->partition;
-	partition.fetch_offset = row->offset;
+	partition.fetch_offset = first->offset;
 	partition.max_bytes = FETCH_BYTES; /* the whole batch comes nevertheless */
 	request.topics = &topic;
 	request.topics_count = 1;
-	PYR_TRY(client_admin_ask(admin, CODEC_KAFKA_FETCH, &request, take_record, &first, error));
+	return client_admin_ask(admin, CODEC_KAFKA_FETCH, &request, take_record, first, error);
+}
+
+static pyr_result ask_first(struct client_admin *admin, struct cli_group_partition *row, int64_t now_ms,
+                            struct pyr_error *error)
+{
+	struct first_record first = {.offset = row->offset, .timestamp_ms = -1};
+	PYR_TRY(ask_record(admin, row, &first, error));
+	if (first.gone) {
+		PYR_TRY(ask_start(admin, row, &first, error));
+		PYR_TRY(ask_record(admin, row, &first, error));
+	}
 	if (first.timestamp_ms >= 0)
 		row->lag_ms = now_ms > first.timestamp_ms ? now_ms - first.timestamp_ms : 0;
 	return pyr_ok();

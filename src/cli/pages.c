@@ -207,10 +207,12 @@ static void write_metrics_of(const struct node_metric_table *table)
 		[NODE_FIRST_SHARD] = "Of the whole node.",
 		[NODE_ANY_THREAD] = "Of the whole node.",
 		[NODE_EACH_OFFSET] =
-			"At `/metrics` only; in SQL it is `pyralog.consumer_groups`. The lag has the labels `group`, "
+			"At `/metrics` only; in SQL it is `pyralog.consumer_groups`. A lag has the labels `group`, "
 			"`topic` and `partition`: of each\noffset that a group has committed, at most 2,000. Which "
 			"ones "
-			"are told when there are more may change.",
+			"are told when there are more may change. The seconds are found by reading\nthat record, "
+			"off the loops, when a page is asked for and the offset has changed, or a minute has passed; "
+			"where no record is\nleft behind the offset but the log does not end there, they are not told.",
 	};
 	printf("\n## %s\n\n%s\n\n| name | type | |\n|---|---|---|\n", table->title, scopes[table->scope]);
 	for (size_t i = 0; i < table->count; i++)

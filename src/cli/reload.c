@@ -37,8 +37,9 @@ static void apply(struct server *server, const struct cli_option *option)
 static bool may_change(const char *name)
 {
 	static const char *const names[] = {
-		"log-level",      "partitions", "drain-s",        "group-heartbeat-ms", "group-session-ms",
-		"checkpoint-mib", "spare-mib",  "tail-cache-mib", "read-cache-mib",     "compaction-mib",
+		"log-level",        "partitions",     "drain-s",         "group-heartbeat-ms",
+		"group-session-ms", "checkpoint-mib", "spare-mib",       "tail-cache-mib",
+		"read-cache-mib",   "compaction-mib", "group-migration",
 	};
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (strcmp(names[i], name) == 0)

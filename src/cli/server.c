@@ -33,6 +33,9 @@ static const struct cli_option server_options[] = {
 	{"group-heartbeat-ms", "N", "5000",
          "how often members of groups whose partitions the server assigns are heard of"},
 	{"group-session-ms", "N", "45000", "such a member that is not heard of for so long is out"},
+	{"group-migration", "WAY", "bidirectional",
+         "which way groups may change between the classic and the consumer protocol while members are in them: "
+         "bidirectional, upgrade, downgrade or disabled"},
 	{"durability", "WHEN", "fsync", "when a write is answered, unless its topic says: fsync, interval or os"},
 	{"ring-file-mib", "N", "64", "size of a file of the shared log's ring"},
 	{"checkpoint-mib", "N", "80", "seal segments after so much of the ring was written, of all shards"},
@@ -184,6 +187,11 @@ static pyr_result group_options(const struct cli_option *options, struct group_o
 	PYR_TRY(cli_option_number(options, "group-session-ms", heartbeat_ms, 3600000, &session_ms, error));
 	group->consumer_heartbeat_ms = (int32_t)heartbeat_ms;
 	group->consumer_session_timeout_ms = (int32_t)session_ms;
+	const char *migration = cli_option_get(options, "group-migration");
+	if (!group_migration_parse(migration, &group->migration))
+		return pyr_fail(error, PYR_USAGE,
+		                "--group-migration %s is not valid: give bidirectional, upgrade, downgrade or disabled",
+		                migration);
 	return pyr_ok();
 }
 
@@ -323,6 +331,7 @@ pyr_result cli_server_check(const struct cli_option *options, struct pyr_error *
 {
 	const char *host = cli_option_get(options, "host");
 	struct log_options log = log_options_default();
+	struct group_options groups = group_options_default();
 	enum log_durability durability;
 	enum os_level level;
 	uint16_t port;
@@ -334,7 +343,7 @@ pyr_result cli_server_check(const struct cli_option *options, struct pyr_error *
 	PYR_TRY(cli_option_number(options, "shards", 0, NODE_SHARDS_MAX, &number, error));
 	PYR_TRY(cli_option_number(options, "id-node", SCARAB_NODE_KEPT, SCARAB_NODES - 1, &number, error));
 	PYR_TRY(cli_option_number(options, "partitions", 1, CATALOG_PARTITIONS_MAX, &number, error));
-	PYR_TRY(cli_option_number(options, "group-heartbeat-ms", 100, 60000, &number, error));
+	PYR_TRY(group_options(options, &groups, error));
 	PYR_TRY(durability_option(options, &durability, error));
 	PYR_TRY(server_check_pharaoh(options, error));
 	PYR_TRY(cli_option_number(options, "drain-s", 0, 3600, &number, error));
@@ -387,7 +396,7 @@ static void run(struct server *server)
 	server->watch.ops = server->ops;
 	server->watch.reporter = server->reporter;
 	server_watch_start(&server->watch);
-	ops_ready(server->ops, server->watch.node);
+	ops_ready(server->ops, server->watch.node, node_host_source(server->host));
 	announce(server, server->options);
 	report_ready(server);
 	os_notify("READY=1");

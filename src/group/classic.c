@@ -142,7 +142,7 @@ static int16_t heartbeat(struct group *group, const struct codec_kafka_heartbeat
 	int16_t error_code = group_member_check(group, asked->member_id, asked->group_instance_id, &member);
 	if (error_code != GROUP_NONE)
 		return error_code;
-	if (asked->generation != group->generation)
+	if (asked->generation != group_member_generation(group, member))
 		return GROUP_ILLEGAL_GENERATION;
 	if (group->state == GROUP_EMPTY)
 		return GROUP_UNKNOWN_MEMBER;

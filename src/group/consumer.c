@@ -21,15 +21,6 @@ struct beat {
 	struct pyr_error error;
 };
 
-static struct group_timing timing_of(const struct group *group, const struct group_world *world)
-{
-	struct group_timing timing = {world->options->consumer_session_timeout_ms,
-	                              world->options->consumer_heartbeat_ms};
-	if (world->timing_find)
-		world->timing_find(world->context, group_bytes(group->id), &timing);
-	return timing;
-}
-
 /* ---- answers ---- */
 
 static struct codec_kafka_consumer_group_heartbeat_response *respond(struct beat *beat)
@@ -38,18 +29,9 @@ static struct codec_kafka_consumer_group_heartbeat_response *respond(struct beat
 		codec_arena_alloc(beat->call->arena, 1, sizeof *response);
 	if (response) {
 		*response = codec_kafka_consumer_group_heartbeat_response_default;
-		response->heartbeat_interval_ms = timing_of(beat->group, beat->world).heartbeat_ms;
+		response->heartbeat_interval_ms = group_consumers_timing(beat->group, beat->world).heartbeat_ms;
 	}
 	return response;
-}
-
-static void write_drop(struct beat *beat)
-{
-	if (beat->write) {
-		base_writer_deinit(&beat->write->records);
-		free(beat->write);
-		beat->write = NULL;
-	}
 }
 
 static void refuse(struct beat *beat, int16_t error_code)
@@ -61,22 +43,14 @@ static void refuse(struct beat *beat, int16_t error_code)
 		if (text.bytes > 0)
 			response->error_message = group_copy(beat->call->arena, text);
 	}
-	write_drop(beat);
+	group_write_drop(beat->write);
+	beat->write = NULL;
 	group_answer(beat->effects, beat->call, response);
 }
 
-/* Behind all that is being written, whether or not it adds something. */
 static void answer(struct beat *beat, const void *response)
 {
-	bool nothing = beat->write->records.bytes == 0 && !beat->write->records.failed;
-	if (!response || (nothing && beat->group->writes == 0)) {
-		write_drop(beat);
-		group_answer(beat->effects, beat->call, response);
-		return;
-	}
-	beat->write->response = response;
-	if (!group_write_queue(beat->write, beat->effects))
-		group_answer(beat->effects, beat->call, NULL);
+	group_write_answer(beat->write, response, beat->effects);
 	beat->write = NULL;
 }
 
@@ -169,37 +143,7 @@ static int16_t check_epoch(const struct beat *beat, const struct group_consumer 
 	return fine ? GROUP_NONE : GROUP_FENCED_MEMBER_EPOCH;
 }
 
-int16_t group_consumer_check(const struct group *group, struct base_bytes id, int32_t epoch,
-                             struct group_consumer **ret_member)
-{
-	struct group_consumer *member = group_consumer_find(group, id);
-	if (!member)
-		return GROUP_UNKNOWN_MEMBER;
-	*ret_member = member;
-	return member->epoch == epoch ? GROUP_NONE : GROUP_STALE_MEMBER_EPOCH;
-}
-
 /* ---- members come and go ---- */
-
-static void renew(struct group_consumer *member, const struct group *group, const struct group_world *world)
-{
-	member->session_us = world->now_us + (uint64_t)timing_of(group, world).session_timeout_ms * 1000;
-}
-
-/* Its partitions are free at once; what it means for the others is reckoned at the next heartbeat. */
-static void remove_member(struct group *group, struct group_consumer *member, const struct group_world *world,
-                          struct base_writer *records)
-{
-	group_record_member_tombstones(group, member, records);
-	group_consumer_free(group, member);
-	if (group->consumers->members.count > 0)
-		return;
-	group->consumers->epoch += 1;
-	group->consumers->assignment_epoch = group->consumers->epoch;
-	group->state_ms = world->wall_ms;
-	group_record_epoch(group, records);
-	group_record_target_epoch(group, records);
-}
 
 static void leave(struct beat *beat)
 {
@@ -226,54 +170,32 @@ static void leave(struct beat *beat)
 		member->revoke_us = 0;
 		group_record_current(beat->group, member, &beat->write->records);
 	} else {
-		remove_member(beat->group, member, beat->world, &beat->write->records);
+		group_consumer_remove(beat->group, member, beat->world, &beat->write->records);
 	}
 	answer(beat, response);
-}
-
-/* A static member is back under another id: the place of the old one, with all that it had, is its. */
-static bool take_over(struct beat *beat, struct group_consumer *old)
-{
-	struct group_consumer *fresh = group_consumer_new(beat->group, beat->asked->member_id);
-	if (!fresh || !group_keep(&fresh->instance_id, beat->asked->instance_id))
-		return false;
-	bool was_stale = beat->group->consumers->stale;
-	group_parts_move(&fresh->assigned, &old->assigned);
-	group_parts_move(&fresh->target, &old->target);
-	fresh->topics = old->topics;
-	fresh->topic_count = old->topic_count;
-	fresh->pattern = old->pattern;
-	fresh->regex = old->regex;
-	old->topics = NULL;
-	old->topic_count = 0;
-	old->pattern = NULL;
-	old->regex = (struct base_slice){0};
-	group_record_member_tombstones(beat->group, old, &beat->write->records);
-	group_consumer_free(beat->group, old);
-	beat->group->consumers->stale = was_stale;
-	group_record_target(beat->group, fresh, &beat->write->records);
-	beat->member = fresh;
-	return true;
+	group_downgrade_if_due(beat->group, beat->world, beat->effects);
 }
 
 static int16_t find_static(struct beat *beat)
 {
 	const struct codec_kafka_consumer_group_heartbeat_request *asked = beat->asked;
 	struct group_consumer *member = group_consumer_of_instance(beat->group, asked->instance_id);
+	const struct group_consumer *other = group_consumer_find(beat->group, asked->member_id);
 	bool joins = asked->member_epoch == 0;
+	if (joins && other && other != member)
+		return invalid(beat, "another member has this id: one that is in a group keeps its instance id");
 	if (!member || group_same(group_bytes(member->id), asked->member_id)) {
 		beat->member = member;
 		return member || joins ? GROUP_NONE : GROUP_UNKNOWN_MEMBER;
 	}
 	if (!joins)
 		return GROUP_FENCED_INSTANCE;
-	if (member->epoch != GROUP_EPOCH_LEAVE_STATIC)
+	/* One of the classic protocol never says that it will be back. */
+	if (member->epoch != GROUP_EPOCH_LEAVE_STATIC && !group_consumer_is_classic(member))
 		return GROUP_UNRELEASED_INSTANCE;
-	bool was_stale = beat->group->consumers->stale;
-	bool done = take_over(beat, member);
-	beat->group->consumers->stale = was_stale;
+	beat->member = group_consumer_take_over(beat->group, member, asked->member_id, &beat->write->records);
 	beat->member_changed = true;
-	return done ? GROUP_NONE : GROUP_UNKNOWN_SERVER_ERROR;
+	return beat->member ? GROUP_NONE : GROUP_UNKNOWN_SERVER_ERROR;
 }
 
 /* The member that beats, made if it joins. */
@@ -336,36 +258,11 @@ static int16_t update_member(struct beat *beat)
 		return GROUP_UNKNOWN_SERVER_ERROR;
 	beat->member_changed |= subscribed;
 	beat->group->consumers->stale |= subscribed || !same_assignor;
-	return GROUP_NONE;
-}
-
-/* Raises the group's epoch and makes a new target if anything has changed that it depends on. */
-static bool refresh(struct beat *beat)
-{
-	struct group *group = beat->group;
-	struct group_consumers *consumers = group->consumers;
-	struct base_writer *records = &beat->write->records;
-	const struct base_list *head = &consumers->list;
-	if (consumers->stale || consumers->topics_version != beat->world->topics_version) {
-		int64_t hash = group_topics_hash(group, beat->world);
-		consumers->topics_version = beat->world->topics_version;
-		if (!consumers->stale && hash == consumers->hash)
-			return true;
-		consumers->hash = hash;
-		consumers->stale = true;
+	if (group_consumer_is_classic(member)) {
+		group_consumer_set_classic(beat->group, member, NULL, 0, 0);
+		beat->member_changed = true;
 	}
-	if (!consumers->stale)
-		return true;
-	if (!group_assign(group, beat->world))
-		return false;
-	consumers->stale = false;
-	consumers->epoch += 1;
-	consumers->assignment_epoch = consumers->epoch;
-	group_record_epoch(group, records);
-	for (struct base_list *node = head->next; node != head; node = node->next)
-		group_record_target(group, BASE_CONTAINER(node, struct group_consumer, node), records);
-	group_record_target_epoch(group, records);
-	return true;
+	return GROUP_NONE;
 }
 
 static void watch_revocation(struct beat *beat)
@@ -389,7 +286,8 @@ static void advance(struct beat *beat)
 {
 	struct group_consumer *member = beat->member;
 	bool changed = false, behind = beat->asked->member_epoch != member->epoch;
-	if (!refresh(beat) || !group_reconcile(beat->group, member, beat->has_owned ? &beat->owned : NULL, &changed)) {
+	if (!group_consumers_refresh(beat->group, beat->world, &beat->write->records) ||
+	    !group_reconcile(beat->group, member, beat->has_owned ? &beat->owned : NULL, &changed)) {
 		refuse(beat, GROUP_UNKNOWN_SERVER_ERROR);
 		return;
 	}
@@ -397,7 +295,7 @@ static void advance(struct beat *beat)
 		group_record_member(beat->group, member, &beat->write->records);
 	if (changed || (beat->member_changed && beat->asked->member_epoch == 0))
 		group_record_current(beat->group, member, &beat->write->records);
-	renew(member, beat->group, beat->world);
+	group_consumer_renew(member, beat->group, beat->world);
 	watch_revocation(beat);
 	struct codec_kafka_consumer_group_heartbeat_response *response = respond(beat);
 	bool told = response;
@@ -429,23 +327,21 @@ static void carry_on(struct beat *beat)
 	refuse(beat, error_code);
 }
 
-/* A classic group that nobody is in goes on as one of consumers, its epochs behind its generations. */
+/* The group becomes one of consumers, if it is not yet and may. Of a classic group the member can't be. */
 static int16_t convert(struct beat *beat)
 {
 	struct group *group = beat->group;
+	struct group_pattern *pattern = NULL;
 	if (group->kind == GROUP_CONSUMER)
 		return GROUP_NONE;
-	if (group_has_members(group) || !base_list_empty(&group->pendings))
-		return GROUP_ID_NOT_FOUND;
 	if (beat->asked->member_epoch != 0)
 		return GROUP_UNKNOWN_MEMBER;
-	if (!group_consumers_begin(group))
-		return GROUP_UNKNOWN_SERVER_ERROR;
-	group->consumers->epoch = group->consumers->assignment_epoch = group->generation;
-	if (group->stored && group->protocol_type.data)
-		group_record_classic_tombstone(group, &beat->write->records);
-	base_slice_release(&group->protocol_type);
-	return GROUP_NONE;
+	/* Before anything is changed. */
+	if (beat->asked->topic_regex.bytes > 0 &&
+	    group_pattern_new(beat->asked->topic_regex, &pattern, &beat->error).code == PYR_SYNTAX)
+		return GROUP_INVALID_REGULAR_EXPRESSION;
+	group_pattern_free(pattern);
+	return group_upgrade(group, beat->world, beat->effects, &beat->error);
 }
 
 void group_consumer_heartbeat(struct group *group, struct group_call *call, const struct group_world *world,
@@ -466,79 +362,4 @@ void group_consumer_heartbeat(struct group *group, struct group_call *call, cons
 	else
 		refuse(&beat, error_code);
 	group_parts_free(&beat.owned);
-}
-
-/* ---- time ---- */
-
-void group_consumers_tick(struct group *group, const struct group_world *world, struct group_effects *effects)
-{
-	struct group_write *write = NULL;
-	struct base_list *head = &group->consumers->list;
-	for (struct base_list *node = head->next, *next; node != head; node = next) {
-		struct group_consumer *member = BASE_CONTAINER(node, struct group_consumer, node);
-		next = node->next;
-		bool is_late = member->revoke_us > 0 && world->now_us >= member->revoke_us;
-		if (world->now_us < member->session_us && !is_late)
-			continue;
-		if (!write)
-			write = group_write_new(group, GROUP_WRITE_RECORDS, NULL);
-		if (!write)
-			return; /* at the next tick */
-		remove_member(group, member, world, &write->records);
-	}
-	if (write)
-		(void)group_write_queue(write, effects);
-}
-
-void group_consumers_restored(struct group *group, const struct group_world *world)
-{
-	const struct base_list *head = &group->consumers->list;
-	group->consumers->stale = group->consumers->epoch != group->consumers->assignment_epoch;
-	for (struct base_list *node = head->next; node != head; node = node->next) {
-		struct group_consumer *member = BASE_CONTAINER(node, struct group_consumer, node);
-		renew(member, group, world);
-		if (member->state == GROUP_MEMBER_UNREVOKED)
-			member->revoke_us = world->now_us + (uint64_t)member->rebalance_timeout_ms * 1000;
-	}
-}
-
-uint64_t group_consumers_deadline_us(const struct group *group)
-{
-	const struct base_list *head = &group->consumers->list;
-	uint64_t deadline_us = UINT64_MAX;
-	for (struct base_list *node = head->next; node != head; node = node->next) {
-		const struct group_consumer *member = BASE_CONTAINER(node, struct group_consumer, node);
-		if (member->session_us < deadline_us)
-			deadline_us = member->session_us;
-		if (member->revoke_us > 0 && member->revoke_us < deadline_us)
-			deadline_us = member->revoke_us;
-	}
-	return deadline_us;
-}
-
-/* ---- looking ---- */
-
-const char *group_consumers_state_name(const struct group *group)
-{
-	const struct group_consumers *consumers = group->consumers;
-	const struct base_list *head = &consumers->list;
-	if (consumers->members.count == 0)
-		return "Empty";
-	if (consumers->epoch > consumers->assignment_epoch || consumers->stale)
-		return "Assigning";
-	for (struct base_list *node = head->next; node != head; node = node->next) {
-		const struct group_consumer *member = BASE_CONTAINER(node, struct group_consumer, node);
-		if (member->state != GROUP_MEMBER_STABLE || member->epoch != consumers->assignment_epoch)
-			return "Reconciling";
-	}
-	return "Stable";
-}
-
-bool group_consumers_subscribe(const struct group *group, struct base_bytes topic)
-{
-	const struct base_list *head = &group->consumers->list;
-	for (struct base_list *node = head->next; node != head; node = node->next)
-		if (group_consumer_wants(BASE_CONTAINER(node, struct group_consumer, node), topic))
-			return true;
-	return false;
 }

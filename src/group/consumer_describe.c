@@ -1,6 +1,8 @@
 /* What ConsumerGroupDescribe tells of a consumer group. Pure (see machine.h). */
 #include "group/consumer.h"
 
+enum { MEMBER_CLASSIC = 0, MEMBER_CONSUMER = 1 }; /* the protocol that it uses, as Kafka numbers them */
+
 static bool tell_parts(const struct group_parts *parts, const struct group_world *world, struct codec_arena *arena,
                        struct codec_kafka_consumer_group_describe_response_assignment *told)
 {
@@ -36,7 +38,7 @@ static bool tell_member(const struct group_consumer *member, const struct group_
 	told->client_id = group_copy(arena, group_bytes(member->client_id));
 	told->client_host = group_copy(arena, group_bytes(member->client_host));
 	told->topic_regex = group_copy(arena, group_bytes(member->regex));
-	told->member_type = 1; /* of the consumer protocol */
+	told->member_type = group_consumer_is_classic(member) ? MEMBER_CLASSIC : MEMBER_CONSUMER;
 	told->topic_names = codec_arena_alloc(arena, member->topic_count, sizeof *told->topic_names);
 	for (size_t i = 0; told->topic_names && i < member->topic_count; i++)
 		told->topic_names[told->topic_names_count++] = group_copy(arena, group_bytes(member->topics[i]));

@@ -77,6 +77,7 @@ static void free_fields(struct group_consumer *member)
 	base_slice_release(&member->client_host);
 	base_slice_release(&member->regex);
 	base_slice_release(&member->assignor);
+	group_protocols_free(member->protocols, member->protocol_count);
 	free(member);
 }
 
@@ -101,7 +102,20 @@ void group_consumer_free(struct group *group, struct group_consumer *member)
 	base_table_remove(&group->consumers->members, &member->by_id);
 	base_list_remove(&member->node);
 	group->consumers->stale = true;
+	group->consumers->classic_count -= group_consumer_is_classic(member);
 	free_fields(member);
+}
+
+void group_consumer_set_classic(struct group *group, struct group_consumer *member, struct group_protocol *protocols,
+                                size_t count, int32_t session_timeout_ms)
+{
+	group->consumers->classic_count -= group_consumer_is_classic(member);
+	group_protocols_free(member->protocols, member->protocol_count);
+	member->protocols = protocols;
+	member->protocol_count = count;
+	member->session_timeout_ms = session_timeout_ms;
+	member->revoke_us = member->join_us = member->sync_us = 0;
+	group->consumers->classic_count += group_consumer_is_classic(member);
 }
 
 /* ---- subscriptions ---- */

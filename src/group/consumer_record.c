@@ -57,17 +57,37 @@ void group_record_target_epoch(const struct group *group, struct base_writer *re
 	end_value(records, at);
 }
 
+/* Borrowed from the member; NULL: memory is out. */
+static struct codec_kafka_consumer_group_member_metadata_value_classic_protocol *
+classic_protocols(const struct group_consumer *member)
+{
+	struct codec_kafka_consumer_group_member_metadata_value_classic_protocol *protocols =
+		calloc(member->protocol_count + 1, sizeof *protocols);
+	for (size_t i = 0; protocols && i < member->protocol_count; i++) {
+		protocols[i].name = group_bytes(member->protocols[i].name);
+		protocols[i].metadata = group_bytes(member->protocols[i].metadata);
+	}
+	return protocols;
+}
+
 void group_record_member(const struct group *group, const struct group_consumer *member, struct base_writer *records)
 {
 	struct codec_kafka_consumer_group_member_metadata_value value =
 		codec_kafka_consumer_group_member_metadata_value_default;
+	struct codec_kafka_consumer_group_member_metadata_value_classic_protocol *protocols = classic_protocols(member);
 	struct base_bytes *names = calloc(member->topic_count + 1, sizeof *names);
-	if (!names) {
+	if (!names || !protocols) {
 		records->failed = true;
+		free(protocols);
+		free(names);
 		return;
 	}
 	for (size_t i = 0; i < member->topic_count; i++)
 		names[i] = group_bytes(member->topics[i]);
+	value.has_classic_member_metadata = group_consumer_is_classic(member);
+	value.classic_member_metadata.session_timeout_ms = member->session_timeout_ms;
+	value.classic_member_metadata.supported_protocols = protocols;
+	value.classic_member_metadata.supported_protocols_count = member->protocol_count;
 	value.instance_id = group_bytes(member->instance_id);
 	value.rack_id = group_bytes(member->rack_id);
 	value.client_id = group_bytes(member->client_id);
@@ -81,6 +101,7 @@ void group_record_member(const struct group *group, const struct group_consumer 
 	size_t at = begin_value(records);
 	codec_kafka_consumer_group_member_metadata_value_encode(records, 0, &value);
 	end_value(records, at);
+	free(protocols);
 	free(names);
 }
 
@@ -140,9 +161,15 @@ void group_record_member_tombstones(const struct group *group, const struct grou
 	write_tombstone(group, KEY_MEMBER, member, records);
 }
 
+void group_record_consumers_end(const struct group *group, struct base_writer *records)
+{
+	write_tombstone(group, KEY_EPOCH, NULL, records);
+}
+
 void group_record_consumers(const struct group *group, struct base_writer *records)
 {
 	const struct base_list *head = &group->consumers->list;
+	group_record_consumers_end(group, records); /* nothing before it counts, whatever this stands behind */
 	group_record_epoch(group, records);
 	group_record_target_epoch(group, records);
 	for (struct base_list *node = head->next; node != head; node = node->next) {
@@ -211,7 +238,32 @@ static pyr_result restore_target(struct group_consumer *member, struct base_read
 	return pyr_ok();
 }
 
-static pyr_result restore_member(struct group_consumer *member, struct base_reader *reader, struct codec_arena *arena)
+static pyr_result restore_classic(struct group *group, struct group_consumer *member,
+                                  const struct codec_kafka_consumer_group_member_metadata_value *value)
+{
+	size_t count = value->classic_member_metadata.supported_protocols_count;
+	struct group_protocol *protocols = NULL;
+	bool kept = true;
+	if (count > GROUP_PROTOCOLS_MAX)
+		return pyr_result_of(PYR_CORRUPT);
+	if (value->has_classic_member_metadata) {
+		protocols = calloc(count + 1, sizeof *protocols);
+		kept = protocols;
+	}
+	for (size_t i = 0; protocols && kept && i < count; i++)
+		kept = group_keep(&protocols[i].name, value->classic_member_metadata.supported_protocols[i].name) &&
+		       group_keep(&protocols[i].metadata,
+		                  value->classic_member_metadata.supported_protocols[i].metadata);
+	if (!kept) {
+		group_protocols_free(protocols, protocols ? count : 0);
+		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	}
+	group_consumer_set_classic(group, member, protocols, count, value->classic_member_metadata.session_timeout_ms);
+	return pyr_ok();
+}
+
+static pyr_result restore_member(struct group *group, struct group_consumer *member, struct base_reader *reader,
+                                 struct codec_arena *arena)
 {
 	struct codec_kafka_consumer_group_member_metadata_value value;
 	bool changed;
@@ -221,6 +273,7 @@ static pyr_result restore_member(struct group_consumer *member, struct base_read
 	    !group_keep(&member->client_id, value.client_id) || !group_keep(&member->client_host, value.client_host) ||
 	    !group_keep(&member->assignor, value.server_assignor))
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
+	PYR_TRY(restore_classic(group, member, &value));
 	pyr_result result = group_consumer_subscribe(member, value.topic_names, value.topic_names_count,
 	                                             value.topic_regex, &changed, NULL);
 	return result.code == PYR_SYNTAX ? pyr_result_of(PYR_CORRUPT) : result;
@@ -288,7 +341,7 @@ pyr_result group_consumers_restore(struct group *group, int16_t type, struct bas
 		member = group_consumer_new(group, id);
 	if (!member)
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
-	return type == KEY_MEMBER   ? restore_member(member, &reader, arena)
+	return type == KEY_MEMBER   ? restore_member(group, member, &reader, arena)
 	       : type == KEY_TARGET ? restore_target(member, &reader, arena)
 	                            : restore_current(member, &reader, arena);
 }

@@ -24,6 +24,28 @@ struct group_options group_options_default(void)
 	};
 }
 
+static const char *const migration_names[] = {
+	[GROUP_MIGRATION_BOTH] = "bidirectional",
+	[GROUP_MIGRATION_UPGRADE] = "upgrade",
+	[GROUP_MIGRATION_DOWNGRADE] = "downgrade",
+	[GROUP_MIGRATION_NONE] = "disabled",
+};
+
+const char *group_migration_name(enum group_migration policy)
+{
+	return migration_names[policy];
+}
+
+bool group_migration_parse(const char *name, enum group_migration *ret_policy)
+{
+	for (size_t i = 0; i < sizeof migration_names / sizeof migration_names[0]; i++)
+		if (strcmp(migration_names[i], name) == 0) {
+			*ret_policy = (enum group_migration)i;
+			return true;
+		}
+	return false;
+}
+
 bool group_topic_is_internal(const char *name, size_t name_bytes)
 {
 	static const char internal[] = "__consumer_offsets";
@@ -34,6 +56,7 @@ void group_coordinator_retune(struct group_coordinator *coordinator, const struc
 {
 	coordinator->options.consumer_heartbeat_ms = options->consumer_heartbeat_ms;
 	coordinator->options.consumer_session_timeout_ms = options->consumer_session_timeout_ms;
+	coordinator->options.migration = options->migration;
 }
 
 const struct group_options *group_coordinator_options(const struct group_coordinator *coordinator)

@@ -25,6 +25,13 @@
 
 struct group_coordinator;
 
+/* group.consumer.migration.policy: which way a group may change its protocol while members are in it. */
+enum group_migration { GROUP_MIGRATION_BOTH, GROUP_MIGRATION_UPGRADE, GROUP_MIGRATION_DOWNGRADE, GROUP_MIGRATION_NONE };
+
+/* Kafka's names of them. */
+const char *group_migration_name(enum group_migration policy);
+bool group_migration_parse(const char *name, enum group_migration *ret_policy);
+
 /* Defaults are Kafka's, but for the delay. */
 struct group_options {
 	int32_t session_timeout_min_ms, session_timeout_max_ms; /* what a member may ask for */
@@ -36,6 +43,7 @@ struct group_options {
 	int64_t expiry_interval_ms; /* offsets.retention.check.interval.ms */
 	int32_t consumer_session_timeout_ms; /* group.consumer.session.timeout.ms */
 	int32_t consumer_heartbeat_ms; /* group.consumer.heartbeat.interval.ms */
+	enum group_migration migration;
 	uint64_t snapshot_bytes_min; /* a snapshot of all groups is written when so much was written since the last */
 	struct os_reporter *reporter; /* NULL: nobody wants to know */
 };
@@ -59,7 +67,8 @@ struct group_call {
 /* Reads the topic's records in the background, if there are any. PYR_OUT_OF_MEMORY. */
 pyr_result group_coordinator_new(struct os_loop *loop, struct log *log, struct catalog *catalog,
                                  const struct group_options *options, struct group_coordinator **ret_coordinator);
-/* What members of groups whose partitions the server assigns are told from now on: heartbeat and session. */
+/* What members of groups whose partitions the server assigns are told from now on: heartbeat and session; and which way
+ * groups may change their protocol. */
 void group_coordinator_retune(struct group_coordinator *coordinator, const struct group_options *options);
 /* On its loop, which may change them. */
 const struct group_options *group_coordinator_options(const struct group_coordinator *coordinator);

@@ -163,8 +163,10 @@ struct group_write *group_write_new(struct group *group, enum group_write_kind k
 	return write;
 }
 
-static void write_free(struct group_write *write)
+void group_write_drop(struct group_write *write)
 {
+	if (!write)
+		return;
 	base_writer_deinit(&write->records);
 	free(write);
 }
@@ -172,7 +174,7 @@ static void write_free(struct group_write *write)
 bool group_write_queue(struct group_write *write, struct group_effects *effects)
 {
 	if (write->records.failed) {
-		write_free(write);
+		group_write_drop(write);
 		return false;
 	}
 	write->group->stored = true;
@@ -180,6 +182,20 @@ bool group_write_queue(struct group_write *write, struct group_effects *effects)
 	write->group->commits += write->kind == GROUP_WRITE_COMMIT;
 	base_list_append(&effects->writes, &write->node);
 	return true;
+}
+
+void group_write_answer(struct group_write *write, const void *response, struct group_effects *effects)
+{
+	struct group_call *call = write->call;
+	bool nothing = write->records.bytes == 0 && !write->records.failed;
+	if (!response || (nothing && write->group->writes == 0)) {
+		group_write_drop(write);
+		group_answer(effects, call, response);
+		return;
+	}
+	write->response = response;
+	if (!group_write_queue(write, effects))
+		group_answer(effects, call, NULL);
 }
 
 void group_written(struct group_write *write, pyr_result result, const struct group_world *world,
@@ -196,7 +212,7 @@ void group_written(struct group_write *write, pyr_result result, const struct gr
 	else if (write->call)
 		group_answer(effects, write->call,
 		             result.code == PYR_OK ? write->response : group_refusal(write->call, GROUP_NOT_AVAILABLE));
-	write_free(write);
+	group_write_drop(write);
 }
 
 /* ---- events ---- */
@@ -204,21 +220,24 @@ void group_written(struct group_write *write, pyr_result result, const struct gr
 void group_call(struct group *group, struct group_call *call, const struct group_world *world,
                 struct group_effects *effects)
 {
+	if (call->key == CODEC_KAFKA_HEARTBEAT) /* the policy may have changed */
+		group_downgrade_if_due(group, world, effects);
+	bool is_mixed = group->kind == GROUP_CONSUMER && group_has_members(group);
 	switch (call->key) {
 	case CODEC_KAFKA_CONSUMER_GROUP_HEARTBEAT:
 		group_consumer_heartbeat(group, call, world, effects);
 		break;
 	case CODEC_KAFKA_JOIN_GROUP:
-		group_join(group, call, world, effects);
+		(is_mixed ? group_mixed_join : group_join)(group, call, world, effects);
 		break;
 	case CODEC_KAFKA_SYNC_GROUP:
-		group_sync(group, call, world, effects);
+		(is_mixed ? group_mixed_sync : group_sync)(group, call, world, effects);
 		break;
 	case CODEC_KAFKA_HEARTBEAT:
-		group_heartbeat(group, call, world, effects);
+		(is_mixed ? group_mixed_heartbeat : group_heartbeat)(group, call, world, effects);
 		break;
 	case CODEC_KAFKA_LEAVE_GROUP:
-		group_leave(group, call, world, effects);
+		(is_mixed ? group_mixed_leave : group_leave)(group, call, world, effects);
 		break;
 	case CODEC_KAFKA_OFFSET_COMMIT:
 		group_commit(group, call, world, effects);

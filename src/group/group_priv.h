@@ -18,6 +18,9 @@ void group_wait(struct group_call *call, struct group_call **slot);
 struct group_write *group_write_new(struct group *group, enum group_write_kind kind, struct group_call *call);
 /* False: its records did not fit into memory; it is freed, and nothing is written. */
 bool group_write_queue(struct group_write *write, struct group_effects *effects);
+void group_write_drop(struct group_write *write); /* nothing of it is written; NULL is fine */
+/* Answers the write's call behind all that is being written, whether or not the write adds something. */
+void group_write_answer(struct group_write *write, const void *response, struct group_effects *effects);
 /* A copy in the arena; empty if that is full. */
 struct base_bytes group_copy(struct codec_arena *arena, struct base_bytes bytes);
 /* Keeps a copy in *slice in place of what was there. False: memory is out, nothing has changed. */
@@ -37,6 +40,11 @@ struct group_member *group_member_new(struct group *group, struct base_bytes id,
 [[nodiscard]] bool group_member_rename(struct group *group, struct group_member *member, struct base_bytes id);
 /* Waiting calls must have been answered. */
 void group_member_free(struct group *group, struct group_member *member);
+/* NULL: memory is out. */
+struct group_protocol *group_protocols_copy(const struct codec_kafka_join_group_request_protocol *protocols,
+                                            size_t count);
+struct group_protocol *group_protocols_share(const struct group_protocol *protocols, size_t count);
+void group_protocols_free(struct group_protocol *protocols, size_t count);
 struct group_pending *group_pending_find(const struct group *group, struct base_bytes id);
 void group_pending_free(struct group_pending *pending);
 bool group_member_has_protocol(const struct group_member *member, struct base_bytes name);
@@ -46,6 +54,11 @@ bool group_member_matches(const struct group_member *member, const struct codec_
 bool group_protocols_fit(const struct group *group, const struct codec_kafka_join_group_request *asked);
 /* The protocol that most members prefer among those that all know. data NULL: there is none. */
 struct base_bytes group_protocol_elect(const struct group *group);
+/* The generation that the member's requests must name. */
+static inline int32_t group_member_generation(const struct group *group, const struct group_member *member)
+{
+	return member->epoch != 0 ? member->epoch : group->generation;
+}
 /* Metadata of the member under the group's protocol. */
 struct base_bytes group_member_metadata(const struct group_member *member, struct base_bytes protocol);
 /* The member that the ids of a request mean: GROUP_NONE, GROUP_UNKNOWN_MEMBER or GROUP_FENCED_INSTANCE. */
@@ -56,6 +69,8 @@ int16_t group_member_check(const struct group *group, struct base_bytes id, stru
 
 void group_join(struct group *group, struct group_call *call, const struct group_world *world,
                 struct group_effects *effects);
+/* Session timeout and sizes: GROUP_NONE, or the error. */
+int16_t group_join_check(const struct group_call *call, const struct group_world *world);
 void group_rebalance(struct group *group, const struct group_world *world, struct group_effects *effects);
 /* After somebody left, or time passed: goes on if everybody is there. */
 void group_rebalance_progress(struct group *group, const struct group_world *world, struct group_effects *effects);

@@ -187,6 +187,7 @@ static void begin_generation(struct group *group, const struct group_world *worl
 	for (struct base_list *node = head->next; node != head; node = node->next) {
 		struct group_member *member = BASE_CONTAINER(node, struct group_member, node);
 		member->joined = member->synced = false;
+		member->epoch = 0;
 		group_session_renew(member, world);
 		if (member->join_call)
 			group_join_answer(group, member, member->join_call, effects);
@@ -343,7 +344,7 @@ static void take_over(struct group *group, struct group_member *member, struct g
 
 /* ---- the request ---- */
 
-static int16_t check(const struct group *group, const struct group_call *call, const struct group_world *world)
+int16_t group_join_check(const struct group_call *call, const struct group_world *world)
 {
 	const struct codec_kafka_join_group_request *asked = call->request;
 	const struct group_options *options = world->options;
@@ -354,9 +355,7 @@ static int16_t check(const struct group *group, const struct group_call *call, c
 	            group_id_fits(asked->protocol_type) && asked->protocols_count <= GROUP_PROTOCOLS_MAX;
 	for (size_t i = 0; i < asked->protocols_count && fits; i++)
 		fits = group_id_fits(asked->protocols[i].name);
-	if (!fits)
-		return GROUP_INVALID_REQUEST;
-	return group_protocols_fit(group, asked) ? GROUP_NONE : GROUP_INCONSISTENT_PROTOCOL;
+	return fits ? GROUP_NONE : GROUP_INVALID_REQUEST;
 }
 
 /* Gives out an id that the client must come back with, so that one which gave up leaves no member behind (KIP-394). */
@@ -418,8 +417,7 @@ static int16_t convert(struct group *group, struct group_effects *effects)
 {
 	if (group->kind == GROUP_CLASSIC)
 		return GROUP_NONE;
-	if (group_has_members(group))
-		return GROUP_INCONSISTENT_PROTOCOL;
+	assert(!group_has_members(group)); /* mixed.c's otherwise */
 	struct group_write *write = group_write_new(group, GROUP_WRITE_RECORDS, NULL);
 	if (!write)
 		return GROUP_UNKNOWN_SERVER_ERROR;
@@ -439,7 +437,9 @@ void group_join(struct group *group, struct group_call *call, const struct group
 	struct group_member *member;
 	int16_t error_code = convert(group, effects);
 	if (error_code == GROUP_NONE)
-		error_code = check(group, call, world);
+		error_code = group_join_check(call, world);
+	if (error_code == GROUP_NONE && !group_protocols_fit(group, asked))
+		error_code = GROUP_INCONSISTENT_PROTOCOL;
 	if (error_code != GROUP_NONE) {
 		group_join_fail(call, error_code, asked->member_id, effects);
 		return;

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { ARENA_BYTES = 16 << 20, ASSIGNMENT_VERSION_MAX = 3 };
+enum { ARENA_BYTES = 16 << 20 };
 
 /* Which row a committed offset has. */
 struct place {
@@ -109,13 +109,8 @@ static void give(struct listing *listing, struct base_bytes topic, int32_t parti
 /* What can't be read is another protocol's than consumers', and not ours to tell. */
 static void add_assignment(struct listing *listing, const struct group_member *member, struct codec_arena *arena)
 {
-	struct base_reader reader = base_reader_init(member->assignment.data, member->assignment.bytes);
 	struct codec_kafka_consumer_protocol_assignment assignment;
-	int16_t version = (int16_t)base_read_u16be(&reader);
-	if (reader.failed || version < 0)
-		return;
-	version = version < ASSIGNMENT_VERSION_MAX ? version : ASSIGNMENT_VERSION_MAX;
-	if (codec_kafka_consumer_protocol_assignment_decode(&reader, version, arena, &assignment).code != PYR_OK)
+	if (group_assignment_read(group_bytes(member->assignment), arena, &assignment).code != PYR_OK)
 		return;
 	for (size_t i = 0; i < assignment.assigned_partitions_count; i++)
 		for (size_t j = 0; j < assignment.assigned_partitions[i].partitions_count; j++)

@@ -98,6 +98,7 @@ struct group_member {
 	struct group_call *join_call, *sync_call; /* waiting */
 	bool joined; /* in the rebalance under way */
 	bool synced; /* since the last join was completed */
+	int32_t epoch; /* not 0: the generation it knows until the rebalance ends, as it was in a consumer group */
 	uint64_t deadline_us; /* of the session */
 };
 

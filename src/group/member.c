@@ -54,7 +54,7 @@ int16_t group_member_check(const struct group *group, struct base_bytes id, stru
 
 /* ---- protocols ---- */
 
-static void protocols_free(struct group_protocol *protocols, size_t count)
+void group_protocols_free(struct group_protocol *protocols, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		base_slice_release(&protocols[i].name);
@@ -63,18 +63,28 @@ static void protocols_free(struct group_protocol *protocols, size_t count)
 	free(protocols);
 }
 
-static struct group_protocol *protocols_copy(const struct codec_kafka_join_group_request *asked)
+struct group_protocol *group_protocols_copy(const struct codec_kafka_join_group_request_protocol *asked, size_t count)
 {
-	struct group_protocol *protocols = calloc(asked->protocols_count + 1, sizeof *protocols);
+	struct group_protocol *protocols = calloc(count + 1, sizeof *protocols);
 	if (!protocols)
 		return NULL;
-	for (size_t i = 0; i < asked->protocols_count; i++)
-		if (!group_keep(&protocols[i].name, asked->protocols[i].name) ||
-		    !group_keep(&protocols[i].metadata, asked->protocols[i].metadata)) {
-			protocols_free(protocols, i + 1);
+	for (size_t i = 0; i < count; i++)
+		if (!group_keep(&protocols[i].name, asked[i].name) ||
+		    !group_keep(&protocols[i].metadata, asked[i].metadata)) {
+			group_protocols_free(protocols, i + 1);
 			return NULL;
 		}
 	return protocols;
+}
+
+struct group_protocol *group_protocols_share(const struct group_protocol *protocols, size_t count)
+{
+	struct group_protocol *copy = calloc(count + 1, sizeof *copy);
+	for (size_t i = 0; copy && i < count; i++) {
+		copy[i].name = base_slice_ref(protocols[i].name);
+		copy[i].metadata = base_slice_ref(protocols[i].metadata);
+	}
+	return copy;
 }
 
 bool group_member_has_protocol(const struct group_member *member, struct base_bytes name)
@@ -163,10 +173,10 @@ struct base_bytes group_protocol_elect(const struct group *group)
 bool group_member_update(struct group_member *member, const struct group_call *call)
 {
 	const struct codec_kafka_join_group_request *asked = call->request;
-	struct group_protocol *protocols = protocols_copy(asked);
+	struct group_protocol *protocols = group_protocols_copy(asked->protocols, asked->protocols_count);
 	if (!protocols)
 		return false;
-	protocols_free(member->protocols, member->protocol_count);
+	group_protocols_free(member->protocols, member->protocol_count);
 	member->protocols = protocols;
 	member->protocol_count = asked->protocols_count;
 	member->session_timeout_ms = asked->session_timeout_ms;
@@ -177,7 +187,7 @@ bool group_member_update(struct group_member *member, const struct group_call *c
 
 static void free_fields(struct group_member *member)
 {
-	protocols_free(member->protocols, member->protocol_count);
+	group_protocols_free(member->protocols, member->protocol_count);
 	base_slice_release(&member->id);
 	base_slice_release(&member->instance_id);
 	base_slice_release(&member->client_id);

@@ -94,7 +94,7 @@ static int16_t check_commit(const struct group *group, const struct codec_kafka_
 	int16_t error_code = group_member_check(group, asked->member_id, asked->group_instance_id, ret_member);
 	if (error_code != GROUP_NONE)
 		return error_code;
-	if (asked->generation != group->generation)
+	if (asked->generation != group_member_generation(group, *ret_member))
 		return GROUP_ILLEGAL_GENERATION;
 	return group->state == GROUP_COMPLETING ? GROUP_REBALANCE_IN_PROGRESS : GROUP_NONE;
 }
@@ -168,12 +168,6 @@ static bool commit_topics(struct group *group, struct group_call *call, int16_t 
 	return true;
 }
 
-static void write_drop(struct group_write *write)
-{
-	base_writer_deinit(&write->records);
-	free(write);
-}
-
 void group_commit(struct group *group, struct group_call *call, const struct group_world *world,
                   struct group_effects *effects)
 {
@@ -189,8 +183,7 @@ void group_commit(struct group *group, struct group_call *call, const struct gro
 		group_session_renew(member, world);
 	if (!built || write->records.failed || write->records.bytes == 0) {
 		bool failed = !built || write->records.failed;
-		if (write)
-			write_drop(write);
+		group_write_drop(write);
 		group_answer(effects, call, failed ? NULL : response);
 		return;
 	}
@@ -358,16 +351,11 @@ enum { SUBSCRIPTION_ARENA_BYTES = 1 << 20 };
 /* What can't be read counts as subscribed. */
 static bool metadata_names(struct base_bytes metadata, struct base_bytes topic)
 {
-	struct base_reader reader = base_reader_init(metadata.data, metadata.bytes);
 	struct codec_kafka_consumer_protocol_subscription subscription;
 	struct codec_arena arena;
-	int16_t version = (int16_t)base_read_u16be(&reader);
-	if (version < 0 || reader.failed)
-		return true;
+	int16_t version;
 	codec_arena_init(&arena, SUBSCRIPTION_ARENA_BYTES);
-	bool named = codec_kafka_consumer_protocol_subscription_decode(&reader, version < 3 ? version : 3, &arena,
-	                                                               &subscription)
-	                     .code != PYR_OK;
+	bool named = group_subscription_read(metadata, &arena, &subscription, &version).code != PYR_OK;
 	for (size_t i = 0; !named && i < subscription.topics_count; i++)
 		named = group_same(subscription.topics[i], topic);
 	codec_arena_deinit(&arena);
@@ -458,8 +446,7 @@ void group_offsets_delete(struct group *group, struct group_call *call, const st
 			group_answer(effects, call, NULL);
 		return;
 	}
-	if (write)
-		write_drop(write);
+	group_write_drop(write);
 	group_answer(effects, call, told ? response : NULL);
 }
 
@@ -499,7 +486,7 @@ void group_expire(struct group *group, const struct group_world *world, struct g
 		group_record_tombstones(group, &write->records);
 	if (write->records.bytes == 0 || !group_write_queue(write, effects)) {
 		if (write->records.bytes == 0)
-			write_drop(write);
+			group_write_drop(write);
 		return;
 	}
 	if (is_over)

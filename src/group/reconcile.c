@@ -6,8 +6,7 @@
  * unreleased -> unreleased, stable: others gave up what it waits for. Pure (see machine.h). */
 #include "group/consumer.h"
 
-/* Does anybody but the member own the partition, or still have it to revoke? */
-static bool is_taken(const struct group *group, const struct group_consumer *self, const struct group_part *part)
+bool group_part_is_taken(const struct group *group, const struct group_consumer *self, const struct group_part *part)
 {
 	const struct base_list *head = &group->consumers->list;
 	for (struct base_list *node = head->next; node != head; node = node->next) {
@@ -19,6 +18,15 @@ static bool is_taken(const struct group *group, const struct group_consumer *sel
 	return false;
 }
 
+bool group_consumer_waits(const struct group *group, const struct group_consumer *member)
+{
+	for (size_t i = 0; i < member->target.count; i++)
+		if (!group_parts_has(&member->assigned, &member->target.items[i]) &&
+		    group_part_is_taken(group, member, &member->target.items[i]))
+			return true;
+	return false;
+}
+
 /* What of the target the member can have now, besides what it keeps. */
 static bool take_free(const struct group *group, const struct group_consumer *member, struct group_parts *kept,
                       bool *ret_unreleased)
@@ -27,7 +35,7 @@ static bool take_free(const struct group *group, const struct group_consumer *me
 		const struct group_part *part = &member->target.items[i];
 		if (group_parts_has(&member->assigned, part))
 			continue;
-		if (is_taken(group, member, part))
+		if (group_part_is_taken(group, member, part))
 			*ret_unreleased = true;
 		else if (!group_parts_add(kept, part->topic, part->partition))
 			return false;

@@ -139,10 +139,14 @@ void group_record_tombstones(const struct group *group, struct base_writer *reco
 
 void group_snapshot(const struct group *group, struct base_writer *records)
 {
-	if (group->kind == GROUP_CONSUMER)
+	/* What the group was before is taken away first: that may still wait to be written. */
+	if (group->kind == GROUP_CONSUMER) {
+		group_record_classic_tombstone(group, records);
 		group_record_consumers(group, records);
-	else if (group->protocol_type.data)
+	} else if (group->protocol_type.data) {
+		group_record_consumers_end(group, records);
 		group_record_metadata(group, group->state == GROUP_STABLE, records);
+	}
 	for (struct base_table_node *node = NULL; (node = base_table_next(&group->offsets, node));) {
 		const struct group_offset *offset = BASE_CONTAINER(node, struct group_offset, node);
 		group_record_offset(group, group_bytes(offset->topic), offset->partition, offset,

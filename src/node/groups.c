@@ -4,12 +4,11 @@
 #include "node/groups.h"
 
 #include "group/list.h"
+#include "node/ages.h"
 #include "node/ask.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-enum { SCANS_AT_ONCE = 256 };
 
 struct groups_call {
 	const struct node *node;
@@ -60,61 +59,31 @@ static void copy_row(const struct group_row *row, struct query_group *group)
 
 /* ---- how old the oldest record is that was not consumed ---- */
 
-static bool first_time(const struct column_scan *scan, int64_t *ret_ms)
-{
-	struct column_reader *reader;
-	struct column_rows *rows = malloc(sizeof *rows);
-	bool found = false;
-	if (!rows || column_reader_new(scan, COLUMN_TIMESTAMP, &reader).code != PYR_OK) {
-		free(rows);
-		return false;
-	}
-	for (size_t unit = 0; unit < column_scan_unit_count(scan) && !found; unit++) {
-		rows->count = 0;
-		if (column_reader_seek(reader, unit, NULL).code != PYR_OK ||
-		    column_reader_next(reader, rows, NULL).code != PYR_OK)
-			break;
-		found = rows->count > 0;
-	}
-	if (found)
-		*ret_ms = rows->timestamp_ms[0];
-	column_reader_free(reader);
-	free(rows);
-	return found;
-}
-
 static bool is_behind(const struct query_group *group)
 {
 	return group->committed >= 0 && group->committed < group->end;
 }
 
-static struct query_scan_request request_of(const struct query_group *group)
-{
-	struct query_scan_request request = {.topic = group->topic, .bounds = column_bounds_all()};
-	request.bounds.partition_min = request.bounds.partition_max = group->partition;
-	request.bounds.offset_min = group->committed;
-	return request;
-}
-
 /* A record that can't be read leaves the age unknown: the rest is told. */
-static void find_ages(const struct groups_call *call, struct query_source *source, size_t first, size_t end)
+static void find_ages(const struct groups_call *call, struct query_source *source)
 {
-	struct query_scan_request requests[SCANS_AT_ONCE];
-	struct query_group *of[SCANS_AT_ONCE];
+	struct node_age *ages = calloc(call->count + 1, sizeof *ages);
 	size_t count = 0;
-	for (size_t i = first; i < end; i++)
-		if (is_behind(&call->groups[i])) {
-			of[count] = &call->groups[i];
-			requests[count++] = request_of(&call->groups[i]);
-		}
-	if (count == 0 || source->ops->scan_open(source, call->principal, requests, count, NULL).code != PYR_OK)
-		return;
-	for (size_t i = 0; i < count; i++) {
-		int64_t time_ms;
-		if (first_time(requests[i].scan, &time_ms))
-			of[i]->lag_ms = call->now_ms > time_ms ? call->now_ms - time_ms : 0;
-		column_scan_free(requests[i].scan);
+	for (size_t i = 0; ages && i < call->count; i++) {
+		const struct query_group *group = &call->groups[i];
+		if (is_behind(group))
+			ages[count++] = (struct node_age){
+				.topic = group->topic, .partition = group->partition, .offset = group->committed};
 	}
+	node_ages_find(source, call->principal, ages, count);
+	for (size_t i = 0, k = 0; k < count; i++) {
+		if (!is_behind(&call->groups[i]))
+			continue;
+		const struct node_age *age = &ages[k++];
+		if (age->found_offset >= 0)
+			call->groups[i].lag_ms = call->now_ms > age->time_ms ? call->now_ms - age->time_ms : 0;
+	}
+	free(ages);
 }
 
 pyr_result node_groups_list(const struct node *node, struct query_source *source,
@@ -135,8 +104,7 @@ pyr_result node_groups_list(const struct node *node, struct query_source *source
 	for (size_t i = 0; i < call.count; i++)
 		if (call.groups[i].committed >= 0 && call.groups[i].committed == call.groups[i].end)
 			call.groups[i].lag_ms = 0;
-	for (size_t i = 0; i < call.count; i += SCANS_AT_ONCE)
-		find_ages(&call, source, i, i + SCANS_AT_ONCE < call.count ? i + SCANS_AT_ONCE : call.count);
+	find_ages(&call, source);
 	*ret_groups = call.groups;
 	*ret_count = call.count;
 	return pyr_ok();

@@ -10,8 +10,13 @@
 #include <string.h>
 
 static const struct node_metric rows[] = {
-	{"pyralog_group_lag_records", NODE_GAUGE, 1, "records of a partition that a group has not committed yet"},
-	{"pyralog_group_lags_omitted", NODE_GAUGE, 1, "committed offsets whose lag is not among these"},
+	[NODE_LAG_RECORDS] = {"pyralog_group_lag_records", NODE_GAUGE, 1,
+                              "records of a partition that a group has not committed yet"},
+	[NODE_LAG_SECONDS] = {"pyralog_group_lag_seconds", NODE_GAUGE, 1000,
+                              "age, by its time stamp, of the first record of a partition that a group has not "
+                              "committed; 0 when there is none"},
+	[NODE_LAGS_OMITTED] = {"pyralog_group_lags_omitted", NODE_GAUGE, 1,
+                               "committed offsets whose lag is not among these"},
 };
 
 const struct node_metric_table node_lag_metrics = {"Consumer groups' lag", NODE_EACH_OFFSET, rows,
@@ -71,7 +76,7 @@ static bool on_offset(void *context, const struct group_committed *committed)
 		return true;
 	}
 	struct node_lag *row = &lags->rows[lags->count];
-	*row = (struct node_lag){.index = committed->partition, .partition = partition, .lag = -1};
+	*row = (struct node_lag){.index = committed->partition, .partition = partition, .lag = -1, .lag_ms = -1};
 	row->committed = committed->offset;
 	if (keep(row->group, committed->group) && keep(row->topic, committed->topic) && is_tellable(row->group))
 		lags->count += 1;
@@ -84,6 +89,7 @@ void node_lags_begin(const struct node *node, struct node_lags *lags)
 {
 	const struct group_coordinator *coordinator = node_coordinator(node);
 	struct listing listing = {.catalog = node_catalog(node, 0), .lags = lags};
+	lags->now_ms = os_wall_ms(node_shard(node, 0)->loop);
 	group_coordinator_each_offset(coordinator, on_offset, &listing);
 	if (lags->count == NODE_LAGS_MAX)
 		lags->omitted += group_coordinator_metrics(coordinator).offsets - listing.visited;
@@ -100,6 +106,7 @@ void node_lags_read_shard(const struct node *node, size_t shard, struct node_lag
 			continue;
 		if (info.high_watermark >= row->committed)
 			row->lag = info.high_watermark - row->committed;
+		row->log_start = info.log_start_offset;
 	}
 }
 

@@ -1,5 +1,5 @@
 """Does the simulation find bugs? Plants them, one at a time, in a copy of the source, and demands that sim_log, or
-sim_group for the plants of groups, fails.
+the simulation of what it is planted in, fails.
 
   plant.py [--seconds N] [NAME...]    N: the most that the simulation may run for one plant; NAMEs: only these plants
 
@@ -206,7 +206,9 @@ PLANTS = [
           program="sim_group"),
     Plant("groups: a snapshot has no offsets",
           ("src/group/record.c", """		group_record_metadata(group, group->state == GROUP_STABLE, records);
+\t}
 \tfor (struct""", """		group_record_metadata(group, group->state == GROUP_STABLE, records);
+\t}
 \tif (records)
 \t\treturn;
 \tfor (struct"""), program="sim_group"),
@@ -215,7 +217,7 @@ PLANTS = [
            "\tbase_slice_release(&offset->metadata);\n\toffset->metadata = kept;\n\tif (offset->commit_ms > 0)\n\t\treturn true;\n"),
           program="sim_group"),
     Plant("groups: a partition is given to a member while another still has it",
-          ("src/group/reconcile.c", "\t\tif (is_taken(group, member, part))\n", "\t\tif (is_taken(group, member, part) && member->target.count == 0)\n"),
+          ("src/group/reconcile.c", "\t\tif (group_part_is_taken(group, member, part))\n", "\t\tif (group_part_is_taken(group, member, part) && member->target.count == 0)\n"),
           program="sim_group"),
     Plant("groups: a member that does not say what it has, has given it up",
           ("src/group/reconcile.c", "(!owned || group_parts_overlap(&revoking, owned))", "owned && group_parts_overlap(&revoking, owned)"),
@@ -237,6 +239,31 @@ PLANTS = [
     Plant("groups: the generation is not remembered when a group is empty",
           ("src/group/join.c", "\tgroup_record_metadata(group, false, &write->records);\n\t(void)",
            "\tgroup_record_classic_tombstone(group, &write->records);\n\t(void)"), program="sim_group"),
+    Plant("migration: nothing planted", passes=True, program="sim_migrate"),
+    Plant("migration: what members had is free after an upgrade",
+          ("src/group/migrate.c", "\t\tPYR_TRY(claim_assignment(group, from, to, world, arena));\n",
+           "\t\tif (!world)\n\t\t\tPYR_TRY(claim_assignment(group, from, to, world, arena));\n"), program="sim_migrate"),
+    Plant("migration: what a cooperative member said that it has counts for nothing",
+          ("src/group/migrate.c", "\t\tPYR_TRY(claim_owned(group, from, to, world, arena));\n",
+           "\t\tif (!world)\n\t\t\tPYR_TRY(claim_owned(group, from, to, world, arena));\n"), program="sim_migrate"),
+    Plant("migration: a classic member is told its target, not what it may have",
+          ("src/group/mixed.c", "group_assignment_write(&member->assigned,", "group_assignment_write(&member->target,"),
+          program="sim_migrate"),
+    Plant("migration: JoinGroup gives up what it does not name",
+          ("src/group/mixed.c", "group_reconcile(joining->group, member, &joining->owned, &changed)",
+           "group_reconcile(joining->group, member, &(struct group_parts){0}, &changed)"), program="sim_migrate"),
+    Plant("migration: generations begin anew after a downgrade",
+          ("src/group/migrate.c", "\t\tgroup->generation = group->consumers->epoch;\n", "\t\tgroup->generation = 0;\n"),
+          program="sim_migrate"),
+    Plant("migration: a group that was downgraded is not told to join again",
+          ("src/group/migrate.c", "\tgroup_state_set(group, GROUP_STABLE, world);\n\tgroup_rebalance(group, world, effects);\n",
+           "\tgroup_state_set(group, GROUP_STABLE, world);\n"), program="sim_migrate"),
+    Plant("migration: a member that waits is never told that it may go on",
+          ("src/group/mixed.c", "(member->state == GROUP_MEMBER_UNRELEASED && !group_consumer_waits(group, member))",
+           "(member->state == GROUP_MEMBER_UNRELEASED && member->epoch == 0)"), program="sim_migrate"),
+    Plant("migration: a snapshot does not end what the group was",
+          ("src/group/consumer_record.c", "\twrite_tombstone(group, KEY_EPOCH, NULL, records);\n}\n\nvoid group_record_consumers(",
+           "\t(void)group;\n\t(void)records;\n}\n\nvoid group_record_consumers("), program="sim_migrate"),
 ]
 
 

@@ -1,5 +1,5 @@
 /* Simulation of consumer groups: members that join, assign, commit, fall silent, lose their connections, while the node
- * dies and comes back.
+ * dies and comes back, and the clock jumps.
  *
  *   sim_group [OPTIONS]    seeds.h
  *
@@ -512,6 +512,8 @@ static void on_timer(struct os_timer *timer)
 	os_timer_start(run->clients, timer, 1000 + below(run, TICK_US_MAX));
 	if (!run->node || !run->created)
 		return;
+	if (below(run, 400) == 0) /* somebody sets the clock, by up to an hour */
+		os_sim_wall_jump(run->sim, (int64_t)below(run, 7200001) - 3600000);
 	if (!run->growing && run->partitions < PARTITIONS && below(run, 60) == 0)
 		grow(run);
 	if (!run->setting && below(run, 60) == 0)

@@ -14,6 +14,7 @@ enum { JOB_DELAY_US = 200, POST_DELAY_US = 5 };
 
 struct os_sim {
 	uint64_t now_us;
+	int64_t wall_skew_ms;
 	uint64_t random[2];
 	uint64_t next_number;
 	struct sim_event *heap;
@@ -171,7 +172,13 @@ static uint64_t loop_now_us(struct os_loop *loop)
 /* The world begins at 2025-01-01. */
 static int64_t loop_wall_ms(struct os_loop *loop)
 {
-	return 1735689600000 + (int64_t)(loop_of(loop)->sim->now_us / 1000);
+	const struct os_sim *sim = loop_of(loop)->sim;
+	return 1735689600000 + (int64_t)(sim->now_us / 1000) + sim->wall_skew_ms;
+}
+
+void os_sim_wall_jump(struct os_sim *sim, int64_t ms)
+{
+	sim->wall_skew_ms += ms;
 }
 
 static void loop_random(struct os_loop *loop, void *ret_bytes, size_t bytes)

@@ -18,6 +18,8 @@ struct os_sim;
 struct os_sim *os_sim_new(uint64_t seed);
 void os_sim_free(struct os_sim *sim);
 uint64_t os_sim_now_us(const struct os_sim *sim);
+/* Somebody sets the wall clock of all loops; os_now_us() does not notice. */
+void os_sim_wall_jump(struct os_sim *sim, int64_t ms);
 /* From the world's own chance: 0 .. below - 1. */
 uint64_t os_sim_random_below(struct os_sim *sim, uint64_t below);
 /* Carries out the next event; false when nothing is left to happen. */

@@ -9,7 +9,7 @@
 /* Source: org.apache.kafka.common.requests.DescribeConfigsResponse.ConfigSource. */
 enum { SOURCE_TOPIC = 1, SOURCE_STATIC_BROKER = 4, SOURCE_DEFAULT = 5, SOURCE_GROUP = 8 };
 
-enum { SYNONYMS_MAX = 2, NODE_OPTIONS = 9 + CATALOG_GROUP_KEYS };
+enum { SYNONYMS_MAX = 2, NODE_OPTIONS = 10 + CATALOG_GROUP_KEYS };
 
 struct setting {
 	const char *name, *text;
@@ -225,6 +225,9 @@ static void add_options(struct telling *telling)
 	for (size_t key = 0; key < CATALOG_GROUP_KEYS; key++)
 		add_number(telling, group_rows[key].node_name, group_rows[key].text,
 		           (uint64_t)node_ms(telling->request, key));
+	add_option(telling, "group.consumer.migration.policy", KAFKA_TYPE_STRING,
+	           "which way groups may change their protocol while members are in them",
+	           group_migration_name(group_coordinator_options(options->coordinator)->migration));
 }
 
 /* What topics have that do not say. */

@@ -1,6 +1,7 @@
 /* The routes, and a reading of metrics on its way through the shards (see ops.h).
  *
- *   HTTP thread: values of no shard  --post-->  shard 0, 1, 2 ...  --post-->  shard 0  -->  HTTP thread: the page
+ *   HTTP thread: values of no shard  --post-->  shard 0, 1, 2 ...  --post-->  shard 0  -->  a thread that reads: ages
+ *     -->  shard 0  -->  HTTP thread: the page
  *
  * Invariant: a reading that shard 0 has let through is counted until it is back there, so that ops_close() knows when
  * nobody reads any more; messages between loops and this order do without a lock. */
@@ -19,13 +20,20 @@ struct ops {
 
 	/* Shard 0's. */
 	uint32_t readings;
+	struct os_executor *reader; /* one thread; NULL: there is none, and no lag in time */
 	bool closing;
 	void (*closed)(void *context);
 	void *closed_context;
+
+	struct node_lag_ages *ages; /* the reader's */
+	struct query_source *source;
 };
+
+enum { READER_STACK_BYTES = 1 << 20 };
 
 struct reading {
 	struct os_task task;
+	struct os_job job;
 	struct ops *ops;
 	struct http_request *request;
 	size_t shard;
@@ -52,17 +60,41 @@ static void tell_closed(struct ops *ops)
 	if (ops->closing && ops->readings == 0 && ops->closed) {
 		void (*closed)(void *context) = ops->closed;
 		ops->closed = NULL;
+		os_executor_free(ops->reader);
+		ops->reader = NULL;
 		closed(ops->closed_context);
 	}
+}
+
+static void end(struct reading *reading)
+{
+	struct ops *ops = reading->ops;
+	ops->readings -= 1;
+	http_continue(reading->request, answer_page, reading);
+	tell_closed(ops);
+}
+
+static void find_ages(struct os_job *job)
+{
+	struct reading *reading = BASE_CONTAINER(job, struct reading, job);
+	node_lags_find_ages(&reading->lags, reading->ops->source, reading->ops->ages);
+}
+
+static void on_ages(struct os_job *job)
+{
+	end(BASE_CONTAINER(job, struct reading, job));
 }
 
 static void on_back(struct os_task *task)
 {
 	struct reading *reading = BASE_CONTAINER(task, struct reading, task);
 	struct ops *ops = reading->ops;
-	ops->readings -= 1;
-	http_continue(reading->request, answer_page, reading);
-	tell_closed(ops);
+	if (!ops->reader || reading->lags.count == 0) {
+		end(reading);
+		return;
+	}
+	reading->job = (struct os_job){.run = find_ages, .done = on_ages};
+	os_submit(ops->reader, &reading->job);
 }
 
 static void on_shard(struct os_task *task)
@@ -164,9 +196,13 @@ void ops_routes(struct ops *ops, struct http_route ret_routes[OPS_ROUTES])
 	ret_routes[2] = (struct http_route){.method = "GET", .path = "/ready", .handle = handle_ready, .context = ops};
 }
 
-void ops_ready(struct ops *ops, const struct node *node)
+void ops_ready(struct ops *ops, const struct node *node, struct query_source *source)
 {
 	ops->node = node;
+	ops->source = source;
+	ops->ages = node_lag_ages_new();
+	if (source && ops->ages)
+		ops->reader = os_executor_new(node_shard(node, 0)->loop, "lags", OS_BACKGROUND, 1, READER_STACK_BYTES);
 	atomic_store(&ops->state, OPS_READY);
 }
 
@@ -193,5 +229,7 @@ void ops_close(struct ops *ops, void (*closed)(void *context), void *context)
 void ops_free(struct ops *ops)
 {
 	assert(!ops || ops->readings == 0);
+	if (ops)
+		node_lag_ages_free(ops->ages);
 	free(ops);
 }

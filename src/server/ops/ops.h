@@ -1,7 +1,8 @@
 /* What operators and their machines ask over HTTP: /metrics, /health, /ready.
  *
  * The page is Prometheus's text format 0.0.4 (prometheus.io/docs/instrumenting/exposition_formats). Each shard's values are
- * copied on its own loop, one after the other; the text is made on the HTTP thread. The routes serve from before the node
+ * copied on its own loop, one after the other; ages of records are read on a thread of their own; the text is made on the HTTP
+ * thread. The routes serve from before the node
  * is open until after its ports are closed: until then, and from then on, they say so with 503.
  */
 #ifndef PYRALOG_SERVER_OPS_OPS_H
@@ -19,8 +20,10 @@ enum { OPS_ROUTES = 3 };
 /* NULL: memory is out. */
 struct ops *ops_new(void);
 void ops_routes(struct ops *ops, struct http_route ret_routes[OPS_ROUTES]);
-/* The node is open, its ports too, and all its metrics are known. */
-void ops_ready(struct ops *ops, const struct node *node);
+/* On shard 0's thread, before its loop runs: the node is open, its ports too, and all its metrics are known. `source` is the
+ * node's, and outlives ops_close(); NULL: lags in time are not told. */
+struct query_source;
+void ops_ready(struct ops *ops, const struct node *node, struct query_source *source);
 /* On shard 0's loop: a log has stopped, and /ready refuses from here on. */
 void ops_break(struct ops *ops);
 /* On shard 0's loop: /ready refuses from here on. */

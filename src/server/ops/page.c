@@ -74,26 +74,31 @@ static void write_label(struct page *page, const char *name, const char *value)
 	write_text(page, "\"");
 }
 
-static void write_lag(struct page *page, const char *name, const struct node_lag *lag)
+static void write_lag(struct page *page, const struct node_metric *metric, const struct node_lag *lag, int64_t value)
 {
-	char text[64];
-	write_text(page, name);
+	char text[32];
+	write_text(page, metric->name);
 	write_label(page, "{group", lag->group);
 	write_label(page, ",topic", lag->topic);
-	snprintf(text, sizeof text, ",partition=\"%" PRId32 "\"} %" PRId64 "\n", lag->index, lag->lag);
+	snprintf(text, sizeof text, ",partition=\"%" PRId32 "\"}", lag->index);
 	write_text(page, text);
+	write_value(page, value, metric->parts);
 }
 
 static void write_lags(struct page *page, const struct node_lags *lags)
 {
-	const struct node_metric *lag = &node_lag_metrics.metrics[0], *omitted = &node_lag_metrics.metrics[1];
-	write_head(page, lag);
+	const struct node_metric *metrics = node_lag_metrics.metrics;
+	write_head(page, &metrics[NODE_LAG_RECORDS]);
 	for (size_t i = 0; i < lags->count; i++)
 		if (lags->rows[i].lag >= 0)
-			write_lag(page, lag->name, &lags->rows[i]);
-	write_head(page, omitted);
-	write_text(page, omitted->name);
-	write_value(page, (int64_t)lags->omitted, omitted->parts);
+			write_lag(page, &metrics[NODE_LAG_RECORDS], &lags->rows[i], lags->rows[i].lag);
+	write_head(page, &metrics[NODE_LAG_SECONDS]);
+	for (size_t i = 0; i < lags->count; i++)
+		if (lags->rows[i].lag_ms >= 0)
+			write_lag(page, &metrics[NODE_LAG_SECONDS], &lags->rows[i], lags->rows[i].lag_ms);
+	write_head(page, &metrics[NODE_LAGS_OMITTED]);
+	write_text(page, metrics[NODE_LAGS_OMITTED].name);
+	write_value(page, (int64_t)lags->omitted, metrics[NODE_LAGS_OMITTED].parts);
 }
 
 struct base_slice ops_page(const struct node *node, const int64_t *values, const struct node_lags *lags)

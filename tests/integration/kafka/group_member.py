@@ -16,7 +16,7 @@ class Member:
         if config.get("group.protocol") != "consumer":
             settings |= {"session.timeout.ms": 6000, "heartbeat.interval.ms": 500}
         self.consumer = Consumer(settings | config)
-        self.owned, self.seen, self.revocations = set(), [], 0
+        self.owned, self.seen, self.revocations, self.errors = set(), [], 0, []
         self.wanted, self.committed = False, None
         self.incremental = config.get("group.protocol") == "consumer" or "cooperative" in str(config)
         self.lock = threading.Lock()
@@ -41,7 +41,9 @@ class Member:
         while self.running.is_set():
             self.awake.wait()
             for message in self.consumer.consume(100, timeout=0.1):
-                if not message.error():
+                if message.error():
+                    self.errors.append(message.error())
+                else:
                     self.seen.append((message.partition(), message.offset(), message.value()))
             if self.wanted:
                 self.committed = self.consumer.commit(asynchronous=False)

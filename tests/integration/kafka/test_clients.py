@@ -5,6 +5,7 @@ import time
 
 import psycopg
 import pytest
+import raw
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaException, TopicPartition
 from confluent_kafka.admin import ConfigResource, NewTopic, OffsetSpec
 from waiting import wait_until
@@ -209,6 +210,17 @@ def test_kcat(client, node):
     assert kcat(node, "-C", "-t", topic, "-e", "-o", "beginning", "-f", "%o %k=%s\n") == "0 a=1\n1 b=2\n2 c=3\n"
     assert kcat(node, "-C", "-t", topic, "-e", "-o", "-1", "-f", "%s\n") == "3\n"
     assert f'topic "{topic}" with 1 partitions' in kcat(node, "-L")
+
+
+@pytest.mark.parametrize("codec", ["lz4", "snappy", "gzip"])
+def test_an_old_librdkafka_compresses(client, node, codec):
+    """Debian's kcat has librdkafka 2.0.2, which stops to, silently, where Produce does not begin at version 0 (KAFKA-18659)."""
+    topic = client.topic()
+    kcat(node, "-P", "-t", topic, "-z", codec, "-X", "linger.ms=200", text=("x" * 1000 + "\n") * 100)
+    with raw.Connection(node) as connection:
+        stored = connection.ask(raw.fetch(topic, 0))
+    assert len(client.consume(topic, 100)) == 100
+    assert len(stored) < 20_000, "what came is a hundred times a thousand bytes"
 
 
 def test_everything_acknowledged_outlives_a_crash(new_node, new_client):

@@ -1,4 +1,5 @@
 """/metrics, read by Prometheus's own client: whole, true, and the same as in SQL, also under load."""
+import json
 import pathlib
 import re
 import subprocess
@@ -66,15 +67,15 @@ def test_names_follow_prometheus(node):
         assert family.type in ("counter", "gauge") and family.documentation, family.name
         assert re.fullmatch(r"(pyralog|process)_[a-z_]+", family.name)
         for sample in family.samples:
-            labels = {"group", "topic", "partition"} if sample.name == "pyralog_group_lag_records" else {"shard"}
+            labels = {"group", "topic", "partition"} if sample.name.startswith("pyralog_group_lag_") else {"shard"}
             assert sample.labels.keys() <= labels
             assert sample.name == family.name + ("_total" if family.type == "counter" else "")
 
 
-def lags(node):
+def lags(node, unit="records"):
     """{(group, topic, partition): lag}"""
     return {(one.labels["group"], one.labels["topic"], int(one.labels["partition"])): one.value
-            for one in families(node)["pyralog_group_lag_records"].samples}
+            for one in families(node)[f"pyralog_group_lag_{unit}"].samples}
 
 
 def commit(node, group, topic, **offsets):
@@ -103,6 +104,42 @@ def test_the_lag_of_groups(node):
     assert {row[:3]: row[3] for row in in_sql} == expected
     admin.delete_topics(["lagging"])["lagging"].result(SECONDS)
     assert all(key[1] != "lagging" for key in lags(node))
+
+
+def test_the_lag_in_time(node, binary):
+    """By the time stamp of the first record that is not committed, as SQL and the command tell it; it goes on with the group, and
+    with the log's start."""
+    admin, hour_ago = AdminClient({"bootstrap.servers": node.kafka}), int(time.time() * 1000) - 3_600_000
+    admin.create_topics([NewTopic("late", 3, 1)])["late"].result(SECONDS)
+    producer = Producer({"bootstrap.servers": node.kafka})
+    for number in range(10):
+        producer.produce("late", value=b"x", partition=0, timestamp=hour_ago + number * 360_000)
+    producer.produce("late", value=b"x", partition=1)
+    assert producer.flush(SECONDS) == 0
+
+    def told():
+        return {key[2]: lag for key, lag in lags(node, "seconds").items() if key[:2] == ("slow", "late")}
+
+    def check(partition, seconds):
+        lag = told()[partition]
+        assert seconds <= lag < seconds + SECONDS
+        (in_sql,), = sql(node, f"SELECT lag_ms FROM pyralog.consumer_groups WHERE group_id = 'slow' AND partition = {partition}")
+        assert lag <= in_sql / 1000 < lag + SECONDS
+        command = [str(binary), "group", "describe", "slow", "--broker", node.kafka, "--format", "json"]
+        rows = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        assert lag <= next(row["lag_ms"] for row in rows if row["partition"] == partition) / 1000 < lag + SECONDS
+
+    commit(node, "slow", "late", p0=0, p1=1, p2=0)
+    assert told()[1] == told()[2] == 0, "it has all there is"
+    check(0, 3600)
+    assert told()[0] >= 3600, "it grows with time, and is not read again"
+    commit(node, "slow", "late", p0=5)
+    check(0, 1800)
+    admin.delete_records([TopicPartition("late", 0, 8)])[TopicPartition("late", 0)].result(SECONDS)
+    check(0, 720)
+    commit(node, "slow", "late", p0=10)
+    assert told() == {0: 0, 1: 0, 2: 0}
+    admin.delete_topics(["late"])["late"].result(SECONDS)
 
 
 def test_the_lags_are_bounded(node):

@@ -12,7 +12,8 @@
  *   merge.c       small segments into large ones       scrub.c       reading everything again, slowly
  *   digest.c      leaves of what is still in memory    removal.c     files that nobody refers to
  *   time.c        the first record of a time           verified.c    what cold reads brought in
- *   warm.c        the ring read in order before sealing
+ *   warm.c        the ring read in order before sealing     indexes.c     where the blocks of sealed parts lie
+ *   map.c         where the records of a large batch lie
  */
 #ifndef PYRALOG_LOG_LOG_PRIV_H
 #define PYRALOG_LOG_LOG_PRIV_H
@@ -245,6 +246,7 @@ struct log {
 	struct os_executor *read_threads;
 	struct os_executor *background_thread;
 	struct os_file_pool *files;
+	struct log_indexes *indexes;
 
 	struct base_table partitions;
 	struct base_table segments;
@@ -437,6 +439,47 @@ void log_verified_add(struct log *log, struct log_partition *partition, struct l
 /* The run that holds the offset, or NULL. */
 const struct log_verified *log_verified_find(struct log *log, const struct log_partition *partition, int64_t offset);
 void log_verified_drop(struct log *log, struct log_partition *partition);
+
+/* ---- indexes.c: any thread ---- */
+
+enum { LOG_INDEXES_BYTES = 16 << 20 };
+
+/* What a part's blocks are; immutable, but that maps come. */
+struct log_index {
+	struct base_table_node node; /* these two: the set's */
+	struct base_list lru;
+	atomic_uint references;
+	uint64_t segment_id, position; /* whose it is */
+	uint32_t crc, count;
+	struct log_block *blocks; /* in the order of their offsets */
+	_Atomic(struct log_map *) *maps; /* of each block; NULL: not made */
+	size_t bytes; /* with its maps; the set's */
+	bool kept; /* in the set; its own */
+};
+
+struct log_indexes *log_indexes_new(void); /* NULL: memory is out */
+void log_indexes_free(struct log_indexes *indexes); /* NULL is fine */
+/* From memory, or read and then kept; blocks. Each gives a reference. */
+pyr_result log_indexes_read(struct log_indexes *indexes, struct os_pool_file *file, const struct log_part *part,
+                            struct log_index **ret_index);
+struct log_index *log_indexes_find(struct log_indexes *indexes, const struct log_part *part); /* NULL: not in memory */
+void log_index_unref(struct log_index *index); /* NULL is fine */
+/* The first block that ends at or behind the offset; `count` if there is none. */
+size_t log_index_search(const struct log_index *index, int64_t offset);
+/* Makes a map of block `i`, whose verified bytes these are, if it has none and there can be one. */
+void log_indexes_map(struct log_indexes *indexes, struct log_index *index, size_t i, struct base_bytes block);
+
+/* ---- map.c: any thread ---- */
+
+struct log_map;
+
+struct log_map *
+log_map_new(struct base_bytes block); /* NULL: of this block there is none, or memory is out; else free() it */
+size_t log_map_bytes(const struct log_map *map);
+/* The records of these offsets, and some before and behind, as a batch whose own checksum is not true. Some of the offsets must be
+ * the block's. Without waiting if `at_once`. PYR_BUSY, PYR_CORRUPT, PYR_IO, PYR_OUT_OF_MEMORY. */
+pyr_result log_map_read(const struct log_map *map, struct os_pool_file *file, const struct log_block *block,
+                        int64_t first_offset, int64_t last_offset, bool at_once, struct base_slice *ret_batch);
 
 /* ---- ring.c ---- */
 

@@ -329,9 +329,10 @@ pyr_result column_log_scan_new(struct log_snapshot **snapshots, size_t snapshot_
 }
 
 pyr_result column_log_scan_gather(struct log_snapshot *snapshot, int32_t first_partition,
-                                  const struct column_bounds *bounds, uint64_t bytes_max, struct column_scan **ret_scan)
+                                  const struct column_bounds *bounds, uint64_t bytes_max, bool *ret_whole,
+                                  struct column_scan **ret_scan)
 {
 	struct log_scan *scan = scan_new(&snapshot, 1, first_partition, bounds);
-	return scan ? hand_out(scan, log_snapshot_gather(scan->snapshots[0], bytes_max), ret_scan)
+	return scan ? hand_out(scan, log_snapshot_gather(scan->snapshots[0], bytes_max, ret_whole), ret_scan)
 	            : pyr_result_of(PYR_BUSY);
 }

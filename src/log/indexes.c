@@ -192,3 +192,23 @@ size_t log_index_search(const struct log_index *index, int64_t offset)
 	}
 	return low;
 }
+
+void log_indexes_seed(struct log_indexes *indexes, const struct log_part *part, struct base_bytes raw,
+                      struct log_map **maps, size_t map_count)
+{
+	struct log_index *index = index_new(part);
+	bool good = index && (index->blocks = calloc(index->count, sizeof *index->blocks)) &&
+	            (index->maps = calloc(index->count, sizeof *index->maps)) && map_count <= index->count &&
+	            log_segment_decode_index(part, raw.data, raw.bytes, index->blocks).code == PYR_OK;
+	for (size_t i = 0; i < map_count; i++) {
+		if (!good) {
+			free(maps[i]);
+			continue;
+		}
+		index->bytes += maps[i] ? log_map_bytes(maps[i]) : 0;
+		atomic_init(&index->maps[i], maps[i]);
+	}
+	if (good)
+		keep(indexes, index, part);
+	log_index_unref(index);
+}

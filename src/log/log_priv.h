@@ -212,6 +212,7 @@ struct log_digest {
 	atomic_bool ready;
 	uint8_t header[CODEC_BATCH_HEADER_BYTES];
 	uint8_t leaf[BASE_BLAKE3_BYTES];
+	bool mapped; /* its map lies behind; see log_digest_map() */
 };
 
 struct log_digest_item {
@@ -223,7 +224,7 @@ struct log_digests {
 	struct os_job job;
 	struct log_digest_item *waiting, *running; /* running belongs to the job while it is there */
 	size_t waiting_count, waiting_capacity, running_count;
-	uint64_t waiting_bytes;
+	uint64_t waiting_bytes, running_bytes;
 };
 
 /* Spreads the writes of one task of the background over time; zeros at its start. */
@@ -469,12 +470,19 @@ size_t log_index_search(const struct log_index *index, int64_t offset);
 /* Makes a map of block `i`, whose verified bytes these are, if it has none and there can be one. */
 void log_indexes_map(struct log_indexes *indexes, struct log_index *index, size_t i, struct base_bytes block);
 
+/* Keeps the index of a part that is just written, with these maps of its first blocks, which it takes. `raw`: as in the file. */
+void log_indexes_seed(struct log_indexes *indexes, const struct log_part *part, struct base_bytes raw,
+                      struct log_map **maps, size_t map_count);
+
 /* ---- map.c: any thread ---- */
 
 struct log_map;
 
-struct log_map *
-log_map_new(struct base_bytes block); /* NULL: of this block there is none, or memory is out; else free() it */
+/* Of verified bytes, into `map`, which has log_map_room(); false: of this block there is none. */
+bool log_map_make(struct base_bytes block, struct log_map *map);
+size_t log_map_room(size_t block_bytes);
+struct log_map *log_map_new(struct base_bytes block); /* NULL: there is none, or memory is out; else free() it */
+struct log_map *log_map_copy(const struct log_map *map); /* as log_map_new() */
 size_t log_map_bytes(const struct log_map *map);
 /* The records of these offsets, and some before and behind, as a batch whose own checksum is not true. Some of the offsets must be
  * the block's. Without waiting if `at_once`. PYR_BUSY, PYR_CORRUPT, PYR_IO, PYR_OUT_OF_MEMORY. */
@@ -536,6 +544,7 @@ void log_removal_drop_spares(struct log *log, bool anyway);
 struct base_buffer *log_digest_begin(struct log *log, struct base_slice batch);
 /* NULL: not there, or not ready. Any thread that holds a reference. */
 const struct log_digest *log_digest_get(const struct base_buffer *buffer);
+const struct log_map *log_digest_map(const struct log_digest *digest); /* NULL: none was made */
 void log_digests_free(struct log *log);
 void log_leaf_hash(const uint8_t *batch, size_t bytes, uint8_t ret_leaf[BASE_BLAKE3_BYTES]);
 
@@ -552,6 +561,8 @@ void log_segment_leaves_path(uint64_t id, char ret_path[OS_POOL_PATH_MAX]);
 /* Blocking reads, verified. *ret_blocks is malloced. */
 pyr_result log_segment_read_index(struct os_pool_file *file, const struct log_part *part,
                                   struct log_block **ret_blocks);
+pyr_result log_segment_decode_index(const struct log_part *part, const uint8_t *raw, size_t bytes,
+                                    struct log_block *blocks);
 pyr_result log_segment_read_blocks(struct os_pool_file *file, const struct log_block *blocks, size_t count,
                                    struct base_slice *ret_bytes);
 /* A batch of the tail, from memory or disk, verified. Blocks. */
@@ -571,6 +582,9 @@ struct log_segment_writer {
 	struct base_writer directory;
 	struct log_block block; /* under way; bytes == 0: none */
 	struct log_part part;
+	struct log_indexes *indexes; /* that learn of parts with maps; NULL: none do */
+	struct log_map **maps; /* of the part's first blocks, NULL where there is none */
+	size_t map_count, map_capacity;
 	uint32_t part_count;
 	uint64_t written_bytes; /* since the caller last looked, for pacing */
 };

@@ -56,27 +56,41 @@ static bool find_pieces(struct log_map *map, struct base_bytes block, const stru
 	return !reader.failed && base_reader_left(&reader) == 0;
 }
 
-struct log_map *log_map_new(struct base_bytes block)
+size_t log_map_room(size_t block_bytes)
+{
+	return sizeof(struct log_map) + (block_bytes / PIECE_BYTES + 2) * sizeof(struct piece);
+}
+
+bool log_map_make(struct base_bytes block, struct log_map *map)
 {
 	struct codec_batch batch;
 	if (!is_fit(block, &batch))
-		return NULL;
-	size_t pieces_max = block.bytes / PIECE_BYTES + 2;
-	struct log_map *map = malloc(sizeof *map + pieces_max * sizeof map->pieces[0]);
-	if (!map)
-		return NULL;
+		return false;
 	*map = (struct log_map){.record_count = (uint32_t)batch.record_count};
 	memcpy(map->header, block.data, sizeof map->header);
-	if (!find_pieces(map, block, &batch)) {
-		free(map);
-		return NULL;
-	}
-	assert(map->piece_count < pieces_max);
+	if (!find_pieces(map, block, &batch))
+		return false;
+	assert(log_map_bytes(map) <= log_map_room(block.bytes));
 	for (size_t i = 0; i < map->piece_count; i++) {
 		struct piece *piece = &map->pieces[i];
 		piece->crc = base_crc32c(0, block.data + piece->position, piece[1].position - piece->position);
 	}
-	return map;
+	return true;
+}
+
+struct log_map *log_map_new(struct base_bytes block)
+{
+	struct log_map *map = block.bytes >= BLOCK_BYTES_MIN ? malloc(log_map_room(block.bytes)) : NULL;
+	if (map && log_map_make(block, map))
+		return map;
+	free(map);
+	return NULL;
+}
+
+struct log_map *log_map_copy(const struct log_map *map)
+{
+	struct log_map *copy = malloc(log_map_bytes(map));
+	return copy ? memcpy(copy, map, log_map_bytes(map)) : NULL;
 }
 
 size_t log_map_bytes(const struct log_map *map)

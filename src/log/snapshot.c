@@ -370,22 +370,23 @@ static bool gather_run(const struct log_snapshot *snapshot, struct snapshot_run 
 	return true;
 }
 
-static pyr_result gather_runs(struct log_snapshot *snapshot, uint64_t bytes_max)
+/* What was gathered before it turned out to be too much stays held. */
+static bool gather_runs(struct log_snapshot *snapshot, uint64_t bytes_max)
 {
 	uint64_t bytes = 0;
 	for (size_t i = 0; i < snapshot->run_count; i++) {
 		struct snapshot_run *run = &snapshot->runs[i];
 		if (!gather_run(snapshot, run, bytes_max - bytes))
-			return pyr_result_of(PYR_BUSY);
+			return false;
 		uint64_t cost = cost_of(run);
 		if (cost > bytes_max - bytes)
-			return pyr_result_of(PYR_BUSY);
+			return false;
 		bytes += cost;
 	}
-	return pyr_ok();
+	return true;
 }
 
-pyr_result log_snapshot_gather(struct log_snapshot *snapshot, uint64_t bytes_max)
+pyr_result log_snapshot_gather(struct log_snapshot *snapshot, uint64_t bytes_max, bool *ret_whole)
 {
 	assert(snapshot->run_count == 0);
 	if (snapshot->damaged || snapshot->part_count > GATHER_PARTS_MAX || snapshot->entry_count > GATHER_PARTS_MAX)
@@ -396,7 +397,10 @@ pyr_result log_snapshot_gather(struct log_snapshot *snapshot, uint64_t bytes_max
 		if (!part->index || cut_part(snapshot, part).code != PYR_OK)
 			return pyr_result_of(PYR_BUSY);
 	}
-	return cut_entries(snapshot).code == PYR_OK ? gather_runs(snapshot, bytes_max) : pyr_result_of(PYR_BUSY);
+	if (cut_entries(snapshot).code != PYR_OK)
+		return pyr_result_of(PYR_BUSY);
+	*ret_whole = gather_runs(snapshot, bytes_max);
+	return pyr_ok();
 }
 
 /* ---- reading, on any thread ---- */

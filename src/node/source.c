@@ -447,9 +447,11 @@ static pyr_result prompt_open(struct query_source *prompt, const struct catalog_
 		return pyr_fail(error, PYR_BUSY, "this takes longer than a loop has");
 	PYR_TRY(answer_take(&call, 0, error));
 	int32_t first = requests->bounds.partition_min > 0 ? requests->bounds.partition_min : 0;
-	pyr_result result =
-		column_log_scan_gather(taken.snapshots[0], first, &requests->bounds, PROMPT_BYTES_MAX, &requests->scan);
-	return result.code == PYR_OK ? result : pyr_fail(error, result.code, "memory does not have it");
+	bool whole = false;
+	pyr_result result = column_log_scan_gather(taken.snapshots[0], first, &requests->bounds, PROMPT_BYTES_MAX,
+	                                           &whole, &requests->scan);
+	requests->waits = !whole;
+	return result.code == PYR_OK ? result : pyr_fail(error, result.code, "memory does not know where it is");
 }
 
 /* A statement that hurries asks for nothing else. */

@@ -55,7 +55,9 @@ bool query_statement_ready(struct query_statement *statement, const struct base_
 {
 	struct query_session *session = statement->session;
 	struct query_error ignored;
-	assert(session->unhurried && !statement->ready);
+	assert(session->unhurried);
+	if (statement->ready)
+		query_statement_close_scans(statement);
 	if (!query_session_is_quiet(session) || !query_statement_is_light(statement))
 		return false;
 	if (!statement->plan->sql)
@@ -69,5 +71,5 @@ bool query_statement_ready(struct query_statement *statement, const struct base_
 	                   query_direct_fits(statement, parameters, parameter_count);
 	if (!statement->ready)
 		query_statement_close_scans(statement);
-	return statement->ready;
+	return statement->ready && !statement->requests[0].waits;
 }

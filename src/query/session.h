@@ -55,7 +55,8 @@ bool query_session_is_quiet(const struct query_session *session);
 /* Can it ever be carried out without the engine? */
 bool query_statement_is_light(const struct query_statement *statement);
 /* Of a session that hurries: gets what it reads, if memory has it and it is little. True: start and read it now, with these very
- * parameters; it will not wait. False: nothing has happened; it is for a thread. */
+ * parameters; it will not wait. False: it is for a thread, and the next statement of the session that is started; what was found
+ * out about where its rows lie is kept for it. */
 bool query_statement_ready(struct query_statement *statement, const struct base_bytes *parameters,
                            size_t parameter_count);
 

@@ -368,8 +368,9 @@ static void take_snapshot(struct run *run, struct held_snapshot *held)
 	if (held->snapshot || log_partition_get(log_of(run, slot), run->ids[slot], &info).code != PYR_OK ||
 	    !take(run, slot, held))
 		return;
-	held->gathered =
-		os_sim_now_us(run->sim) % 2 && log_snapshot_gather(held->snapshot, UINT64_MAX / 2).code == PYR_OK;
+	bool whole;
+	held->gathered = os_sim_now_us(run->sim) % 2 &&
+	                 log_snapshot_gather(held->snapshot, UINT64_MAX / 2, &whole).code == PYR_OK;
 	if (os_sim_now_us(run->sim) % 2 && !held->gathered) {
 		log_snapshot_release(held->snapshot);
 		held->snapshot = NULL;

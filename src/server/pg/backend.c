@@ -95,6 +95,7 @@ void pg_backend_free(struct pg_backend *backend)
 		return;
 	if (backend->copying)
 		pg_copy_end(backend);
+	pg_drop_made(backend);
 	pg_drop_portals(backend, true);
 	pg_drop_statements(backend);
 	query_script_free(backend->script);
@@ -277,6 +278,7 @@ static bool take_query(struct pg_backend *backend, struct base_bytes body)
 	if (result.code == PYR_OK && query_script_count(backend->script) == 0)
 		pg_message_empty(&backend->output, 'I');
 	run_script(backend, result, &error);
+	pg_drop_made(backend);
 	return pg_backend_flush(backend);
 }
 
@@ -327,6 +329,7 @@ static pyr_result take_parse(struct pg_backend *backend, struct base_bytes body,
 		return query_fail_memory(error);
 	pyr_result result = pg_parse_decode(body, message);
 	result = result.code == PYR_OK ? pg_on_parse(backend, message, error) : malformed(error, 'P');
+	pg_drop_made(backend);
 	free(message);
 	return result;
 }

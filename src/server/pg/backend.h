@@ -45,7 +45,7 @@ void pg_backend_free(struct pg_backend *backend); /* NULL is fine */
 bool pg_backend_message(struct pg_backend *backend, char type, struct base_bytes body);
 /* The same on the connection's loop, if that needs no more than memory and little time; `source` answers at once, or PYR_BUSY. */
 enum pg_prompt {
-	PG_PROMPT_LATER, /* nothing has happened: it is for a thread */
+	PG_PROMPT_LATER, /* this message is for a thread, before any other */
 	PG_PROMPT_DONE,
 	PG_PROMPT_OVER, /* the conversation is */
 };

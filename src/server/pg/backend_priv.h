@@ -84,6 +84,7 @@ void pg_disarm(struct pg_backend *backend);
 /* prompt.c: what was made already; the caller's then. False: nothing was. */
 bool pg_take_made_script(struct pg_backend *backend, struct query_script **ret_script);
 bool pg_take_made(struct pg_backend *backend, struct query_statement **ret_query);
+void pg_drop_made(struct pg_backend *backend); /* its message is over */
 
 /* portals.c */
 struct prepared *pg_find_statement(const struct pg_backend *backend, const char *name);

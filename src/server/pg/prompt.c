@@ -1,8 +1,8 @@
 /* Messages that the connection's loop carries out itself (see query/session.h, "on a loop").
  *
  * Invariant: a message is taken whole or not at all. So it is looked at first; what it needs beforehand (a statement parsed, its
- * rows in memory) is made ready, and only then it is carried out as on any thread. Failure modes: none of its own; what can't be
- * made ready is the thread's. Owner: the loop's thread, while no thread has the backend.
+ * rows in memory) is made ready, and only then it is carried out as on any thread. What is not carried out goes to a thread next,
+ * with what was made ready of it. Failure modes: none of its own; what can't be made ready is the thread's. Owner: the loop's thread, while no thread has the backend.
  */
 #include "server/pg/backend_priv.h"
 
@@ -71,7 +71,7 @@ static bool make(struct pg_backend *backend, const char *text, const uint32_t *t
 	return backend->made;
 }
 
-static void drop_made(struct pg_backend *backend)
+void pg_drop_made(struct pg_backend *backend)
 {
 	query_statement_free(backend->made);
 	query_script_free(backend->made_script);
@@ -154,7 +154,8 @@ enum pg_prompt pg_backend_try(struct pg_backend *backend, struct query_source *s
 	if (make_ready(backend, type, body))
 		outcome = pg_backend_message(backend, type, body) ? PG_PROMPT_DONE : PG_PROMPT_OVER;
 	backend->counts.prompts += backend->counts.statements - statements;
-	drop_made(backend);
+	if (outcome != PG_PROMPT_LATER)
+		pg_drop_made(backend); /* else the thread has use for it */
 	backend->hurries = false;
 	query_session_hurry(backend->session, NULL);
 	return outcome;

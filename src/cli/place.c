@@ -5,6 +5,7 @@
 
 #include "base/table.h"
 #include "node/host.h"
+#include "node/source.h"
 #include "os/environment.h"
 #include "os/real.h"
 #include "server/pg/pg.h"
@@ -57,6 +58,7 @@ static pyr_result open_port(struct cli_place *place, struct pyr_error *error)
 	pg.net = place->net;
 	pg.engine = node_host_engine(place->host);
 	pg.source = node_host_source(place->host);
+	pg.prompt = node_source_prompt(pg.source);
 	pg.port = 0;
 	PYR_TRY(pg_server_new(&pg, &place->pg, error));
 	place->port = pg_server_port(place->pg);

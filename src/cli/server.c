@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 #include "cli/server_priv.h"
 #include "coord/scarab_issuer.h"
+#include "node/source.h"
 #include "os/environment.h"
 #include "os/notify.h"
 
@@ -175,6 +176,7 @@ static pyr_result open_pg(struct server *server, const struct cli_option *option
 	pg.net = server->nets[0];
 	pg.engine = node_host_engine(server->host);
 	pg.source = node_host_source(server->host);
+	pg.prompt = node_source_prompt(pg.source);
 	pg.host = cli_option_get(options, "host");
 	PYR_TRY(port_option(options, "pg-port", &pg.port, error));
 	return pg_server_new(&pg, &server->pg, error);

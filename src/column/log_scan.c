@@ -296,22 +296,43 @@ static pyr_result load(struct log_scan *scan, struct pyr_error *error)
 	return pyr_ok();
 }
 
-pyr_result column_log_scan_new(struct log_snapshot **snapshots, size_t snapshot_count, int32_t first_partition,
-                               const struct column_bounds *bounds, struct column_scan **ret_scan,
-                               struct pyr_error *error)
+/* NULL: memory is out, and the snapshots are released. */
+static struct log_scan *scan_new(struct log_snapshot **snapshots, size_t snapshot_count, int32_t first_partition,
+                                 const struct column_bounds *bounds)
 {
 	struct log_scan *scan = calloc(1, sizeof *scan + snapshot_count * sizeof scan->snapshots[0]);
 	if (!scan) {
 		release_all(snapshots, snapshot_count);
-		return pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
+		return NULL;
 	}
 	*scan = (struct log_scan){{&scan_ops}, *bounds, first_partition, snapshot_count};
 	memcpy(scan->snapshots, snapshots, snapshot_count * sizeof *snapshots);
 	memset(snapshots, 0, snapshot_count * sizeof *snapshots);
-	pyr_result result = load(scan, error);
+	return scan;
+}
+
+static pyr_result hand_out(struct log_scan *scan, pyr_result result, struct column_scan **ret_scan)
+{
 	if (result.code == PYR_OK)
 		*ret_scan = &scan->base;
 	else
 		scan_free(&scan->base);
 	return result;
+}
+
+pyr_result column_log_scan_new(struct log_snapshot **snapshots, size_t snapshot_count, int32_t first_partition,
+                               const struct column_bounds *bounds, struct column_scan **ret_scan,
+                               struct pyr_error *error)
+{
+	struct log_scan *scan = scan_new(snapshots, snapshot_count, first_partition, bounds);
+	return scan ? hand_out(scan, load(scan, error), ret_scan) : pyr_fail(error, PYR_OUT_OF_MEMORY, "out of memory");
+}
+
+pyr_result column_log_scan_gather(struct log_snapshot *snapshot, int32_t first_partition,
+                                  const struct column_bounds *bounds, uint64_t bytes_max, bool *ret_whole,
+                                  struct column_scan **ret_scan)
+{
+	struct log_scan *scan = scan_new(&snapshot, 1, first_partition, bounds);
+	return scan ? hand_out(scan, log_snapshot_gather(scan->snapshots[0], bytes_max, ret_whole), ret_scan)
+	            : pyr_result_of(PYR_BUSY);
 }

@@ -11,5 +11,9 @@
 pyr_result column_log_scan_new(struct log_snapshot **snapshots, size_t snapshot_count, int32_t first_partition,
                                const struct column_bounds *bounds, struct column_scan **ret_scan,
                                struct pyr_error *error);
+/* The same of one shard's, on its loop: see log_snapshot_gather(). *ret_whole: readers of the scan never wait. PYR_BUSY. */
+pyr_result column_log_scan_gather(struct log_snapshot *snapshot, int32_t first_partition,
+                                  const struct column_bounds *bounds, uint64_t bytes_max, bool *ret_whole,
+                                  struct column_scan **ret_scan);
 
 #endif

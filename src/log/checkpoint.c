@@ -282,6 +282,7 @@ static pyr_result begin_run(struct log_checkpoint *checkpoint, struct sealed_run
 		checkpoint->writer_open = true;
 		PYR_TRY(log_segment_writer_begin(&checkpoint->writer, checkpoint->log->disk, run->segment->id,
 		                                 run->extent, run->extent_filled));
+		checkpoint->writer.indexes = checkpoint->log->indexes;
 	}
 	log_segment_writer_part(&checkpoint->writer, run->partition);
 	checkpoint->part_open = true;

@@ -13,7 +13,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WAITING_BYTES_MAX = 32 << 20 };
+enum {
+	WAITING_BYTES_MAX = 32 << 20,
+	CALM_BYTES_MAX =
+		1
+		<< 20, /* at hand at once: then there is time for maps (map.c), else they are left to the first reader */
+	MAP_AT = (sizeof(struct log_digest) + 7) / 8 * 8,
+};
 
 static struct log_digest *digest_of(const struct base_buffer *buffer)
 {
@@ -24,6 +30,16 @@ const struct log_digest *log_digest_get(const struct base_buffer *buffer)
 {
 	return buffer && atomic_load_explicit(&digest_of(buffer)->ready, memory_order_acquire) ? digest_of(buffer)
 	                                                                                       : NULL;
+}
+
+static struct log_map *map_of(const struct log_digest *digest)
+{
+	return (struct log_map *)(void *)((uint8_t *)(uintptr_t)digest + MAP_AT);
+}
+
+const struct log_map *log_digest_map(const struct log_digest *digest)
+{
+	return digest->mapped ? map_of(digest) : NULL;
 }
 
 static void release_items(struct log_digest_item *items, size_t count)
@@ -43,6 +59,8 @@ static void run_digests(struct os_job *job)
 		struct log_digest *digest = digest_of(item->digest);
 		memcpy(digest->header, item->batch.data, sizeof digest->header);
 		log_leaf_hash(item->batch.data, item->batch.bytes, digest->leaf);
+		digest->mapped = digests->running_bytes <= CALM_BYTES_MAX &&
+		                 log_map_make((struct base_bytes){item->batch.data, item->batch.bytes}, map_of(digest));
 		atomic_store_explicit(&digest->ready, true, memory_order_release);
 	}
 }
@@ -67,6 +85,7 @@ static void submit(struct log *log)
 		return;
 	digests->running = digests->waiting;
 	digests->running_count = digests->waiting_count;
+	digests->running_bytes = digests->waiting_bytes;
 	digests->waiting = NULL;
 	digests->waiting_count = digests->waiting_capacity = 0;
 	digests->waiting_bytes = 0;
@@ -83,7 +102,7 @@ struct base_buffer *log_digest_begin(struct log *log, struct base_slice batch)
 	    !base_array_reserve(&digests->waiting, &digests->waiting_capacity, digests->waiting_count + 1,
 	                        sizeof *digests->waiting))
 		return NULL;
-	struct base_buffer *buffer = base_buffer_new(sizeof(struct log_digest));
+	struct base_buffer *buffer = base_buffer_new(MAP_AT + log_map_room(batch.bytes));
 	if (!buffer)
 		return NULL;
 	atomic_init(&digest_of(buffer)->ready, false);

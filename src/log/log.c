@@ -167,8 +167,9 @@ static pyr_result start_threads(struct log *log)
 	log->read_threads = os_executor_new(log->loop, "log read", OS_ORDINARY, READ_THREADS, STACK_BYTES);
 	log->background_thread = os_executor_new(log->loop, "log background", OS_BACKGROUND, 1, STACK_BYTES);
 	log->files = os_file_pool_new(log->loop, log->disk, log->options.open_files_max);
-	bool all =
-		log->commit_thread && log->extent_threads && log->read_threads && log->background_thread && log->files;
+	log->indexes = log_indexes_new();
+	bool all = log->commit_thread && log->extent_threads && log->read_threads && log->background_thread &&
+	           log->files && log->indexes;
 	return pyr_result_of(all ? PYR_OK : PYR_OUT_OF_MEMORY);
 }
 
@@ -216,6 +217,7 @@ static void log_free(struct log *log)
 	free_tables(log);
 	log_ring_close(log);
 	os_file_pool_free(log->files);
+	log_indexes_free(log->indexes);
 	base_buffer_unref(log->group.buffer);
 	base_buffer_unref(log->group.small);
 	free(log->group.extents);

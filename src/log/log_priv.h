@@ -10,11 +10,12 @@
  *   snapshot.c    one moment, for other threads        checkpoint.c  sealing, and the manifest that makes it count (seal.c: a last time)
  *   recovery.c    what a crash left                    retention.c   what may go
  *   merge.c       small segments into large ones       scrub.c       reading everything again, slowly
- *   digest.c      leaves of what is still in memory    removal.c     files that nobody refers to
- *   leaves.c      the file of leaves beside a segment
+ *   leaves.c      the file of leaves beside a segment  digest.c      leaves of what is still in memory
  *   time.c        the first record of a time           verified.c    what cold reads brought in
- *   warm.c        the ring read in order before sealing
  *   tail.c        batches that no segment has yet      cache.c       those of them that are in memory
+ *   indexes.c     where the blocks of sealed parts lie map.c         where the records of a large batch lie
+ *   warm.c        the ring read in order before sealing
+ *   removal.c     files that nobody refers to
  */
 #ifndef PYRALOG_LOG_LOG_PRIV_H
 #define PYRALOG_LOG_LOG_PRIV_H
@@ -192,6 +193,7 @@ struct log_digest {
 	atomic_bool ready;
 	uint8_t header[CODEC_BATCH_HEADER_BYTES];
 	uint8_t leaf[BASE_BLAKE3_BYTES];
+	bool mapped; /* its map lies behind; see log_digest_map() */
 };
 
 struct log_digest_item {
@@ -203,7 +205,7 @@ struct log_digests {
 	struct os_job job;
 	struct log_digest_item *waiting, *running; /* running belongs to the job while it is there */
 	size_t waiting_count, waiting_capacity, running_count;
-	uint64_t waiting_bytes;
+	uint64_t waiting_bytes, running_bytes;
 };
 
 /* Spreads the writes of one task of the background over time; zeros at its start. */
@@ -226,6 +228,7 @@ struct log {
 	struct os_executor *read_threads;
 	struct os_executor *background_thread;
 	struct os_file_pool *files;
+	struct log_indexes *indexes;
 
 	struct base_table partitions;
 	struct base_table segments;
@@ -418,6 +421,54 @@ void log_verified_add(struct log *log, struct log_partition *partition, struct l
 const struct log_verified *log_verified_find(struct log *log, const struct log_partition *partition, int64_t offset);
 void log_verified_drop(struct log *log, struct log_partition *partition);
 
+/* ---- indexes.c: any thread ---- */
+
+enum { LOG_INDEXES_BYTES = 16 << 20 };
+
+/* What a part's blocks are; immutable, but that maps come. */
+struct log_index {
+	struct base_table_node node; /* these two: the set's */
+	struct base_list lru;
+	atomic_uint references;
+	uint64_t segment_id, position; /* whose it is */
+	uint32_t crc, count;
+	struct log_block *blocks; /* in the order of their offsets */
+	_Atomic(struct log_map *) *maps; /* of each block; NULL: not made */
+	size_t bytes; /* with its maps; the set's */
+	bool kept; /* in the set; its own */
+};
+
+struct log_indexes *log_indexes_new(void); /* NULL: memory is out */
+void log_indexes_free(struct log_indexes *indexes); /* NULL is fine */
+/* From memory, or read and then kept; blocks. Each gives a reference. */
+pyr_result log_indexes_read(struct log_indexes *indexes, struct os_pool_file *file, const struct log_part *part,
+                            struct log_index **ret_index);
+struct log_index *log_indexes_find(struct log_indexes *indexes, const struct log_part *part); /* NULL: not in memory */
+void log_index_unref(struct log_index *index); /* NULL is fine */
+/* The first block that ends at or behind the offset; `count` if there is none. */
+size_t log_index_search(const struct log_index *index, int64_t offset);
+/* Makes a map of block `i`, whose verified bytes these are, if it has none and there can be one. */
+void log_indexes_map(struct log_indexes *indexes, struct log_index *index, size_t i, struct base_bytes block);
+
+/* Keeps the index of a part that is just written, with these maps of its first blocks, which it takes. `raw`: as in the file. */
+void log_indexes_seed(struct log_indexes *indexes, const struct log_part *part, struct base_bytes raw,
+                      struct log_map **maps, size_t map_count);
+
+/* ---- map.c: any thread ---- */
+
+struct log_map;
+
+/* Of verified bytes, into `map`, which has log_map_room(); false: of this block there is none. */
+bool log_map_make(struct base_bytes block, struct log_map *map);
+size_t log_map_room(size_t block_bytes);
+struct log_map *log_map_new(struct base_bytes block); /* NULL: there is none, or memory is out; else free() it */
+struct log_map *log_map_copy(const struct log_map *map); /* as log_map_new() */
+size_t log_map_bytes(const struct log_map *map);
+/* The records of these offsets, and some before and behind, as a batch whose own checksum is not true. Some of the offsets must be
+ * the block's. Without waiting if `at_once`. PYR_BUSY, PYR_CORRUPT, PYR_IO, PYR_OUT_OF_MEMORY. */
+pyr_result log_map_read(const struct log_map *map, struct os_pool_file *file, const struct log_block *block,
+                        int64_t first_offset, int64_t last_offset, bool at_once, struct base_slice *ret_batch);
+
 /* ---- ring.c ---- */
 
 struct log_ring_file *log_ring_file_new(struct log *log, uint64_t slot);
@@ -473,6 +524,7 @@ void log_removal_drop_spares(struct log *log, bool anyway);
 struct base_buffer *log_digest_begin(struct log *log, struct base_slice batch);
 /* NULL: not there, or not ready. Any thread that holds a reference. */
 const struct log_digest *log_digest_get(const struct base_buffer *buffer);
+const struct log_map *log_digest_map(const struct log_digest *digest); /* NULL: none was made */
 void log_digests_free(struct log *log);
 
 /* ---- segment.c ---- */
@@ -488,6 +540,8 @@ void log_segment_leaves_path(uint64_t id, char ret_path[OS_POOL_PATH_MAX]);
 /* Blocking reads, verified. *ret_blocks is malloced. */
 pyr_result log_segment_read_index(struct os_pool_file *file, const struct log_part *part,
                                   struct log_block **ret_blocks);
+pyr_result log_segment_decode_index(const struct log_part *part, const uint8_t *raw, size_t bytes,
+                                    struct log_block *blocks);
 pyr_result log_segment_read_blocks(struct os_pool_file *file, const struct log_block *blocks, size_t count,
                                    struct base_slice *ret_bytes);
 /* A batch of the tail, from memory or disk, verified. Blocks. */
@@ -505,6 +559,9 @@ struct log_segment_writer {
 	struct base_writer directory;
 	struct log_block block; /* under way; bytes == 0: none */
 	struct log_part part;
+	struct log_indexes *indexes; /* that learn of parts with maps; NULL: none do */
+	struct log_map **maps; /* of the part's first blocks, NULL where there is none */
+	size_t map_count, map_capacity;
 	uint32_t part_count;
 	uint64_t written_bytes; /* since the caller last looked, for pacing */
 };

@@ -112,22 +112,21 @@ static pyr_result read_entries(struct cold_read *cold)
 }
 
 /* The block that holds the offset, or comes next. */
-static uint32_t first_block(const struct log_read *read, const struct log_block *blocks, uint32_t count)
+static size_t first_block(const struct log_read *read, const struct log_index *index)
 {
-	uint32_t first = 0;
-	while (first < count &&
-	       (blocks[first].last_offset < read->offset || blocks[first].max_timestamp_ms < read->timestamp_ms_min))
+	size_t first = log_index_search(index, read->offset);
+	while (first < index->count && index->blocks[first].max_timestamp_ms < read->timestamp_ms_min)
 		first += 1;
 	return first;
 }
 
-static pyr_result read_blocks(struct cold_read *cold, const struct log_block *blocks)
+static pyr_result read_blocks(struct cold_read *cold, const struct log_index *index)
 {
 	const struct log_read *read = cold->read;
-	uint32_t count = cold->part.block_count;
+	const struct log_block *blocks = index->blocks;
 	int64_t next_offset = -1;
 	bool all = true;
-	for (uint32_t i = first_block(read, blocks, count); i < count && all; i++) {
+	for (size_t i = first_block(read, index); i < index->count && all; i++) {
 		struct base_slice bytes;
 		if (read->slice_count > 0 && !has_room(read, read->bytes, read->slice_count, blocks[i].bytes))
 			break;
@@ -142,10 +141,10 @@ static pyr_result read_blocks(struct cold_read *cold, const struct log_block *bl
 
 static pyr_result read_part(struct cold_read *cold)
 {
-	struct log_block *blocks;
-	PYR_TRY(log_segment_read_index(cold->file, &cold->part, &blocks));
-	pyr_result result = read_blocks(cold, blocks);
-	free(blocks);
+	struct log_index *index;
+	PYR_TRY(log_indexes_read(cold->log->indexes, cold->file, &cold->part, &index));
+	pyr_result result = read_blocks(cold, index);
+	log_index_unref(index);
 	return result;
 }
 

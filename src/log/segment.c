@@ -106,7 +106,8 @@ static pyr_result check_extent(struct os_pool_file *file, uint64_t position, uin
 	return bytes > PLAUSIBLE_BYTES ? os_pool_file_read(file, position + bytes - 1, &last, 1) : pyr_ok();
 }
 
-static pyr_result decode_index(const struct log_part *part, const uint8_t *raw, size_t bytes, struct log_block *blocks)
+pyr_result log_segment_decode_index(const struct log_part *part, const uint8_t *raw, size_t bytes,
+                                    struct log_block *blocks)
 {
 	struct base_reader reader = base_reader_init(raw, bytes);
 	if (base_crc32c(0, raw, bytes) != part->index_crc)
@@ -126,7 +127,7 @@ pyr_result log_segment_read_index(struct os_pool_file *file, const struct log_pa
 	if (raw && blocks)
 		result = os_pool_file_read(file, part->index_position, raw, bytes);
 	if (result.code == PYR_OK)
-		result = decode_index(part, raw, bytes, blocks);
+		result = log_segment_decode_index(part, raw, bytes, blocks);
 	free(raw);
 	if (result.code == PYR_OK)
 		*ret_blocks = blocks;
@@ -346,6 +347,25 @@ pyr_result log_segment_writer_batch(struct log_segment_writer *writer, struct ba
 	return writer->pending.bytes >= WRITE_BYTES ? flush_blocks(writer) : pyr_ok();
 }
 
+static void drop_maps(struct log_segment_writer *writer)
+{
+	for (size_t i = 0; i < writer->map_count; i++)
+		free(writer->maps[i]);
+	writer->map_count = 0;
+}
+
+/* Of the block that was written last. For want of memory there is none. */
+static void note_map(struct log_segment_writer *writer, const struct log_map *map)
+{
+	size_t count = writer->part.block_count;
+	if (!map || !writer->indexes ||
+	    !base_array_reserve(&writer->maps, &writer->map_capacity, count, sizeof *writer->maps))
+		return;
+	while (writer->map_count < count)
+		writer->maps[writer->map_count++] = NULL;
+	writer->maps[count - 1] = log_map_copy(map);
+}
+
 pyr_result log_segment_writer_digest(struct log_segment_writer *writer, const struct log_digest *digest,
                                      const struct log_tail_entry *entry)
 {
@@ -356,6 +376,7 @@ pyr_result log_segment_writer_digest(struct log_segment_writer *writer, const st
 	note_in_block(&writer->block, &batch, entry->position);
 	writer->block.crc = base_crc32c_combine(entry->prefix_crc, batch.crc, batch.bytes - LOG_BATCH_PREFIX_BYTES);
 	end_block(writer);
+	note_map(writer, log_digest_map(digest));
 	note_in_part(&writer->part, &batch, entry->index, entry->min_timestamp_ms);
 	struct log_leaf leaf = leaf_of(writer, &batch);
 	add_leaf(writer, &leaf, digest->leaf);
@@ -378,6 +399,11 @@ pyr_result log_segment_writer_part_end(struct log_segment_writer *writer, struct
 	base_write_bytes(&writer->pending, producers.data, producers.bytes);
 	writer->part_count += 1;
 	*ret_part = writer->part;
+	if (writer->map_count > 0)
+		log_indexes_seed(writer->indexes, ret_part,
+		                 (struct base_bytes){writer->index.buffer->data, writer->index.bytes}, writer->maps,
+		                 writer->map_count);
+	writer->map_count = 0;
 	return writer->pending.bytes >= WRITE_BYTES ? flush_blocks(writer) : pyr_ok();
 }
 
@@ -421,4 +447,8 @@ void log_segment_writer_abort(struct log_segment_writer *writer)
 	base_writer_deinit(&writer->pending);
 	base_writer_deinit(&writer->index);
 	base_writer_deinit(&writer->directory);
+	drop_maps(writer);
+	free(writer->maps);
+	writer->maps = NULL;
+	writer->map_capacity = 0;
 }

@@ -2,10 +2,11 @@
  *
  * Taking one shares the tail's chunks and copies what the parts say, with references; the log's thread reads nothing.
  * Loading, on the reader's thread, reads block indexes, looks through the chunks and cuts everything into runs. Immutable
- * after that.
+ * after that. Gathering does the same with what memory has, on the log's thread, and stops at what would take longer.
  */
 #include "log/snapshot.h"
 
+#include "base/crc32c.h"
 #include "log/log_priv.h"
 
 #include <assert.h>
@@ -16,7 +17,7 @@ struct snapshot_part {
 	struct log_part part;
 	struct os_pool_file *file;
 	size_t slot;
-	struct log_block *blocks;
+	struct log_index *index; /* once it is loaded */
 };
 
 struct snapshot_span {
@@ -35,10 +36,12 @@ struct snapshot_run {
 	const struct snapshot_part *part; /* NULL: entries */
 	size_t first;
 	size_t count;
+	struct base_slice bytes; /* gathered */
 };
 
 struct log_snapshot {
 	struct log_bounds bounds;
+	struct log_indexes *indexes;
 	int64_t *start_offsets; /* of each partition: its log start at that moment, or what was asked for behind it */
 	int64_t *end_offsets; /* high watermarks */
 	size_t slot_count;
@@ -172,6 +175,7 @@ pyr_result log_snapshot_take_from(struct log *log, const uint32_t *partitions, c
 	if (!snapshot)
 		return pyr_result_of(PYR_OUT_OF_MEMORY);
 	snapshot->bounds = *bounds;
+	snapshot->indexes = log->indexes;
 	bool good = allocate_slots(snapshot, offsets, partition_count);
 	pyr_result result = pyr_result_of(good ? PYR_OK : PYR_OUT_OF_MEMORY);
 	for (size_t i = 0; i < partition_count && result.code == PYR_OK; i++) {
@@ -192,10 +196,12 @@ void log_snapshot_release(struct log_snapshot *snapshot)
 		return;
 	for (size_t i = 0; i < snapshot->part_count; i++) {
 		os_pool_file_unref(snapshot->parts[i].file);
-		free(snapshot->parts[i].blocks);
+		log_index_unref(snapshot->parts[i].index);
 	}
 	for (size_t i = 0; i < snapshot->span_count; i++)
 		log_tail_span_release(&snapshot->spans[i].span);
+	for (size_t i = 0; i < snapshot->run_count; i++)
+		base_slice_release(&snapshot->runs[i].bytes);
 	free(snapshot->start_offsets);
 	free(snapshot->end_offsets);
 	free(snapshot->parts);
@@ -231,8 +237,11 @@ static pyr_result cut_part(struct log_snapshot *snapshot, const struct snapshot_
 {
 	struct snapshot_run run = {0};
 	int64_t start = snapshot->start_offsets[part->slot];
-	for (size_t i = 0; i < part->part.block_count; i++) {
-		const struct log_block *block = &part->blocks[i];
+	int64_t from = snapshot->bounds.offset_min > start ? snapshot->bounds.offset_min : start;
+	for (size_t i = log_index_search(part->index, from); i < part->index->count; i++) {
+		const struct log_block *block = &part->index->blocks[i];
+		if (block->base_offset > snapshot->bounds.offset_max)
+			break;
 		bool wanted =
 			block->last_offset >= start && overlaps(&snapshot->bounds, block->base_offset,
 		                                                block->last_offset, INT64_MIN, block->max_timestamp_ms);
@@ -268,9 +277,11 @@ static pyr_result look_through(struct log_snapshot *snapshot, const struct snaps
 	return pyr_ok();
 }
 
-static pyr_result cut_entries(struct log_snapshot *snapshot)
+static pyr_result cut_tail(struct log_snapshot *snapshot)
 {
 	struct snapshot_run run = {0};
+	for (size_t i = 0; i < snapshot->span_count; i++)
+		PYR_TRY(look_through(snapshot, &snapshot->spans[i]));
 	for (size_t i = 0; i < snapshot->entry_count; i++) {
 		const struct log_tail_entry *entry = snapshot->entries[i].entry;
 		size_t slot = snapshot->entries[i].slot;
@@ -301,14 +312,136 @@ pyr_result log_snapshot_load(struct log_snapshot *snapshot, struct pyr_error *er
 		                snapshot->damaged_partition, (long long)snapshot->damage.base_offset);
 	for (size_t i = 0; i < snapshot->part_count; i++) {
 		struct snapshot_part *part = &snapshot->parts[i];
-		pyr_result read = log_segment_read_index(part->file, &part->part, &part->blocks);
+		pyr_result read = log_indexes_read(snapshot->indexes, part->file, &part->part, &part->index);
 		if (read.code != PYR_OK)
 			return pyr_fail(error, read.code, "segment %s: %s", part->file->path, pyr_code_text(read.code));
 		PYR_TRY(cut_part(snapshot, part));
 	}
+	return cut_tail(snapshot);
+}
+
+/* ---- a few records of a large block ---- */
+
+enum { FEW_OFFSETS = 1000 };
+
+static bool wants_few(const struct log_snapshot *snapshot, const struct snapshot_run *run)
+{
+	const struct log_bounds *bounds = &snapshot->bounds;
+	return run->part && run->count == 1 && bounds->offset_min >= 0 && bounds->offset_max >= bounds->offset_min &&
+	       bounds->offset_max - bounds->offset_min < FEW_OFFSETS;
+}
+
+/* False: there is no map, or what it leads to is not as it should be: the whole block will tell. */
+static bool read_mapped(const struct log_snapshot *snapshot, const struct snapshot_run *run, bool at_once,
+                        struct base_slice *ret_bytes)
+{
+	const struct log_map *map = wants_few(snapshot, run) ? atomic_load(&run->part->index->maps[run->first]) : NULL;
+	return map && log_map_read(map, run->part->file, &run->part->index->blocks[run->first],
+	                           snapshot->bounds.offset_min, snapshot->bounds.offset_max, at_once, ret_bytes)
+	                              .code == PYR_OK;
+}
+
+static void map_block(const struct log_snapshot *snapshot, const struct snapshot_run *run, struct base_slice block)
+{
+	if (wants_few(snapshot, run))
+		log_indexes_map(snapshot->indexes, run->part->index, run->first,
+		                (struct base_bytes){block.data, block.bytes});
+}
+
+/* ---- gathering, on a loop ---- */
+
+enum {
+	RECORD_COST = 20, /* of stepping over it */
+	INFLATION = 8, /* what a compressed batch may cost more than one that is not */
+	GATHER_PARTS_MAX = 8,
+	HELD_DISCOUNT = 8, /* what a batch that memory has already costs less: it is neither copied nor checked */
+};
+
+/* In bytes read, copied and checked. */
+static uint64_t cost_of(const struct snapshot_run *run)
+{
+	struct codec_batch batch;
+	uint64_t cost = 0;
+	for (size_t at = 0; at < run->bytes.bytes; at += batch.bytes) {
+		struct base_bytes left = {run->bytes.data + at, run->bytes.bytes - at};
+		if (codec_batch_parse(left, &batch).code != PYR_OK)
+			return UINT64_MAX;
+		bool plain = codec_batch_compression(&batch) == CODEC_NONE;
+		cost += plain ? batch.bytes / (run->part ? 1 : HELD_DISCOUNT) : batch.bytes * INFLATION;
+		cost += (uint64_t)batch.record_count * RECORD_COST;
+	}
+	return cost;
+}
+
+/* Its first reader reads it whole. */
+static bool gather_whole(const struct log_snapshot *snapshot, const struct snapshot_run *run,
+                         struct base_slice *ret_bytes)
+{
+	const struct log_block *block = &run->part->index->blocks[run->first];
+	struct base_buffer *buffer = base_buffer_new(block->bytes);
+	bool good = buffer && os_pool_file_read_at_once(run->part->file, block->position, buffer->data, block->bytes) &&
+	            base_crc32c(0, buffer->data, block->bytes) == block->crc;
+	if (good)
+		*ret_bytes = base_slice_of(buffer, 0, block->bytes);
+	base_buffer_unref(buffer);
+	if (good)
+		map_block(snapshot, run, *ret_bytes);
+	return good;
+}
+
+/* Runs of one piece: many small batches are the threads' work. */
+static bool gather_run(const struct log_snapshot *snapshot, struct snapshot_run *run, uint64_t bytes_max)
+{
+	const struct log_tail_entry *entry = run->part ? NULL : snapshot->entries[run->first].entry;
+	if (run->count != 1 || (entry && !entry->slice.data))
+		return false;
+	if (run->part && read_mapped(snapshot, run, true, &run->bytes))
+		return true;
+	if (run->part)
+		return run->run.bytes <= bytes_max && gather_whole(snapshot, run, &run->bytes);
+	run->bytes = base_slice_ref(entry->slice);
+	return true;
+}
+
+/* What was gathered before it turned out to be too much stays held. */
+static bool gather_runs(struct log_snapshot *snapshot, uint64_t bytes_max)
+{
+	uint64_t bytes = 0;
+	for (size_t i = 0; i < snapshot->run_count; i++) {
+		struct snapshot_run *run = &snapshot->runs[i];
+		if (!gather_run(snapshot, run, bytes_max - bytes))
+			return false;
+		uint64_t cost = cost_of(run);
+		if (cost > bytes_max - bytes)
+			return false;
+		bytes += cost;
+	}
+	return true;
+}
+
+static size_t shared_count(const struct log_snapshot *snapshot)
+{
+	size_t count = 0;
 	for (size_t i = 0; i < snapshot->span_count; i++)
-		PYR_TRY(look_through(snapshot, &snapshot->spans[i]));
-	return cut_entries(snapshot);
+		count += snapshot->spans[i].span.to - snapshot->spans[i].span.from;
+	return count;
+}
+
+pyr_result log_snapshot_gather(struct log_snapshot *snapshot, uint64_t bytes_max, bool *ret_whole)
+{
+	assert(snapshot->run_count == 0);
+	if (snapshot->damaged || snapshot->part_count > GATHER_PARTS_MAX || shared_count(snapshot) > GATHER_PARTS_MAX)
+		return pyr_result_of(PYR_BUSY);
+	for (size_t i = 0; i < snapshot->part_count; i++) {
+		struct snapshot_part *part = &snapshot->parts[i];
+		part->index = log_indexes_find(snapshot->indexes, &part->part);
+		if (!part->index || cut_part(snapshot, part).code != PYR_OK)
+			return pyr_result_of(PYR_BUSY);
+	}
+	if (cut_tail(snapshot).code != PYR_OK)
+		return pyr_result_of(PYR_BUSY);
+	*ret_whole = gather_runs(snapshot, bytes_max);
+	return pyr_ok();
 }
 
 /* ---- reading, on any thread ---- */
@@ -376,7 +509,16 @@ pyr_result log_snapshot_read(const struct log_snapshot *snapshot, size_t i, stru
 {
 	assert(i < snapshot->run_count);
 	const struct snapshot_run *run = &snapshot->runs[i];
+	if (run->bytes.data) {
+		*ret_batches = base_slice_ref(run->bytes);
+		return pyr_ok();
+	}
 	if (!run->part)
 		return read_entries(snapshot, run, ret_batches);
-	return log_segment_read_blocks(run->part->file, run->part->blocks + run->first, run->count, ret_batches);
+	if (read_mapped(snapshot, run, false, ret_batches))
+		return pyr_ok();
+	PYR_TRY(log_segment_read_blocks(run->part->file, run->part->index->blocks + run->first, run->count,
+	                                ret_batches));
+	map_block(snapshot, run, *ret_batches);
+	return pyr_ok();
 }

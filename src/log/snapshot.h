@@ -30,6 +30,10 @@ int64_t log_snapshot_end_offset(const struct log_snapshot *snapshot, size_t slot
 /* Reads the indexes of the sealed segments that the bounds touch and lays out the runs. Once, on the reader's thread,
  * before anything below. Blocks. PYR_CORRUPT, PYR_IO, PYR_OUT_OF_MEMORY. */
 pyr_result log_snapshot_load(struct log_snapshot *snapshot, struct pyr_error *error);
+/* The same for a loop's thread, which must not wait, if memory has the indexes: PYR_BUSY otherwise, also for whatever loading would
+ * fail with; then it may only be released. *ret_whole: the bytes of all runs are held, too, as memory had them and they cost no more
+ * than the reading of `bytes_max` bytes; else who reads them waits. */
+pyr_result log_snapshot_gather(struct log_snapshot *snapshot, uint64_t bytes_max, bool *ret_whole);
 void log_snapshot_release(struct log_snapshot *snapshot); /* any thread; NULL is fine */
 
 /* A run: consecutive batches of one partition, read and verified together (up to about 1 MiB, or one larger batch). */

@@ -20,10 +20,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SPINS_MAX = 1000 }; /* some 50 us */
+enum {
+	SPINS_MAX = 1000, /* some 50 us */
+	PROMPT_BYTES_MAX = 384 << 10, /* that a loop reads for a statement: some 100 us */
+};
 
 struct node_source {
 	struct query_source base;
+	struct query_source prompt; /* its twin for shard 0's loop */
 	const struct node *node;
 	struct node_ids *ids;
 	struct pharaoh *pharaoh; /* shard 0's */
@@ -393,6 +397,75 @@ static pyr_result id_take(struct query_source *base, const struct catalog_princi
 	return node_ids_take(((struct node_source *)base)->ids, count, ret_ids, error);
 }
 
+/* ---- on shard 0's loop, for statements that are carried out there ---- */
+
+static struct node_source *of_prompt(struct query_source *prompt)
+{
+	return BASE_CONTAINER(prompt, struct node_source, prompt);
+}
+
+static pyr_result prompt_find(struct query_source *prompt, const struct catalog_principal *principal, const char *name,
+                              struct query_topic *ret_topic, struct pyr_error *error)
+{
+	struct source_call call = {
+		.node = of_prompt(prompt)->node, .principal = principal, .name = name, .topics = ret_topic};
+	return answer_find(&call, 0, error);
+}
+
+static pyr_result prompt_columns(struct query_source *prompt, const struct catalog_principal *principal,
+                                 const char *name, struct catalog_columns **ret_columns, struct pyr_error *error)
+{
+	struct source_call call = {.node = of_prompt(prompt)->node, .principal = principal, .name = name};
+	PYR_TRY(answer_columns(&call, 0, error));
+	*ret_columns = call.columns;
+	return pyr_ok();
+}
+
+/* The partition that is asked for is not another shard's. Unknown ones are nobody's. */
+static bool is_of_shard_0(const struct node *node, const struct query_scan_request *request)
+{
+	const struct catalog *catalog = node_catalog(node, 0);
+	const struct catalog_topic *topic = catalog_topic_find(catalog, request->topic, strlen(request->topic));
+	int32_t partition = request->bounds.partition_min;
+	if (!topic || request->positions || partition != request->bounds.partition_max)
+		return false;
+	return partition < 0 || partition >= (int32_t)topic->partition_count ||
+	       catalog_shard_of(catalog, catalog_topic_partition(topic, partition)) == 0;
+}
+
+static pyr_result prompt_open(struct query_source *prompt, const struct catalog_principal *principal,
+                              struct query_scan_request *requests, size_t request_count, struct pyr_error *error)
+{
+	const struct node *node = of_prompt(prompt)->node;
+	struct taken taken = {0};
+	struct source_call call = {.node = node,
+	                           .principal = principal,
+	                           .requests = requests,
+	                           .request_count = request_count,
+	                           .taken = &taken};
+	if (request_count != 1 || !is_of_shard_0(node, requests))
+		return pyr_fail(error, PYR_BUSY, "this takes longer than a loop has");
+	PYR_TRY(answer_take(&call, 0, error));
+	int32_t first = requests->bounds.partition_min > 0 ? requests->bounds.partition_min : 0;
+	bool whole = false;
+	pyr_result result = column_log_scan_gather(taken.snapshots[0], first, &requests->bounds, PROMPT_BYTES_MAX,
+	                                           &whole, &requests->scan);
+	requests->waits = !whole;
+	return result.code == PYR_OK ? result : pyr_fail(error, result.code, "memory does not know where it is");
+}
+
+/* A statement that hurries asks for nothing else. */
+static const struct query_source_ops prompt_ops = {
+	.topic_find = prompt_find,
+	.topic_columns = prompt_columns,
+	.scan_open = prompt_open,
+};
+
+struct query_source *node_source_prompt(struct query_source *source)
+{
+	return &((struct node_source *)source)->prompt;
+}
+
 static const struct query_source_ops source_ops = {
 	.topic_list = topic_list,
 	.topic_find = topic_find,
@@ -414,7 +487,7 @@ struct query_source *node_source_new(const struct node *node, struct node_ids *i
 	struct node_source *source = calloc(1, sizeof *source);
 	if (!source)
 		return NULL;
-	*source = (struct node_source){.base = {&source_ops}, .node = node, .ids = ids};
+	*source = (struct node_source){.base = {&source_ops}, .prompt = {&prompt_ops}, .node = node, .ids = ids};
 	return &source->base;
 }
 

@@ -13,6 +13,9 @@ struct query_source *node_source_new(const struct node *node, struct node_ids *i
  * that of shard 0. */
 struct pharaoh;
 void node_source_set_pharaoh(struct query_source *source, struct pharaoh *pharaoh);
+/* The same for shard 0's loop: what would have to wait, for another loop or for the disk, or would take long, is PYR_BUSY. Lives
+ * with `source`. */
+struct query_source *node_source_prompt(struct query_source *source);
 void node_source_free(struct query_source *source); /* NULL is fine */
 
 #endif

@@ -1,4 +1,5 @@
-/* Files, as the log needs them. Blocking: called from executor threads and at start-up, never from a shard's loop.
+/* Files, as the log needs them. Blocking: called from executor threads and at start-up, never from a shard's loop, but for
+ * os_file_read_at_once().
  *
  * Paths are relative to the disk's root directory. Positions and lengths are in bytes. Any thread may use a disk; a file
  * may be used by several threads at once (all I/O is positional). A failed os_file_sync() is final for its caller: the
@@ -33,6 +34,7 @@ struct os_disk_ops {
 	pyr_result (*open)(struct os_disk *disk, const char *path, unsigned flags, struct os_file **ret_file);
 	void (*close)(struct os_file *file);
 	pyr_result (*read)(struct os_file *file, uint64_t position, void *ret_bytes, size_t bytes, size_t *ret_read);
+	bool (*read_at_once)(struct os_file *file, uint64_t position, void *ret_bytes, size_t bytes);
 	void (*prefetch)(struct os_file *file, uint64_t position, uint64_t bytes);
 	pyr_result (*write)(struct os_file *file, uint64_t position, const struct base_bytes *parts, size_t part_count);
 	pyr_result (*sync)(struct os_file *file);
@@ -78,6 +80,13 @@ static inline pyr_result os_file_read(struct os_file *file, uint64_t position, v
                                       size_t *ret_read)
 {
 	return file->disk->ops->read(file, position, ret_bytes, bytes, ret_read);
+}
+
+/* The same without waiting for the disk, so that a loop may call it: all of the bytes, or false and nobody knows which of them,
+ * because the system has not all in memory, or can't tell. */
+static inline bool os_file_read_at_once(struct os_file *file, uint64_t position, void *ret_bytes, size_t bytes)
+{
+	return file->disk->ops->read_at_once(file, position, ret_bytes, bytes);
 }
 
 /* Has the system read this range ahead, so that reads of it find it in memory. Promises nothing. */

@@ -182,6 +182,20 @@ pyr_result os_pool_file_read(struct os_pool_file *file, uint64_t position, void 
 	return pyr_result_of(got == bytes ? PYR_OK : PYR_CORRUPT);
 }
 
+bool os_pool_file_read_at_once(struct os_pool_file *file, uint64_t position, void *ret_bytes, size_t bytes)
+{
+	os_mutex_lock(&file->pool->lock);
+	bool open = file->open != NULL;
+	if (open)
+		pin_locked(file);
+	os_mutex_unlock(&file->pool->lock);
+	if (!open)
+		return false;
+	bool read = os_file_read_at_once(file->open, position, ret_bytes, bytes);
+	unpin(file);
+	return read;
+}
+
 void os_pool_file_prefetch(struct os_pool_file *file, uint64_t position, uint64_t bytes)
 {
 	if (pin(file).code != PYR_OK)

@@ -44,6 +44,8 @@ void os_pool_file_unref(struct os_pool_file *file);
 void os_pool_file_deinit(struct os_pool_file *file);
 /* Reads exactly `bytes`. PYR_CORRUPT when the file is shorter. Blocks. */
 pyr_result os_pool_file_read(struct os_pool_file *file, uint64_t position, void *ret_bytes, size_t bytes);
+/* The same without waiting; false: the file is closed, or the system would have to ask the disk. Any thread, loops too. */
+bool os_pool_file_read_at_once(struct os_pool_file *file, uint64_t position, void *ret_bytes, size_t bytes);
 /* See os_file_prefetch(). */
 void os_pool_file_prefetch(struct os_pool_file *file, uint64_t position, uint64_t bytes);
 

@@ -179,17 +179,32 @@ void query_direct_free(struct query_direct *direct)
 	free(direct);
 }
 
-pyr_result query_direct_begin(struct query_statement *statement, const struct base_bytes *parameters, size_t count,
-                              bool *ret_begun, struct query_error *error)
+static bool fits_under(const struct query_statement *statement, const struct base_bytes *parameters, size_t count,
+                       int64_t *ret_limit)
 {
 	const struct query_direct_plan *plan = statement->plan->direct;
 	const struct query_scan_request *request = &statement->requests[0];
 	const struct column_bounds *bounds = &request->bounds;
-	int64_t limit = INT64_MAX;
+	*ret_limit = INT64_MAX;
+	if (plan->limit && !number_of(statement, plan->limit, parameters, count, ret_limit))
+		return false;
+	return (!plan->ordered || bounds->partition_min == bounds->partition_max) &&
+	       is_little(request, (uint64_t)*ret_limit);
+}
+
+bool query_direct_fits(const struct query_statement *statement, const struct base_bytes *parameters, size_t count)
+{
+	int64_t limit;
+	return fits_under(statement, parameters, count, &limit);
+}
+
+pyr_result query_direct_begin(struct query_statement *statement, const struct base_bytes *parameters, size_t count,
+                              bool *ret_begun, struct query_error *error)
+{
+	const struct column_bounds *bounds = &statement->requests[0].bounds;
+	int64_t limit;
 	*ret_begun = false;
-	if (plan->limit && !number_of(statement, plan->limit, parameters, count, &limit))
-		return pyr_ok();
-	if ((plan->ordered && bounds->partition_min != bounds->partition_max) || !is_little(request, (uint64_t)limit))
+	if (!fits_under(statement, parameters, count, &limit))
 		return pyr_ok();
 	assert(!statement->direct);
 	statement->direct = direct_new(statement);

@@ -54,7 +54,8 @@ struct query_statement;
 void query_direct_free(struct query_direct *direct); /* NULL is fine */
 /* Can it be read so with these parameters? Comes before the scans are opened. */
 bool query_direct_suits(const struct query_statement *statement, const struct base_bytes *parameters, size_t count);
-/* Is it little enough? Then it begins: *ret_begun. Comes after the scans were opened. */
+/* Is it little enough? Comes after the scans were opened. Then it can begin: *ret_begun. */
+bool query_direct_fits(const struct query_statement *statement, const struct base_bytes *parameters, size_t count);
 pyr_result query_direct_begin(struct query_statement *statement, const struct base_bytes *parameters, size_t count,
                               bool *ret_begun, struct query_error *error);
 pyr_result query_direct_next(struct query_statement *statement, size_t *ret_rows, struct query_error *error);

@@ -249,6 +249,8 @@ static pyr_result build(struct query_statement *statement, size_t i, const uint3
 	PYR_TRY(plan(statement, i, types, type_count, error));
 	if (!statement->plan->sql)
 		return pyr_ok();
+	if (statement->session->unhurried && (!statement->plan->direct || !statement->session->connection))
+		return pyr_result_of(PYR_BUSY);
 	if (!statement->session->connection) {
 		/* The handle in the text is known only now. */
 		PYR_TRY(query_session_connect(statement->session, error));
@@ -334,6 +336,8 @@ void query_statement_free(struct query_statement *statement)
 	if (!statement)
 		return;
 	query_statement_stop(statement);
+	if (statement->ready)
+		query_statement_close_scans(statement);
 	query_writes_deinit(&statement->returned);
 	base_slice_release(&statement->explained);
 	query_prepared_free(statement->prepared);

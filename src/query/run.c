@@ -73,6 +73,17 @@ static pyr_result carry_out(struct query_statement *statement, struct query_erro
 	return pyr_ok();
 }
 
+/* Everything was looked at before: see prompt.c. */
+static pyr_result start_ready(struct query_statement *statement, const struct base_bytes *parameters, size_t count,
+                              struct query_error *error)
+{
+	bool begun;
+	statement->ready = false;
+	PYR_TRY(query_direct_begin(statement, parameters, count, &begun, error));
+	assert(begun);
+	return pyr_ok();
+}
+
 static pyr_result start(struct query_statement *statement, const struct base_bytes *parameters, size_t count,
                         struct query_error *error)
 {
@@ -80,6 +91,8 @@ static pyr_result start(struct query_statement *statement, const struct base_byt
 	statement->session->run.in_block = statement->session->block != QUERY_BLOCK_NONE;
 	if (!statement->plan->sql)
 		return carry_out(statement, error);
+	if (statement->ready)
+		return start_ready(statement, parameters, count, error);
 	PYR_TRY(check_count(statement, count, error));
 	bool direct = query_direct_suits(statement, parameters, count), begun = false;
 	if (!direct)
@@ -104,7 +117,10 @@ pyr_result query_statement_start(struct query_statement *statement, const struct
                                  size_t parameter_count, struct query_error *error)
 {
 	struct query_session *session = statement->session;
-	PYR_TRY(query_session_begin_statement(session, error));
+	pyr_result begun = query_session_begin_statement(session, error);
+	if (begun.code != PYR_OK && statement->ready)
+		query_statement_close_scans(statement);
+	PYR_TRY(begun);
 	session->running = statement;
 	statement->drained = false;
 	session->statistics.statements += 1;

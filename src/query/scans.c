@@ -7,14 +7,10 @@
 
 #include <stdlib.h>
 
-static pyr_result open_all(struct query_statement *statement, const struct base_bytes *parameters,
-                           size_t parameter_count, struct query_error *error)
+pyr_result query_statement_make_requests(struct query_statement *statement, const struct base_bytes *parameters,
+                                         size_t parameter_count, struct query_error *error)
 {
-	struct query_session *session = statement->session;
-	struct pyr_error below = {0};
 	size_t count = statement->plan->scan_count;
-	if (count == 0)
-		return pyr_ok();
 	statement->requests = calloc(count, sizeof *statement->requests);
 	if (!statement->requests)
 		return query_fail_memory(error);
@@ -26,6 +22,14 @@ static pyr_result open_all(struct query_statement *statement, const struct base_
 	query_operands_apply(statement, parameters, parameter_count);
 	if (statement->tailing)
 		statement->requests[statement->plan->tail.scan].positions = query_tail_positions(statement);
+	return pyr_ok();
+}
+
+pyr_result query_statement_open_requests(struct query_statement *statement, struct query_error *error)
+{
+	struct query_session *session = statement->session;
+	struct pyr_error below = {0};
+	size_t count = statement->plan->scan_count;
 	pyr_result result = session->run.source->ops->scan_open(session->run.source, &session->principal,
 	                                                        statement->requests, count, &below);
 	if (result.code != PYR_OK)
@@ -46,6 +50,15 @@ static pyr_result open_all(struct query_statement *statement, const struct base_
 	return pyr_ok();
 }
 
+static pyr_result open_all(struct query_statement *statement, const struct base_bytes *parameters,
+                           size_t parameter_count, struct query_error *error)
+{
+	if (statement->plan->scan_count == 0)
+		return pyr_ok();
+	PYR_TRY(query_statement_make_requests(statement, parameters, parameter_count, error));
+	return query_statement_open_requests(statement, error);
+}
+
 pyr_result query_statement_open_scans(struct query_statement *statement, struct query_error *error)
 {
 	return open_all(statement, NULL, 0, error);
@@ -54,6 +67,7 @@ pyr_result query_statement_open_scans(struct query_statement *statement, struct 
 void query_statement_close_scans(struct query_statement *statement)
 {
 	struct query_run *run = &statement->session->run;
+	statement->ready = false;
 	run->scans = NULL;
 	run->scan_count = 0;
 	atomic_store(&run->reads, false);

@@ -1,7 +1,7 @@
 /* A session: statements prepared, run and read, one at a time. What every way into SQL (wire protocols, console) uses.
  *
- * A session belongs to one thread at a time, with a stack of QUERY_STACK_BYTES; every call may block. Only
- * query_session_cancel() is for another thread. The engine is opened at the first statement that needs it. A statement
+ * A session belongs to one thread at a time, with a stack of QUERY_STACK_BYTES; every call may block, unless the
+ * session hurries. Only query_session_cancel() is for another thread. The engine is opened at the first statement that needs it. A statement
  * sees, at one moment taken when it starts, all that was acknowledged before.
  */
 #ifndef PYRALOG_QUERY_SESSION_H
@@ -42,6 +42,23 @@ void query_session_stop(struct query_session *session);
 void query_session_set_waits(struct query_session *session, const struct query_waits *waits);
 /* A large statement that goes on at its reader's pace gives its turn to the next. The session's thread. */
 void query_session_yield(struct query_session *session);
+
+/* ---- on a loop: prompt.c ---- */
+
+enum { QUERY_PROMPT_ROWS_MAX = 128, QUERY_PROMPT_TEXT_MAX = 2048 };
+
+/* From here on nothing waits: `source` answers at once, or PYR_BUSY, and so does all that would need the engine. NULL: as before.
+ * For the time that a loop's thread has the session. */
+void query_session_hurry(struct query_session *session, struct query_source *source);
+/* Nothing runs, nothing is kept to be appended, no cursor is open: to stop or to commit takes no time. */
+bool query_session_is_quiet(const struct query_session *session);
+/* Can it ever be carried out without the engine? */
+bool query_statement_is_light(const struct query_statement *statement);
+/* Of a session that hurries: gets what it reads, if memory has it and it is little. True: start and read it now, with these very
+ * parameters; it will not wait. False: it is for a thread, and the next statement of the session that is started; what was found
+ * out about where its rows lie is kept for it. */
+bool query_statement_ready(struct query_statement *statement, const struct base_bytes *parameters,
+                           size_t parameter_count);
 
 /* Since the session began. */
 struct query_statistics {

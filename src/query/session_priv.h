@@ -43,6 +43,7 @@ struct query_statement {
 	struct query_result *result; /* while it runs in the engine */
 	bool drained; /* read to its end */
 	struct query_scan_request *requests; /* of the run */
+	bool ready; /* they are open already: see prompt.c */
 };
 
 struct query_session {
@@ -57,6 +58,7 @@ struct query_session {
 	struct query_settings *settings; /* its parent's, if it has one */
 	struct query_writes writes;
 	enum query_block block;
+	struct query_source *unhurried; /* while it hurries: its usual source; else NULL */
 
 	struct query_session *parent; /* NULL: it is the first of its connection */
 	struct os_mutex lock; /* of the list below, which whoever cancels walks */
@@ -93,7 +95,10 @@ pyr_result query_explain_run(struct query_statement *statement, struct query_err
 size_t query_explain_next(struct query_statement *statement);
 struct query_cell query_explain_cell(const struct query_statement *statement, size_t row);
 
-/* scans.c: of the statement as it was started. */
+/* scans.c: of the statement as it was started. Opening is done in two steps, the first of which asks nobody. */
+pyr_result query_statement_make_requests(struct query_statement *statement, const struct base_bytes *parameters,
+                                         size_t parameter_count, struct query_error *error);
+pyr_result query_statement_open_requests(struct query_statement *statement, struct query_error *error);
 pyr_result query_statement_open_scans(struct query_statement *statement, struct query_error *error);
 void query_statement_close_scans(struct query_statement *statement);
 /* The same when it is its turn, if it is large: see admission.h. */

@@ -69,6 +69,7 @@ static const struct setting_row {
 	{"password_encryption", "scram-sha-256", SETTING_TEXT},
 	{"port", "5432", SETTING_FIXED},
 	{"pyralog.direct_reads", "on", SETTING_BOOL},
+	{"pyralog.prompt_statements", "on", SETTING_BOOL},
 	{"random_page_cost", "4", SETTING_TEXT},
 	{"role", "none", SETTING_TEXT},
 	{"row_security", "on", SETTING_BOOL},

@@ -26,6 +26,7 @@ struct query_scan_request {
 	struct column_bounds bounds;
 	int64_t *positions; /* NULL, or CATALOG_PARTITIONS_MAX: each partition from there on; becomes where it ended */
 	struct column_scan *scan; /* result: the caller's to free */
+	bool waits; /* result of a source for a loop: who reads the scan waits, so a thread has to */
 };
 
 /* Tells when a topic gets records; see tail_open. */

@@ -51,6 +51,7 @@ struct held_snapshot {
 	int64_t log_start;
 	int64_t acknowledged_end;
 	uint64_t release_at_us;
+	bool gathered; /* at once, on the loop */
 };
 
 /* How much of what is rare happened. */
@@ -330,7 +331,7 @@ static void check_snapshot(struct run *run, struct held_snapshot *held)
 	struct model_walk walk;
 	struct pyr_error error;
 	int64_t end = held->log_start;
-	bool whole = log_snapshot_load(held->snapshot, &error).code == PYR_OK;
+	bool whole = held->gathered || log_snapshot_load(held->snapshot, &error).code == PYR_OK;
 	if (!whole && !is_error_allowed(run, error.code))
 		fail(run, error.text);
 	model_walk_begin(&walk, run->ids[held->slot], &run->models[held->slot], held->log_start);
@@ -353,15 +354,29 @@ static void check_snapshot(struct run *run, struct held_snapshot *held)
 	held->snapshot = NULL;
 }
 
+static bool take(struct run *run, size_t slot, struct held_snapshot *held)
+{
+	struct log_bounds bounds = log_bounds_all();
+	return log_snapshot_take(log_of(run, slot), &run->ids[slot], 1, &bounds, &held->snapshot).code == PYR_OK;
+}
+
+/* Every other one is gathered, if memory has it. */
 static void take_snapshot(struct run *run, struct held_snapshot *held)
 {
 	struct log_partition_info info;
-	struct log_bounds bounds = log_bounds_all();
 	size_t slot = below(run, PARTITIONS);
-	if (held->snapshot || log_partition_get(log_of(run, slot), run->ids[slot], &info).code != PYR_OK)
+	if (held->snapshot || log_partition_get(log_of(run, slot), run->ids[slot], &info).code != PYR_OK ||
+	    !take(run, slot, held))
 		return;
-	if (log_snapshot_take(log_of(run, slot), &run->ids[slot], 1, &bounds, &held->snapshot).code != PYR_OK)
-		return;
+	bool whole;
+	held->gathered = os_sim_now_us(run->sim) % 2 &&
+	                 log_snapshot_gather(held->snapshot, UINT64_MAX / 2, &whole).code == PYR_OK;
+	if (os_sim_now_us(run->sim) % 2 && !held->gathered) {
+		log_snapshot_release(held->snapshot);
+		held->snapshot = NULL;
+		if (!take(run, slot, held))
+			return;
+	}
 	held->slot = slot;
 	held->log_start = info.log_start_offset;
 	held->acknowledged_end = run->models[slot].acknowledged_end;

@@ -81,6 +81,17 @@ static void check(struct os_file *file, uint64_t position, const char *text)
 	assert_string_equal(bytes, text);
 }
 
+/* What was just written is in memory; the simulated disk says no to some calls. What is not in the file never is. */
+static void check_at_once(struct os_file *file)
+{
+	char bytes[8] = {0};
+	bool read = os_file_read_at_once(file, 10, bytes, 5) || os_file_read_at_once(file, 10, bytes, 5);
+	assert_true(read);
+	assert_string_equal(bytes, "hello");
+	assert_false(os_file_read_at_once(file, 11, bytes, 5));
+	assert_false(os_file_read_at_once(file, 100, bytes, 1));
+}
+
 static void count_name(void *context, const char *name)
 {
 	(void)name;
@@ -108,6 +119,7 @@ static void try_files(struct os_disk *disk)
 	                 PYR_EXISTS);
 	put(file, 10, "hello");
 	check(file, 10, "hello");
+	check_at_once(file);
 	assert_int_equal(os_file_size(file, &bytes).code, PYR_OK);
 	assert_int_equal(bytes, 15);
 	assert_int_equal(os_file_read(file, 15, past, sizeof past, &got).code, PYR_OK);

@@ -114,6 +114,13 @@ static pyr_result disk_read(struct os_file *file, uint64_t position, void *ret_b
 	return pyr_ok();
 }
 
+/* A short answer is one that would have to wait for the rest. */
+static bool disk_read_at_once(struct os_file *file, uint64_t position, void *ret_bytes, size_t bytes)
+{
+	struct iovec all = {ret_bytes, bytes};
+	return preadv2(descriptor_of(file), &all, 1, (off_t)position, RWF_NOWAIT) == (ssize_t)bytes;
+}
+
 static void disk_prefetch(struct os_file *file, uint64_t position, uint64_t bytes)
 {
 	(void)readahead(descriptor_of(file), (off_t)position, (size_t)bytes);
@@ -309,6 +316,7 @@ static const struct os_disk_ops real_disk_ops = {
 	.open = disk_open,
 	.close = disk_close,
 	.read = disk_read,
+	.read_at_once = disk_read_at_once,
 	.prefetch = disk_prefetch,
 	.write = disk_write,
 	.sync = disk_sync,

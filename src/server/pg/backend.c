@@ -95,6 +95,7 @@ void pg_backend_free(struct pg_backend *backend)
 		return;
 	if (backend->copying)
 		pg_copy_end(backend);
+	pg_drop_made(backend);
 	pg_drop_portals(backend, true);
 	pg_drop_statements(backend);
 	query_script_free(backend->script);
@@ -139,7 +140,7 @@ struct pg_backend_counts pg_backend_counts_get(const struct pg_backend *backend)
 
 void pg_arm(struct pg_backend *backend)
 {
-	uint64_t delay_us = query_settings_timeout_us(query_session_settings(backend->session));
+	uint64_t delay_us = backend->hurries ? 0 : query_settings_timeout_us(query_session_settings(backend->session));
 	if (delay_us > 0 && backend->sink.deadline)
 		backend->sink.deadline(backend->sink.context, delay_us);
 	backend->armed = delay_us > 0;
@@ -229,7 +230,8 @@ static pyr_result run_simple(struct pg_backend *backend, size_t i, struct query_
 	struct query_statement *query;
 	PYR_TRY(pg_check_block(backend, query_script_ends_transaction(backend->script, i), error));
 	backend->counts.statements += 1;
-	PYR_TRY(query_statement_new(backend->session, backend->script, i, NULL, 0, &query, error));
+	if (!pg_take_made(backend, &query))
+		PYR_TRY(query_statement_new(backend->session, backend->script, i, NULL, 0, &query, error));
 	pyr_result result = pg_run(backend, query, NULL, 0, &shape, error);
 	if (backend->copying)
 		backend->copy_owned = true;
@@ -270,12 +272,13 @@ static bool take_query(struct pg_backend *backend, struct base_bytes body)
 	pyr_result result = pg_query_decode(body, &text);
 	if (result.code != PYR_OK)
 		result = query_fail(&error, "08P01", "malformed message of type 'Q'");
-	else
+	else if (!pg_take_made_script(backend, &backend->script))
 		result = query_script_new(text, strlen(text), &backend->script, &error);
 	backend->script_at = 0;
 	if (result.code == PYR_OK && query_script_count(backend->script) == 0)
 		pg_message_empty(&backend->output, 'I');
 	run_script(backend, result, &error);
+	pg_drop_made(backend);
 	return pg_backend_flush(backend);
 }
 
@@ -326,6 +329,7 @@ static pyr_result take_parse(struct pg_backend *backend, struct base_bytes body,
 		return query_fail_memory(error);
 	pyr_result result = pg_parse_decode(body, message);
 	result = result.code == PYR_OK ? pg_on_parse(backend, message, error) : malformed(error, 'P');
+	pg_drop_made(backend);
 	free(message);
 	return result;
 }

@@ -1,6 +1,7 @@
 /* One connection's conversation behind the startup: messages in, answers out. Knows nothing of sockets.
  *
- * Belongs to one query's thread at a time (a stack of QUERY_STACK_BYTES); only pg_backend_cancel() is for others.
+ * Belongs to one query's thread at a time (a stack of QUERY_STACK_BYTES), or to the connection's loop for pg_backend_try(); only
+ * pg_backend_cancel() and its like are for others.
  * Invariants: after an error in the extended protocol everything up to Sync is skipped; after an error in a transaction
  * block only its end is carried out. Limits: statements and portals by number, prepared texts by bytes.
  */
@@ -42,6 +43,15 @@ pyr_result pg_backend_new(struct query_engine *engine, struct query_source *sour
 void pg_backend_free(struct pg_backend *backend); /* NULL is fine */
 /* Carries one message out. False: the conversation is over. */
 bool pg_backend_message(struct pg_backend *backend, char type, struct base_bytes body);
+/* The same on the connection's loop, if that needs no more than memory and little time; `source` answers at once, or PYR_BUSY. */
+enum pg_prompt {
+	PG_PROMPT_LATER, /* this message is for a thread, before any other */
+	PG_PROMPT_DONE,
+	PG_PROMPT_OVER, /* the conversation is */
+};
+
+enum pg_prompt pg_backend_try(struct pg_backend *backend, struct query_source *source, char type,
+                              struct base_bytes body);
 /* Hands over what has been written; false: the peer is gone. */
 bool pg_backend_flush(struct pg_backend *backend);
 /* The client makes room slowly: what runs gives its turn away. The backend's thread, in send(). */
@@ -55,6 +65,7 @@ struct pg_backend_counts {
 	uint64_t statements;
 	uint64_t errors;
 	uint64_t direct_reads; /* statements that needed no planner */
+	uint64_t prompts; /* statements carried out by pg_backend_try() */
 };
 
 struct pg_backend_counts pg_backend_counts_get(const struct pg_backend *backend);

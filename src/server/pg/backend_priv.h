@@ -1,5 +1,5 @@
 /* The backend's insides, shared by its files: backend.c takes messages, portals.c keeps statements and portals, rows.c
- * sends rows, effects.c does what statements do beside giving rows, copy.c carries COPY.
+ * sends rows, effects.c does what statements do beside giving rows, copy.c carries COPY, prompt.c is for the loop.
  */
 #ifndef PYRALOG_SERVER_PG_BACKEND_PRIV_H
 #define PYRALOG_SERVER_PG_BACKEND_PRIV_H
@@ -64,6 +64,13 @@ struct pg_backend {
 	char *reported[PG_REPORTED_MAX]; /* settings the client was told */
 	uint64_t reported_version;
 	struct pg_backend_counts counts;
+
+	/* prompt.c */
+	bool hurries; /* on the loop: nothing waits */
+	bool prompt_known, prompt_wanted; /* as the setting says, of that version */
+	uint64_t prompt_version;
+	struct query_script *made_script; /* of the message that comes: parsed and planned already; NULL: it is not */
+	struct query_statement *made;
 };
 
 /* backend.c */
@@ -73,6 +80,11 @@ pyr_result pg_check_block(const struct pg_backend *backend, bool ends_transactio
 /* A statement begins, or has ended: its time is limited. */
 void pg_arm(struct pg_backend *backend);
 void pg_disarm(struct pg_backend *backend);
+
+/* prompt.c: what was made already; the caller's then. False: nothing was. */
+bool pg_take_made_script(struct pg_backend *backend, struct query_script **ret_script);
+bool pg_take_made(struct pg_backend *backend, struct query_statement **ret_query);
+void pg_drop_made(struct pg_backend *backend); /* its message is over */
 
 /* portals.c */
 struct prepared *pg_find_statement(const struct pg_backend *backend, const char *name);

@@ -96,13 +96,14 @@ static void free_if_over(struct pg_connection *connection)
 		connection_free(connection);
 }
 
-static void count_work(struct pg_connection *connection)
+void pg_connection_count(struct pg_connection *connection)
 {
 	if (!connection->backend)
 		return;
 	struct pg_backend_counts counts = pg_backend_counts_get(connection->backend);
 	connection->server->metrics.statements += counts.statements - connection->counted.statements;
 	connection->server->metrics.direct_reads += counts.direct_reads - connection->counted.direct_reads;
+	connection->server->metrics.prompts += counts.prompts - connection->counted.prompts;
 	connection->server->metrics.errors += counts.errors - connection->counted.errors;
 	connection->counted = counts;
 }
@@ -111,7 +112,7 @@ static void worked(struct os_job *job)
 {
 	struct pg_connection *connection = of_job(job);
 	connection->working = false;
-	count_work(connection);
+	pg_connection_count(connection);
 	os_mutex_lock(&connection->lock);
 	bool more = !base_list_empty(&connection->inbox) && !connection->closed && !connection->finish_wanted;
 	os_mutex_unlock(&connection->lock);
@@ -126,7 +127,7 @@ static void worked(struct os_job *job)
 /* ---- output ---- */
 
 /* The outbox moves to the socket; tells the worker how much is still on its way. */
-static void send_outbox(struct pg_connection *connection)
+void pg_connection_send_outbox(struct pg_connection *connection)
 {
 	struct base_slice slices[PG_OUTBOX_SLICES_MAX];
 	os_mutex_lock(&connection->lock);
@@ -149,6 +150,14 @@ static void send_outbox(struct pg_connection *connection)
 	os_mutex_unlock(&connection->lock);
 }
 
+bool pg_connection_send(struct pg_connection *connection, struct base_slice *slice)
+{
+	if (connection->net)
+		os_connection_send(connection->net, slice, 1);
+	base_slice_release(slice);
+	return connection->net;
+}
+
 void pg_connection_drain(struct pg_connection *connection)
 {
 	if (connection->working) {
@@ -159,7 +168,7 @@ void pg_connection_drain(struct pg_connection *connection)
 	}
 	if (connection->working || connection->finishing || !connection->net)
 		return;
-	send_outbox(connection);
+	pg_connection_send_outbox(connection);
 	if (connection->started)
 		dismiss(connection, "57P01", "terminating connection due to administrator command");
 	else
@@ -199,7 +208,7 @@ static void on_wake(struct os_task *task)
 	os_mutex_unlock(&connection->lock);
 	if (has_deadline)
 		set_timer(connection, deadline_us);
-	send_outbox(connection);
+	pg_connection_send_outbox(connection);
 	if (finishes && connection->net && !connection->finishing)
 		os_connection_close(connection->net);
 	if (may_read && connection->paused && connection->net) {
@@ -318,6 +327,8 @@ static void on_message(struct pg_connection *connection, char type, struct base_
 		connection->finishing = true;
 		return;
 	}
+	if (pg_turn_try(connection, type, body))
+		return;
 	struct pg_message *message = malloc(sizeof *message + body.bytes);
 	if (!message) {
 		fail(connection, "53200", "out of memory");

@@ -4,6 +4,7 @@
 #define PG(X)                                                                                                          \
 	X(statements, COUNTER, "pyralog_pg_statements_total", "statements run")                                        \
 	X(direct_reads, COUNTER, "pyralog_pg_direct_reads_total", "statements read without the engine's planner")      \
+	X(prompts, COUNTER, "pyralog_pg_prompt_statements_total", "statements carried out on the connection's loop")   \
 	X(errors, COUNTER, "pyralog_pg_errors_total", "statements and messages answered with an error")                \
 	X(cancels, COUNTER, "pyralog_pg_cancels_total", "requests to cancel that named a connection")                  \
 	X(connections_total, COUNTER, "pyralog_pg_connections_accepted_total", "connections accepted")                 \

@@ -2,7 +2,7 @@
  *
  * Source of the protocol: PostgreSQL 15's documentation, chapter 55 (version 3.0). Startup without a password, simple
  * and extended query, cancel requests. Connections belong to the loop's thread; statements run on threads of their own,
- * at most threads_max at once, each with a stack of QUERY_STACK_BYTES. Limits: a message, what waits to be done and what
+ * at most threads_max at once, each with a stack of QUERY_STACK_BYTES, but those that need no more than memory on the loop. Limits: a message, what waits to be done and what
  * waits to be sent are bounded for each connection; a peer that reads slowly makes its statement wait, and is closed
  * after stall_us_max without progress.
  */
@@ -26,6 +26,7 @@ struct pg_server_options {
 	struct os_net *net;
 	struct query_engine *engine;
 	struct query_source *source;
+	struct query_source *prompt; /* the same for statements that the loop carries out itself; NULL: it does none */
 	const char *host; /* to listen on */
 	uint16_t port; /* 0: any free one */
 	uint32_t connections_max;
@@ -54,6 +55,7 @@ void pg_server_close(struct pg_server *server, void (*closed)(void *context), vo
 struct pg_server_metrics {
 	uint64_t statements;
 	uint64_t direct_reads; /* statements that needed no planner */
+	uint64_t prompts; /* statements carried out on the loop */
 	uint64_t errors; /* answered with an ErrorResponse */
 	uint64_t cancels; /* requests that named a connection */
 	uint64_t connections_total;

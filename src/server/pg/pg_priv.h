@@ -23,6 +23,9 @@ struct pg_server {
 	uint32_t connection_count;
 	uint32_t next_pid;
 	struct pg_server_metrics metrics;
+	uint64_t turn_us; /* spent on statements in this turn of the loop */
+	bool turn_begun; /* the task is deferred that ends it */
+	struct os_task turn_over;
 	bool draining;
 	bool closing;
 	void (*closed)(void *context);
@@ -50,13 +53,14 @@ struct pg_connection {
 	bool started; /* the startup packet was answered */
 	bool finishing;
 	bool working; /* the job is submitted */
+	bool on_loop; /* the backend works on the loop itself */
 	bool paused;
 	char *introduction; /* what its startup packet says: see struct pg_introduction; NULL: memory was out */
 	const char *user; /* in it */
 	struct os_timer timer; /* for the startup, then for statement_timeout */
 	struct os_job job;
 
-	/* The query's thread while `working`, else the loop's. */
+	/* The query's thread while `working`, else the loop's. See turn.c. */
 	struct pg_backend *backend;
 	struct pg_backend_counts counted;
 
@@ -82,6 +86,13 @@ void pg_connection_close(struct pg_connection *connection);
 /* Ends the connection if it has nothing to do; else, what it does if that never ends. */
 void pg_connection_drain(struct pg_connection *connection);
 void pg_connection_cancel(struct pg_connection *connection);
+/* What threads made goes to the socket; what the loop itself makes, at once. */
+void pg_connection_send_outbox(struct pg_connection *connection);
+bool pg_connection_send(struct pg_connection *connection, struct base_slice *slice);
+void pg_connection_count(struct pg_connection *connection); /* what the backend did becomes metrics */
+
+/* turn.c: carries the message out on the loop, if it may. */
+bool pg_turn_try(struct pg_connection *connection, char type, struct base_bytes body);
 
 /* worker.c: the query thread's side. */
 void pg_worker_run(struct os_job *job);

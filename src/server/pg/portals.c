@@ -139,14 +139,15 @@ static pyr_result prepare_query(struct pg_backend *backend, const struct pg_pars
                                 struct query_error *error)
 {
 	struct query_script *script;
-	PYR_TRY(query_script_new(message->text, strlen(message->text), &script, error));
+	if (!pg_take_made_script(backend, &script))
+		PYR_TRY(query_script_new(message->text, strlen(message->text), &script, error));
 	pyr_result result = pyr_ok();
 	if (query_script_count(script) > 1)
 		result = query_fail(error, "42601", "cannot insert multiple commands into a prepared statement");
 	if (result.code == PYR_OK && query_script_count(script) == 1) {
 		prepared->ends_transaction = query_script_ends_transaction(script, 0);
 		result = pg_check_block(backend, prepared->ends_transaction, error);
-		if (result.code == PYR_OK)
+		if (result.code == PYR_OK && !pg_take_made(backend, &prepared->query))
 			result = query_statement_new(backend->session, script, 0, message->types, message->type_count,
 			                             &prepared->query, error);
 	}

@@ -84,6 +84,8 @@ static bool wait_for_room(struct pg_connection *connection)
 static bool send_slice(void *context, struct base_slice *slice)
 {
 	struct pg_connection *connection = context;
+	if (connection->on_loop)
+		return pg_connection_send(connection, slice);
 	os_mutex_lock(&connection->lock);
 	if (!connection->outbox)
 		connection->outbox = calloc(PG_OUTBOX_SLICES_MAX, sizeof *connection->outbox);

@@ -148,7 +148,7 @@ class Suite:
         return (*case.arguments, "--rate", str(round(rate)))
 
     def one_run(self, peer, case, arguments, durability, number):
-        seconds = case.seconds * self.options.minutes if case.seconds else self.options.seconds
+        seconds = case.seconds * self.options.minutes if case.seconds else max(self.options.seconds, case.seconds_min)
         began = time.monotonic()
         settle(self.both)
         try:

@@ -8,7 +8,7 @@
  *   producers.c   idempotent producers                 extent.c      large runs, straight to a segment file
  *   read.c        reads from tail and segments         segment.c     sealed files: writer and reader
  *   snapshot.c    one moment, for other threads        checkpoint.c  sealing, and the manifest that makes it count (seal.c: a last time)
- *   recovery.c    what a crash left                    retention.c   what may go
+ *   recovery.c    what a crash left (recovery.h)       retention.c   what may go
  *   merge.c       small segments into large ones       scrub.c       reading everything again, slowly
  *   leaves.c      the file of leaves beside a segment  digest.c      leaves of what is still in memory
  *   time.c        the first record of a time           verified.c    what cold reads brought in

@@ -61,9 +61,9 @@ PLANTS = [
     Plant("a segment's name is not synced", ("src/log/segment.c", '\tPYR_TRY(os_directory_sync(writer->disk, "segments"));\n', "")),
     Plant("a manifest is not synced", ("src/log/manifest.c", "result = os_file_sync(file);", "result = pyr_ok();")),
     Plant("a manifest's name is not synced", ("src/log/manifest.c", 'if (os_directory_sync(disk, "manifest").code != PYR_OK)', "if (false)")),
-    Plant("what recovery accepts is not synced", ("src/log/recovery.c", "\t\tresult = os_file_sync(file);", "\t\tresult = pyr_ok();")),
+    Plant("what recovery accepts is not synced", ("src/log/rewrite.c", "\t\tresult = os_file_sync(file);", "\t\tresult = pyr_ok();")),
     Plant("what recovery accepts is synced, but not written again",
-          ("src/log/recovery.c", "pyr_result result = os_file_write(file, position, &bytes, 1);",
+          ("src/log/rewrite.c", "pyr_result result = os_file_write(file, position, &bytes, 1);",
            "(void)position;\n\t(void)bytes;\n\tpyr_result result = pyr_ok();")),
     Plant("names that recovery sees are not synced",
           ("src/log/log.c", "\t\tPYR_TRY(os_directory_sync(log->disk, folders[i]));\n", "")),
@@ -73,21 +73,21 @@ PLANTS = [
           ("src/catalog/follow.c", "\tfeed->result = catalog_event_apply(feed->follower->catalog, &feed->event);", "\tfeed->result = pyr_ok();")),
     # A file is used again only when the manifest begins behind it: its old groups' numbers alone give them away.
     Plant("file id and incarnation of a group are not checked, its number is",
-          ("src/log/recovery.c", """.code == PYR_OK &&
+          ("src/log/found.c", """.code == PYR_OK &&
 \t       ret_group->file_id == found->header.file_id && ret_group->incarnation == found->header.incarnation;""",
            ".code == PYR_OK && found;"), passes=True),
     Plant("groups are accepted whatever their file, incarnation and number",
-          ("src/log/recovery.c", """.code == PYR_OK &&
+          ("src/log/found.c", """.code == PYR_OK &&
 \t       ret_group->file_id == found->header.file_id && ret_group->incarnation == found->header.incarnation;""",
            ".code == PYR_OK && found;"),
           ("src/log/recovery.c", "if (!readable || group.number > recovery->last_group + 1) {", "if (!readable) {"),
           ("src/log/recovery.c", "if (group.number == recovery->last_group + 1) /*", "if (true) /*"),
-          ("src/log/recovery.c", "\tif (group->number > recovery->head.state_group)\n\t\treturn false;\n",
+          ("src/log/replay.c", "\tif (group->number > recovery->head.state_group)\n\t\treturn false;\n",
            "\tif (group->number < recovery->head.group)\n\t\treturn false;\n")),
     Plant("extents synced after the ring, references checked", *EXTENTS_LATE, passes=True),
     Plant("extents synced after the ring, references trusted", *EXTENTS_LATE,
           ("src/log/recovery.c", "&& !extent_is_whole(recovery, payload))", "&& !extent_is_whole(recovery, payload) && false)")),
-    Plant("producers are not replayed", ("src/log/recovery.c", "\tif (batch->producer_id >= 0)\n", "\tif (batch->producer_id >= INT64_MAX)\n")),
+    Plant("producers are not replayed", ("src/log/replay.c", "\tif (batch->producer_id >= 0)\n", "\tif (batch->producer_id >= INT64_MAX)\n")),
     Plant("producers are not in the manifest",
           ("src/log/producers.c", "base_write_u32le(writer, (uint32_t)producers->table.count);",
            "base_write_u32le(writer, 0);\n\tif (writer)\n\t\treturn;")),

@@ -54,6 +54,32 @@ def test_a_rolling_restart_changes_the_protocol_and_back(client, node, start, cl
     check_once(load, every)
 
 
+def test_instances_change_the_protocol_and_keep_what_they_have(client, node, start):  # noqa: F811
+    topic, group = client.topic(partitions=6), "instances"
+    load, every = Load(node, topic), []
+
+    def make(config, i):
+        every.append(start(group, topic, config | {"group.instance.id": f"i{i}"}))
+        return every[-1]
+
+    try:
+        workers = [make(COOPERATIVE, i) for i in range(3)]
+        wait_until(lambda: shared(*workers), SECONDS, "three share")
+        for config in CONSUMER, COOPERATIVE:
+            for i in range(3):
+                workers[i].end()
+                workers[i] = make(config, i)
+                wait_until(lambda: shared(*workers), SECONDS, f"three share, instance {i} is back")
+                assert len(workers[i].owned) == 2
+        assert type_of(client, group) == ConsumerGroupType.CLASSIC
+    finally:
+        load.end()
+    wait_for_all(load, every)
+    for worker in workers:
+        worker.end()
+    check_once(load, every)
+
+
 def test_what_was_committed_is_not_seen_again_when_members_die_between_protocols(client, node, start):  # noqa: F811
     topic, group = client.topic(partitions=6), "dying"
     change = ConfigEntry("consumer.session.timeout.ms", "3000", incremental_operation=AlterConfigOpType.SET)

@@ -261,9 +261,6 @@ PLANTS = [
     Plant("migration: a member that waits is never told that it may go on",
           ("src/group/mixed.c", "(member->state == GROUP_MEMBER_UNRELEASED && !group_consumer_waits(group, member))",
            "(member->state == GROUP_MEMBER_UNRELEASED && member->epoch == 0)"), program="sim_migrate"),
-    Plant("migration: a snapshot does not end what the group was",
-          ("src/group/consumer_record.c", "\twrite_tombstone(group, KEY_EPOCH, NULL, records);\n}\n\nvoid group_record_consumers(",
-           "\t(void)group;\n\t(void)records;\n}\n\nvoid group_record_consumers("), program="sim_migrate"),
 ]
 
 

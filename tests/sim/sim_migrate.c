@@ -29,7 +29,9 @@ enum {
 	ARENA_BYTES = 1 << 20,
 	METADATA_BYTES = 256,
 	TICK_US_MAX = 900000,
+	BURST_US_MAX = 2000,
 	SETTLED_US = 300000000,
+	LOADED_US = 5000000,
 };
 
 enum kind { EAGER, COOPERATIVE, CONSUMER };
@@ -689,7 +691,8 @@ static void on_timer(struct os_timer *timer)
 	static const uint64_t odds[] = {0, 0, 20, 50, 80, 100, 100};
 	struct actor *actor = BASE_CONTAINER(timer, struct actor, timer);
 	struct run *run = actor->run;
-	os_timer_start(run->clients, timer, 1000 + below(run, TICK_US_MAX));
+	/* Now and then soon, so that requests come while others are being written. */
+	os_timer_start(run->clients, timer, 100 + below(run, below(run, 2) == 0 ? BURST_US_MAX : TICK_US_MAX));
 	if (!run->node || !run->created)
 		return;
 	if (below(run, 400) == 0) /* somebody sets the clock, by up to an hour */
@@ -756,14 +759,24 @@ static void crash(struct run *run)
 		os_sim_disk_crash(run->disk);
 }
 
+/* Loading takes milliseconds; what can't be read is never served. */
+static void check_loaded(struct run *run, uint64_t began_us)
+{
+	if (!os_sim_disk_is_dead(run->disk) && os_sim_now_us(run->sim) - began_us > LOADED_US &&
+	    !group_coordinator_metrics(node_coordinator(run->node)).loaded)
+		fail(run, "the groups can't be read", NULL, 0);
+}
+
 static void live(struct run *run, uint64_t events)
 {
+	uint64_t began_us = os_sim_now_us(run->sim);
 	struct os_sim_faults *faults = os_sim_disk_faults(run->disk);
-	if (below(run, 2) == 0)
-		faults->crash_at_sync = 1 + below(run, below(run, 2) == 0 ? 300 : 40);
+	if (below(run, 4) > 0)
+		faults->crash_at_sync = 1 + below(run, below(run, 2) == 0 ? 300 : 60);
 	for (uint64_t i = 0; i < events && !run->failed && !os_sim_disk_is_dead(run->disk); i++)
 		if (!os_sim_step(run->sim))
 			break;
+	check_loaded(run, began_us);
 }
 
 /* Everybody stays: soon all partitions have one owner each. */
@@ -798,7 +811,7 @@ static void begin(struct run *run, uint64_t seed)
 	run->options.log.extent_min_bytes = 1 << 16;
 	run->options.group.initial_delay_ms = (int32_t)below(run, 1000);
 	run->options.group.consumer_session_timeout_ms = SESSION_MS;
-	run->options.group.snapshot_bytes_min = 500 + below(run, 5000);
+	run->options.group.snapshot_bytes_min = 200 + below(run, 3000);
 	run->options.group.migration = policies[below(run, sizeof policies / sizeof policies[0])];
 	run->consumer_odds = below(run, 101);
 	for (size_t i = 0; i < MEMBERS; i++) {

@@ -48,7 +48,7 @@ static bool find_pieces(struct log_map *map, struct base_bytes block, const stru
 		if (i == 0 || at - map->pieces[map->piece_count - 1].position >= PIECE_BYTES)
 			map->pieces[map->piece_count++] = (struct piece){.position = at, .record = (uint32_t)i};
 		int32_t length = base_read_varint32(&reader);
-		if (length < 0)
+		if (length < 0 || reader.failed) /* a count may lie */
 			return false;
 		base_read_skip(&reader, (size_t)length);
 	}

@@ -151,6 +151,8 @@ static const struct call_row {
 	{"width_bucket", "pyralog_width_bucket", false},
 	{"generate_series", "pyralog_series", false},
 	{"generate_series/int4", "pyr.series", false},
+	{"generate_subscripts", "pyralog_subscripts", false},
+	{"generate_subscripts/table", "pyr.subscripts", false},
 	/* tables */
 	{"pg_get_keywords", "pyr.keywords", false},
 };

@@ -139,6 +139,11 @@ const char *const query_engine_setup[] = {
 	"CREATE MACRO pyr.series(a, b) AS TABLE SELECT CAST(q.n AS INTEGER) AS generate_series FROM generate_series(a, "
 	"b) "
 	"q(n)",
+	"CREATE MACRO pyralog_subscripts_of(a, n) AS CAST(CASE n WHEN 1 THEN range(1, len(a) + 1) ELSE [] END AS "
+	"INTEGER[])",
+	"CREATE MACRO pyralog_subscripts(a, n) AS unnest(pyralog_subscripts_of(a, n)), (a, n, back) AS "
+	"unnest(CASE WHEN back THEN list_reverse(pyralog_subscripts_of(a, n)) ELSE pyralog_subscripts_of(a, n) END)",
+	"CREATE MACRO pyr.subscripts(a, n) AS TABLE SELECT unnest(pyralog_subscripts_of(a, n)) AS generate_subscripts",
 	"CREATE MACRO trim_scale(x) AS CAST(x AS DECIMAL(38,11))",
 	"CREATE MACRO num_nonnulls(x) AS CAST(x IS NOT NULL AS INTEGER), (x, y) AS CAST(x IS NOT NULL AS INTEGER) + "
 	"CAST(y IS NOT NULL AS INTEGER)",
@@ -223,6 +228,11 @@ const char *const query_engine_setup[] = {
 	"CREATE MACRO pyralog_date_part(f, x) AS CAST(CASE WHEN lower(f) IN ('second', 'seconds') THEN "
 	"date_part('microseconds', x) / 1000000.0 ELSE date_part(f, x) END AS DOUBLE)",
 	"CREATE MACRO pyralog_date_bin(i, t, o) AS time_bucket(CAST(i AS INTERVAL), t, o)",
+
+	"CREATE MACRO make_interval(years := 0, months := 0, weeks := 0, days := 0, hours := 0, mins := 0, secs := 0) "
+	"AS "
+	"to_years(years) + to_months(months) + to_days(CAST(weeks * 7 + days AS INTEGER)) + to_hours(hours) + "
+	"to_minutes(mins) + to_microseconds(CAST(round(secs * 1000000) AS BIGINT))",
 
 	/* ---- arrays ---- */
 	"CREATE MACRO pyralog_array_position(x, y) AS CAST(list_position(x, y) AS INTEGER)",

@@ -38,11 +38,13 @@ static bool is_int4(struct query_rewrite *rewrite, json_t *node)
 	return json_object_get(constant, "ival") != NULL;
 }
 
-/* generate_series in FROM gives int4 for int4: the engine's gives int8 always. */
+/* What stands for it in FROM. generate_series gives int4 for int4 there: the engine's gives int8 always. */
 static const char *table_name(struct query_rewrite *rewrite, json_t *body, const char *name)
 {
 	json_t *node;
 	size_t i;
+	if (is(name, "generate_subscripts"))
+		return "generate_subscripts/table";
 	if (!is(name, "generate_series"))
 		return name;
 	if (rewrite->ordinality || json_array_size(json_object_get(body, "args")) != 2)

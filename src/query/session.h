@@ -45,7 +45,7 @@ void query_session_yield(struct query_session *session);
 
 /* ---- on a loop: prompt.c ---- */
 
-enum { QUERY_PROMPT_ROWS_MAX = 128, QUERY_PROMPT_TEXT_MAX = 2048 };
+enum { QUERY_PROMPT_ROWS_MAX = 128, QUERY_PROMPT_TEXT_MAX = 512 };
 
 /* From here on nothing waits: `source` answers at once, or PYR_BUSY, and so does all that would need the engine. NULL: as before.
  * For the time that a loop's thread has the session. */

@@ -37,6 +37,16 @@ static bool has_word(const char *text, const char *word)
 	return strcasestr(text, word) != NULL;
 }
 
+/* Nothing nests, and no chain of operators is there: how long it takes to plan is bounded by the text's length. */
+static bool is_flat(const char *text)
+{
+	static const char marks[] = " \t\r\n\"'.,=<>$*;_";
+	for (const char *at = text; *at; at++)
+		if (!isalnum((unsigned char)*at) && !strchr(marks, *at))
+			return false;
+	return !has_word(text, "case") && !has_word(text, "not");
+}
+
 /* Cheap and approximate: what is parsed here in vain is parsed twice. */
 static bool looks_light(const char *text)
 {
@@ -46,7 +56,7 @@ static bool looks_light(const char *text)
 	size_t bytes = 0;
 	while (isalpha((unsigned char)text[bytes]))
 		bytes += 1;
-	if (strlen(text) > QUERY_PROMPT_TEXT_MAX)
+	if (strlen(text) > QUERY_PROMPT_TEXT_MAX || !is_flat(text))
 		return false;
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
 		if (strlen(commands[i]) == bytes && strncasecmp(text, commands[i], bytes) == 0)

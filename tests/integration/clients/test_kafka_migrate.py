@@ -53,6 +53,7 @@ def test_a_rolling_restart_changes_the_protocol_and_back(node, program, shows, s
         for config, kind in [(CONSUMER, ConsumerGroupType.CONSUMER), (classic, ConsumerGroupType.CLASSIC)]:
             for i in range(3):
                 fresh = make(config)
+                wait_until(lambda: shared(*workers, fresh), SECONDS, "four share")
                 workers[i].end()
                 workers[i] = fresh
                 wait_until(lambda: shared(*workers), SECONDS, f"three share, member {i} is a new one")

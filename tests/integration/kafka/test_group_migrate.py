@@ -21,7 +21,9 @@ def type_of(client, group):
 
 
 def replace(workers, i, fresh):
-    """The new one is started before the other is ended, as a rolling restart does that keeps the number up."""
+    """The other is ended when the new one has its share, as a rolling restart does that keeps the number up. One that is ended in
+    the middle of a rebalance leaves before it commits: librdkafka's way, of any group."""
+    wait_until(lambda: shared(*workers, fresh), SECONDS, "four share")
     workers[i].end()
     workers[i] = fresh
     wait_until(lambda: shared(*workers), SECONDS, f"three share, member {i} is a new one")
